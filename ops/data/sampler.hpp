@@ -1,0 +1,72 @@
+// Which samples make up a microbatch, and how they are turned into floats. Both are pure functions of
+// (seed, epoch, step, microbatch): replicas, restarts and prefetch cannot change an image.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ops/data/dataset.hpp"
+#include "ops/loss.hpp"
+#include "ops/tensor.hpp"
+
+namespace troupe {
+
+struct augmentation {
+  bool flip = false;      // horizontal, probability 1/2
+  int crop_padding = 0;   // zero-pad by this on each side and crop the original size at random
+  bool normalise = false; // subtract the training set's mean and divide by its deviation, per channel
+
+  std::string text() const;
+};
+
+struct sampling {
+  std::int64_t batch = 128;
+  std::uint32_t microbatches = 1; // batch % microbatches == 0
+  bool shuffle = true;            // off: the file's order
+  bool balanced = false;          // each class equally likely, with replacement
+  std::uint64_t seed = 1;
+};
+
+// The samples of one epoch in order: a permutation keyed by (seed, epoch) (Fisher-Yates), the file's
+// order, or balanced draws.
+std::vector<std::uint32_t> epoch_order(const dataset& data, const sampling& s, std::uint64_t epoch);
+
+struct microbatch_data {
+  tensor inputs;         // [batch / microbatches, channels, height, width]
+  tensor targets;        // [batch / microbatches], class indices
+  double normaliser = 1; // of the whole batch; see ops/loss.hpp
+};
+
+class microbatch_reader {
+public:
+  microbatch_reader(dataset_ptr data, sampling s, augmentation a, loss l, int outputs);
+
+  std::int64_t steps_per_epoch() const; // the last, partial batch is dropped
+
+  // `step` counts from the start of the job; its epoch is step / steps_per_epoch(). Not thread-safe
+  // (keeps the order of the current epoch).
+  microbatch_data read(std::uint64_t step, std::uint32_t microbatch);
+
+private:
+  dataset_ptr data_;
+  sampling sampling_;
+  augmentation augmentation_;
+  loss loss_;
+  int outputs_;
+  std::uint64_t epoch_ = ~std::uint64_t{0};
+  std::vector<std::uint32_t> order_;
+  std::vector<float> scale_, shift_; // per channel: value = byte * scale + shift
+};
+
+// Per channel: value = byte * scale + shift for the given augmentation (pixel / 255 unless normalise).
+struct pixel_transform {
+  std::vector<float> scale, shift;
+};
+pixel_transform pixel_transform_of(const dataset& training, const augmentation& a);
+
+// Samples [first, first + count) without random augmentation; rows past the end are zero.
+microbatch_data read_plain(const dataset& data, const pixel_transform& t, std::int64_t first, std::int64_t count);
+
+} // namespace troupe

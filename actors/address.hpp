@@ -1,0 +1,43 @@
+// An actor is addressed by what it is: role, replica, stage, slice. Written role[/replica[/stage[/slice]]]:
+// "layer_shard/1/0", "parameter_holder/0", "director". For roles that are not cut by replica the first
+// number is their index (holder 2 is parameter_holder/2).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+enum class role_kind : std::uint8_t {
+  director,
+  data_loader,
+  layer_shard,
+  gradient_aggregator,
+  parameter_holder,
+  supervisor,
+  evaluator,
+  checkpointer,
+  recorder,
+};
+
+struct address {
+  role_kind role = role_kind::director;
+  std::uint16_t replica = 0;
+  std::uint16_t stage = 0;
+  std::uint16_t slice = 0;
+
+  friend auto operator<=>(const address&, const address&) = default;
+
+  std::string text() const; // leaves trailing zeros out: "layer_shard/1" reads the same as "layer_shard/1/0"
+};
+
+const char* role_text(role_kind role);
+const std::vector<std::string>& role_names();
+address parse_address(const std::string& text); // throws error with "did you mean"
+
+// How often the player of a role has been started; 1 is the first.
+using incarnation = std::uint32_t;
+
+} // namespace troupe

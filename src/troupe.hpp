@@ -1,0 +1,6 @@
+// Troupe trains neural networks with actors. This is the one header that a driver includes.
+#pragma once
+
+#include "troupe/cluster.hpp"
+#include "troupe/job.hpp"
+#include "troupe/wiring.hpp"

@@ -1,0 +1,44 @@
+// What is to be trained: a value. The result of a synchronous job is a function of it alone, whatever
+// wiring runs it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ops/data/dataset.hpp"
+#include "ops/data/sampler.hpp"
+#include "ops/error.hpp"
+#include "ops/graph.hpp"
+#include "ops/learning_rate.hpp"
+#include "ops/loss.hpp"
+#include "ops/model.hpp"
+#include "ops/optimizer.hpp"
+
+namespace troupe {
+
+struct job {
+  troupe::model model;
+  data_split data;
+  troupe::loss loss = softmax_cross_entropy{};
+  troupe::optimizer optimizer = sgd{.momentum = 0.9F};
+  troupe::learning_rate learning_rate;
+  augmentation augment;
+  std::int64_t batch = 128;
+  // Parts of a batch that are computed, and whose gradients are summed, separately. Part of the job, not of
+  // the wiring: the same number gives the same bits on any number of replicas that divides it.
+  std::uint32_t microbatches = 2;
+  std::int64_t epochs = 3;
+  std::int64_t steps = 0; // > 0: stop after so many steps, whatever `epochs` says
+  bool shuffle = true;
+  bool balanced_sampling = false;
+  std::uint64_t seed = 1;
+
+  std::int64_t steps_per_epoch() const; // the last, partial batch of an epoch is dropped
+  std::int64_t total_steps() const;
+};
+
+// Everything that is wrong with a job, not only the first thing; empty when it can run.
+std::vector<error_text> mistakes_of(const job& j);
+
+} // namespace troupe

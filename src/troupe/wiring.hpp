@@ -1,0 +1,50 @@
+// A wiring says who plays a job: a list of roles with their addresses and who talks to whom. It is a value,
+// made by a pure function, that can be printed and checked before anything is spawned.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "ops/error.hpp"
+#include "troupe/job.hpp"
+
+namespace troupe {
+
+struct microbatch_range {
+  std::uint32_t first = 0;
+  std::uint32_t count = 1;
+};
+
+struct wired_role {
+  address where;
+  std::vector<address> talks_to;
+  microbatch_range microbatches; // of layer shards and data loaders
+};
+
+struct wiring {
+  troupe::job job;
+  std::string name; // "data_parallel(2 replicas)"
+  int replicas = 1;
+  int holders = 1;
+  int aggregators = 1;
+  std::vector<wired_role> roles;
+
+  std::string text() const; // one line per role
+};
+
+struct data_parallel_options {
+  int replicas = 1;
+  // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
+  int holders = 0;
+};
+
+// Each replica holds the whole model and computes a contiguous run of the microbatches of every batch.
+// Throws error (all mistakes of the job and of the options in one text).
+wiring data_parallel(job j, const data_parallel_options& options = {});
+
+// The mistakes that data_parallel would throw.
+std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& options);
+
+} // namespace troupe

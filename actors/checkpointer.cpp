@@ -1,0 +1,64 @@
+#include "actors/checkpointer.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+namespace troupe {
+
+checkpointer::checkpointer(context& world, checkpointer_options options)
+  : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
+
+void checkpointer::on(const protocol::save& m) {
+  if (wanted_ && wanted_->request == m.request) return;
+  wanted_ = m;
+  collected_.clear();
+  for (const auto& holder : options_->holders)
+    world_.send(holder, protocol::want_state{m.request, world_.self()});
+}
+
+void checkpointer::on(const protocol::state& m) {
+  if (!wanted_ || m.request != wanted_->request) return;
+  collected_[m.block] = m;
+  if (collected_.size() != options_->layout->blocks.size()) return;
+
+  auto content = std::make_shared<checkpoint>();
+  content->step = m.version;
+  content->job = options_->job;
+  content->slots.resize(m.slots.size());
+  for (auto& [block, state] : std::exchange(collected_, {})) {
+    content->parameters.push_back(state.parameters);
+    for (std::size_t k = 0; k < state.slots.size(); ++k) content->slots[k].push_back(state.slots[k]);
+  }
+  world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
+    protocol::saved out{want.request, want.path, content, {}};
+    try {
+      if (!want.path.empty()) {
+        write_checkpoint(want.path, *options->layout, *content);
+        remove_old_checkpoints(std::filesystem::path(want.path).parent_path().string(), options->kept);
+      }
+    } catch (const error& e) {
+      out.problem = e.what();
+    }
+    here.post(protocol::written{std::move(out)});
+  });
+}
+
+void checkpointer::on(const protocol::written& m) {
+  wanted_.reset();
+  world_.send(options_->director, m.value);
+}
+
+void remove_old_checkpoints(const std::string& folder, int kept) {
+  std::vector<std::filesystem::path> files;
+  std::error_code ignored; // a file that vanishes meanwhile is as good as removed
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const auto name = entry.path().filename().string();
+    if (name.starts_with("step-") && name.ends_with(".safetensors")) files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(kept, 1)) < files.size(); ++i)
+    std::filesystem::remove(files[i], ignored);
+}
+
+} // namespace troupe

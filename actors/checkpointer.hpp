@@ -1,0 +1,45 @@
+// A checkpointer collects the state of all blocks from the holders and writes it to one file, atomically.
+// A file that cannot be written is reported and does not end the job; older checkpoints are removed only
+// after a newer one is complete.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/files/checkpoint.hpp"
+
+namespace troupe {
+
+struct checkpointer_options {
+  std::shared_ptr<const parameter_layout> layout;
+  std::vector<address> holders;
+  address director{.role = role_kind::director};
+  std::map<std::string, std::string> job; // goes into each checkpoint
+  int kept = 3;
+};
+
+class checkpointer final : public role_of<checkpointer> {
+public:
+  checkpointer(context& world, checkpointer_options options);
+
+  void on(const protocol::save& m);
+  void on(const protocol::state& m);
+  void on(const protocol::written& m);
+
+private:
+  context& world_;
+  const std::shared_ptr<const checkpointer_options> options_;
+  std::optional<protocol::save> wanted_;
+  std::map<int, protocol::state> collected_;
+};
+
+// Removes the oldest checkpoints of a folder until `kept` are left.
+void remove_old_checkpoints(const std::string& folder, int kept);
+
+} // namespace troupe

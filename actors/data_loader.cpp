@@ -1,0 +1,31 @@
+#include "actors/data_loader.hpp"
+
+#include <utility>
+
+namespace troupe {
+
+data_loader::data_loader(context& world, const data_loader_options& options)
+  : world_(world), reader_(std::make_shared<microbatch_reader>(options.make_reader())) {}
+
+void data_loader::on(const protocol::want_batch& m) {
+  wanted_.push_back(m);
+  act();
+}
+
+void data_loader::act() {
+  if (busy_ || wanted_.empty()) return;
+  busy_ = true;
+  world_.compute(lane::brief, [reader = reader_, want = wanted_.front()](computation& here) {
+    here.post(protocol::batch_ready{
+      {want.step, want.microbatch, reader->read(want.step, want.microbatch)}, want.reply_to});
+  });
+  wanted_.pop_front();
+}
+
+void data_loader::on(const protocol::batch_ready& m) {
+  busy_ = false;
+  act();
+  world_.send(m.reply_to, m.value);
+}
+
+} // namespace troupe

@@ -1,0 +1,200 @@
+#include "actors/director.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "ops/digest.hpp"
+
+namespace troupe {
+
+namespace {
+
+// Permission runs so far ahead of the last commit that a shard never waits for it.
+constexpr std::uint64_t steps_ahead = 2;
+
+} // namespace
+
+director::director(context& world, director_options options)
+  : world_(world),
+    options_(std::move(options)),
+    committed_(options_.first_step),
+    permitted_(options_.first_step) {}
+
+void director::started() {
+  if (committed_ >= options_.last_step)
+    save(false);
+  else
+    permit();
+}
+
+std::uint64_t director::boundary() const {
+  if (stopping_) return permitted_;
+  const auto next_multiple = [&](std::uint64_t of) { return (committed_ / of + 1) * of; };
+  std::uint64_t out = std::min(options_.last_step, next_multiple(options_.steps_per_epoch));
+  if (!options_.checkpoint_folder.empty() && options_.checkpoint_every > 0)
+    out = std::min(out, next_multiple(options_.checkpoint_every));
+  return out;
+}
+
+void director::permit() {
+  const auto upto = std::min(boundary(), committed_ + steps_ahead);
+  if (upto <= permitted_) return;
+  permitted_ = upto;
+  for (const auto& shard : options_.shards) world_.send(shard, protocol::begin_step{permitted_ - 1});
+}
+
+void director::on(const protocol::committed& m) {
+  if (m.step < committed_) return;
+  steps_[m.step].digests[m.block] = m.digest;
+  finish_steps();
+}
+
+void director::on(const protocol::microbatch_report& m) {
+  if (m.step < committed_) return;
+  steps_[m.step].reports[m.microbatch] = m;
+  finish_steps();
+}
+
+void director::finish_steps() {
+  while (phase_ == phase::training) {
+    const auto found = steps_.find(committed_);
+    if (found == steps_.end()) return;
+    const auto& step = found->second;
+    if (step.digests.size() != static_cast<std::size_t>(options_.blocks)
+        || step.reports.size() != options_.microbatches)
+      return;
+    const auto pause_at = boundary();
+    if (!record(step)) return;
+    steps_.erase(found);
+    ++committed_;
+    if (committed_ >= pause_at)
+      pause();
+    else
+      permit();
+  }
+}
+
+bool director::record(const step_record& step) {
+  protocol::step_committed out{.step = committed_};
+  double loss = 0;
+  for (const auto& [microbatch, report] : step.reports) { // in the order of the microbatches
+    loss += report.loss_sum;
+    out.correct += report.correct;
+  }
+  out.loss = loss / step.reports.begin()->second.normaliser;
+  for (const auto& [block, digest] : step.digests) out.digest = digest_combine(out.digest, digest);
+  digest_ = out.digest;
+  if (!std::isfinite(out.loss)) {
+    fail({.what = fmt::format("the loss of step {} is {}", committed_, out.loss),
+          .why = "the parameters have grown beyond what float32 holds; nothing was saved of this step",
+          .help = "lower --learning-rate, or add --warmup steps"});
+    return false;
+  }
+  world_.send(options_.recorder, out);
+  return true;
+}
+
+void director::pause() {
+  world_.send(options_.recorder, protocol::training_paused{true});
+  const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
+  if ((epoch_ends || committed_ >= options_.last_step) && !options_.evaluators.empty()) {
+    phase_ = phase::evaluating;
+    ++round_;
+    parts_.clear();
+    for (const auto& e : options_.evaluators) world_.send(e, protocol::evaluate{round_, committed_});
+  } else {
+    after_evaluation();
+  }
+}
+
+void director::on(const protocol::evaluated& m) {
+  if (phase_ != phase::evaluating || m.round != round_) return;
+  parts_[m.part] = m;
+  if (parts_.size() == options_.evaluators.size()) after_evaluation();
+}
+
+void director::after_evaluation() {
+  const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
+  if (epoch_ends || committed_ >= options_.last_step) {
+    protocol::epoch_ended out{
+      .epoch = static_cast<std::int64_t>((committed_ + options_.steps_per_epoch - 1)
+                                         / options_.steps_per_epoch)};
+    const auto add = [](protocol::evaluation_sums& to, const protocol::evaluation_sums& part) {
+      to.loss += part.loss;
+      to.correct += part.correct;
+      to.images += part.images;
+    };
+    for (const auto& [part, sums] : parts_) {
+      add(out.test, sums.test);
+      add(out.validation, sums.validation);
+    }
+    parts_.clear();
+    world_.send(options_.recorder, out);
+  }
+  const bool ends = stopping_ || committed_ >= options_.last_step;
+  const bool due = options_.checkpoint_every > 0 ? committed_ % options_.checkpoint_every == 0 : epoch_ends;
+  const bool write = !options_.checkpoint_folder.empty() && (due || ends);
+  if (write || ends) {
+    save(write);
+  } else {
+    phase_ = phase::training;
+    world_.send(options_.recorder, protocol::training_paused{false});
+    permit();
+  }
+}
+
+void director::save(bool write) {
+  phase_ = phase::saving;
+  save_ = {save_.request + 1,
+           write ? fmt::format("{}/step-{:08}.safetensors", options_.checkpoint_folder, committed_) : ""};
+  world_.send(options_.checkpointer, save_);
+}
+
+void director::on(const protocol::saved& m) {
+  if (phase_ != phase::saving || m.request != save_.request) return;
+  if (!save_.path.empty())
+    world_.send(options_.recorder, protocol::checkpoint_saved{committed_, m.path, m.problem});
+  if (stopping_ || committed_ >= options_.last_step) {
+    phase_ = phase::ended;
+    world_.send(options_.recorder,
+                protocol::job_ended{.steps = committed_,
+                                    .digest = digest_,
+                                    .interrupted = stopping_ && committed_ < options_.last_step,
+                                    .state = m.content});
+    return;
+  }
+  phase_ = phase::training;
+  world_.send(options_.recorder, protocol::training_paused{false});
+  permit();
+}
+
+void director::on(const protocol::stop_job&) {
+  if (stopping_ || phase_ == phase::ended) return;
+  stopping_ = true;
+  // Steps that were permitted will be finished; with none in flight the job pauses at once.
+  if (phase_ == phase::training && committed_ >= permitted_) pause();
+}
+
+void director::on(const protocol::job_failed& m) { fail(m.text); }
+
+void director::fail(const error_text& why) {
+  if (phase_ == phase::ended) return;
+  phase_ = phase::ended;
+  world_.send(options_.recorder,
+              protocol::job_ended{.steps = committed_, .digest = digest_, .failure = why});
+}
+
+void director::on(const protocol::restarted& m) {
+  const auto is = [&](const std::vector<address>& list) {
+    return std::find(list.begin(), list.end(), m.who) != list.end();
+  };
+  if (is(options_.shards) && permitted_ > 0) world_.send(m.who, protocol::begin_step{permitted_ - 1});
+  if (is(options_.evaluators) && phase_ == phase::evaluating)
+    world_.send(m.who, protocol::evaluate{round_, committed_});
+  if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);
+}
+
+} // namespace troupe

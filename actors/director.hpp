@@ -1,0 +1,75 @@
+// The director decides how far the job may run: it permits steps, notices when one is committed (all
+// blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and to save.
+// A step's loss is summed in the order of the microbatches, so the log of a run is a function of the job.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+
+namespace troupe {
+
+struct director_options {
+  std::uint64_t first_step = 0;  // steps committed by the runs that this one resumes
+  std::uint64_t last_step = 0;   // end: so many steps committed
+  std::uint64_t steps_per_epoch = 1;
+  std::uint32_t microbatches = 1;
+  int blocks = 0;
+  std::vector<address> shards;
+  std::vector<address> evaluators; // empty: no evaluation
+  address checkpointer{.role = role_kind::checkpointer};
+  address recorder{.role = role_kind::recorder};
+  std::string checkpoint_folder;      // empty: none are written
+  std::uint64_t checkpoint_every = 0; // steps; 0: at each epoch's end
+};
+
+class director final : public role_of<director> {
+public:
+  director(context& world, director_options options);
+
+  void started() override;
+  void on(const protocol::committed& m);
+  void on(const protocol::microbatch_report& m);
+  void on(const protocol::evaluated& m);
+  void on(const protocol::saved& m);
+  void on(const protocol::stop_job& m);
+  void on(const protocol::job_failed& m);
+  void on(const protocol::restarted& m);
+
+private:
+  // What is known of a step in flight.
+  struct step_record {
+    std::map<int, std::uint64_t> digests; // by block
+    std::map<std::uint32_t, protocol::microbatch_report> reports;
+  };
+  enum class phase { training, evaluating, saving, ended };
+
+  std::uint64_t boundary() const; // pause when so many steps are committed
+  void permit();
+  void finish_steps();
+  bool record(const step_record& step); // false: the job has failed
+  void pause();
+  void after_evaluation();
+  void save(bool write);
+  void end();
+  void fail(const error_text& why);
+
+  context& world_;
+  const director_options options_;
+  phase phase_ = phase::training;
+  std::uint64_t committed_;
+  std::uint64_t permitted_; // steps
+  std::uint64_t digest_ = 0;
+  bool stopping_ = false;
+  std::map<std::uint64_t, step_record> steps_;
+  std::uint64_t round_ = 0;
+  std::map<std::uint32_t, protocol::evaluated> parts_;
+  protocol::save save_;
+};
+
+} // namespace troupe

@@ -1,0 +1,54 @@
+// An evaluator computes loss and accuracy of its share of the test and validation images with the
+// parameters of one version. Sums are taken image by image in a fixed order, so they do not depend on who
+// evaluates which share.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "actors/program_pool.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/data/sampler.hpp"
+#include "ops/loss.hpp"
+
+namespace troupe {
+
+struct evaluator_options {
+  std::uint32_t part = 0;  // batches part, part + parts, ... are its share
+  std::uint32_t parts = 1;
+  int blocks = 0;
+  std::vector<address> holders;
+  address director{.role = role_kind::director};
+  std::shared_ptr<program_pool> programs; // evaluation mode
+  std::shared_ptr<const loss> criterion;
+  dataset_ptr test, validation; // either may be null
+  pixel_transform pixels;
+};
+
+class evaluator final : public role_of<evaluator> {
+public:
+  evaluator(context& world, evaluator_options options);
+
+  void on(const protocol::evaluate& m);
+  void on(const protocol::parameters& m);
+  void on(const protocol::evaluation_done& m);
+
+private:
+  context& world_;
+  const std::shared_ptr<const evaluator_options> options_;
+  std::optional<protocol::evaluate> wanted_;
+  std::vector<protocol::parameters> incoming_;
+};
+
+// Sums over the batches part, part + parts, ... of a data set. The program's batch size cuts the batches.
+protocol::evaluation_sums evaluate_part(program& compiled,
+                                        const loss& criterion,
+                                        const dataset& data,
+                                        const pixel_transform& pixels,
+                                        std::uint32_t part,
+                                        std::uint32_t parts);
+
+} // namespace troupe

@@ -1,0 +1,43 @@
+// A gradient aggregator adds up the gradients of its blocks over all microbatches in the canonical tree,
+// as they arrive, and hands the sum to the holder of the block. It holds nothing that cannot be sent again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/reduction_tree.hpp"
+
+namespace troupe {
+
+struct gradient_aggregator_options {
+  std::uint32_t microbatches = 1;
+  std::vector<address> holders; // by block
+};
+
+class gradient_aggregator final : public role_of<gradient_aggregator> {
+public:
+  gradient_aggregator(context& world, gradient_aggregator_options options);
+
+  void on(const protocol::gradient& m);
+  void on(const protocol::summed& m);
+
+private:
+  struct block_sum {
+    std::uint64_t step = 0;
+    std::shared_ptr<tree_sum> sum; // of `step`; used by one computation at a time
+    std::vector<protocol::gradient> arrived;
+    bool busy = false;
+  };
+
+  void act(int block);
+
+  context& world_;
+  const gradient_aggregator_options options_;
+  std::map<int, block_sum> blocks_;
+};
+
+} // namespace troupe

@@ -1,0 +1,60 @@
+// Everything that one actor can say to another, as one type: what the runtime carries, the links will
+// encode and the simulator can reorder.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+#include "actors/protocol/checkpointer.hpp"
+#include "actors/protocol/data_loader.hpp"
+#include "actors/protocol/director.hpp"
+#include "actors/protocol/evaluator.hpp"
+#include "actors/protocol/gradient_aggregator.hpp"
+#include "actors/protocol/layer_shard.hpp"
+#include "actors/protocol/parameter_holder.hpp"
+#include "actors/protocol/recorder.hpp"
+#include "actors/protocol/supervisor.hpp"
+
+namespace troupe {
+
+using message = std::variant<protocol::begin_step,
+                             protocol::evaluate,
+                             protocol::save,
+                             protocol::stop_job,
+                             protocol::job_failed,
+                             protocol::want_batch,
+                             protocol::batch,
+                             protocol::batch_ready,
+                             protocol::gradient,
+                             protocol::gradient_ready,
+                             protocol::microbatch_report,
+                             protocol::microbatch_done,
+                             protocol::summed,
+                             protocol::reduced_gradient,
+                             protocol::want_parameters,
+                             protocol::parameters,
+                             protocol::committed,
+                             protocol::want_state,
+                             protocol::state,
+                             protocol::updated,
+                             protocol::evaluated,
+                             protocol::evaluation_done,
+                             protocol::saved,
+                             protocol::written,
+                             protocol::step_committed,
+                             protocol::epoch_ended,
+                             protocol::training_paused,
+                             protocol::checkpoint_saved,
+                             protocol::job_ended,
+                             protocol::down,
+                             protocol::restart_due,
+                             protocol::restarted>;
+
+// The step that a message belongs to; nothing for messages outside of steps. Parameters of version v
+// belong to step v, which they make possible.
+std::optional<std::uint64_t> step_of(const message& m);
+
+const char* message_name(const message& m); // "gradient"
+
+} // namespace troupe

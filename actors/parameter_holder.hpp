@@ -1,0 +1,69 @@
+// A parameter holder owns some blocks of the parameters: the values, the optimizer's state and the version.
+// It applies the summed gradient of a step once, publishes the new version as an immutable tensor, and
+// keeps the old one until then: nobody ever sees half of an update.
+//
+// Statistics (batch norm's running mean and variance) live at the end of a block. Their "gradient" is the
+// sum over the microbatches of what each measured; they follow it by their momentum.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/learning_rate.hpp"
+#include "ops/optimizer.hpp"
+#include "ops/parameter_layout.hpp"
+
+namespace troupe {
+
+struct held_block {
+  int block = 0;
+  tensor parameters;         // of `version`
+  std::vector<tensor> slots; // optimizer state to start from; empty: zeros
+};
+
+struct parameter_holder_options {
+  std::uint64_t version = 0;
+  std::vector<held_block> blocks;
+  std::shared_ptr<const parameter_layout> layout;
+  optimizer rule;
+  learning_rate rate;
+  std::int64_t total_steps = 0;
+  std::uint32_t microbatches = 1;
+  std::vector<address> readers; // layer shards
+  address director;
+  int parts_max = 1; // computations that may share the update of a big block
+};
+
+class parameter_holder final : public role_of<parameter_holder> {
+public:
+  parameter_holder(context& world, parameter_holder_options options);
+
+  void on(const protocol::reduced_gradient& m);
+  void on(const protocol::updated& m);
+  void on(const protocol::want_parameters& m);
+  void on(const protocol::want_state& m);
+
+  struct block_update; // one block between two versions; shared by its computations
+
+private:
+  struct block_state {
+    std::uint64_t version = 0;
+    tensor parameters;
+    std::vector<mutable_tensor> slots;
+    std::shared_ptr<block_update> update; // null: idle
+    int parts_left = 0;
+  };
+
+  context& world_;
+  const parameter_holder_options options_;
+  std::map<int, block_state> blocks_;
+};
+
+// The digest of a block, as holders compute it: over chunks of 64 KiB, while they are in the cache.
+std::uint64_t block_digest(const tensor& parameters);
+
+} // namespace troupe

@@ -1,0 +1,43 @@
+// What the director says: it alone decides how far the job may run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ops/error.hpp"
+
+namespace troupe::protocol {
+
+// From: director. To: layer_shard. Permission to compute steps up to and including `step`.
+// Key: (step). Twice: no effect, the permission only grows.
+// Bound: one per step; at most two steps ahead of the last commit.
+struct begin_step {
+  std::uint64_t step = 0;
+};
+
+// From: director. To: evaluator. Key: (round). Twice: evaluated again, same result.
+// Bound: one at a time.
+struct evaluate {
+  std::uint64_t round = 0;
+  std::uint64_t version = 0; // of the parameters to evaluate
+};
+
+// From: director. To: checkpointer. Key: (request). Twice: the running save goes on.
+// Bound: one at a time.
+struct save {
+  std::uint64_t request = 0;
+  std::string path; // empty: collect the state, write nothing
+};
+
+// From: the run's owner. To: director: finish the step, save, end.
+// Key: none. Twice: no effect. Bound: any number.
+struct stop_job {};
+
+// From: supervisor, director. To: director: the job cannot go on.
+// Key: none. Twice: the first one counts. Bound: any number.
+struct job_failed {
+  error_text text;
+};
+
+} // namespace troupe::protocol

@@ -1,0 +1,52 @@
+// What the director tells the recorder.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "actors/address.hpp"
+#include "actors/protocol/evaluator.hpp"
+#include "ops/error.hpp"
+#include "ops/files/checkpoint.hpp"
+
+namespace troupe::protocol {
+
+// From: director. To: recorder. Key: (step). Twice: dropped. Bound: one per step.
+struct step_committed {
+  std::uint64_t step = 0; // from 0
+  double loss = 0;        // mean over the batch
+  std::int64_t correct = 0;
+  std::uint64_t digest = 0;
+};
+
+// From: director. To: recorder. Key: (epoch). Twice: dropped. Bound: one per epoch.
+struct epoch_ended {
+  std::int64_t epoch = 0; // from 1
+  evaluation_sums test, validation;
+};
+
+// From: director. To: recorder: the clock of training stops (evaluation, saving) or goes on.
+// Key: none. Twice: no effect. Bound: two per pause.
+struct training_paused {
+  bool paused = false;
+};
+
+// From: director. To: recorder. Key: (path). Twice: reported again. Bound: one per save.
+struct checkpoint_saved {
+  std::uint64_t step = 0;
+  std::string path;
+  std::string problem;
+};
+
+// From: director. To: recorder: nothing follows.
+// Key: none. Twice: dropped. Bound: one per job.
+struct job_ended {
+  std::uint64_t steps = 0;
+  std::uint64_t digest = 0;
+  bool interrupted = false;
+  error_text failure; // `what` empty: the job is done
+  std::shared_ptr<const checkpoint> state;
+};
+
+} // namespace troupe::protocol

@@ -1,0 +1,55 @@
+// The seam between an actor and the world. A role reaches time, computation and other actors through its
+// context and nothing else, so the very same role runs live and under a simulator.
+//
+// A context belongs to one incarnation of one role and is used from its handlers only. Handlers run one
+// at a time and must return within about a millisecond: anything longer is `compute`d.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/address.hpp"
+#include "actors/message.hpp"
+
+namespace troupe {
+
+// Where work is computed. Kernels take the long lane, one thread per replica; short jobs (sums, optimizer,
+// data) never wait behind kernels.
+enum class lane { kernels, brief };
+
+// What a computation may do: report to its actor, and see whether anybody still wants the result.
+class computation {
+public:
+  virtual ~computation() = default;
+  virtual void post(message m) = 0; // to the actor that asked; dropped if that incarnation is gone
+  virtual const std::atomic<bool>& cancelled() const = 0;
+};
+
+class context {
+public:
+  virtual ~context() = default;
+
+  virtual address self() const = 0;
+  virtual incarnation life() const = 0;
+
+  // Delivered at most once and in order between two incarnations; lost if the receiver is down, which is
+  // followed by `restarted` to everybody.
+  virtual void send(const address& to, message m) = 0;
+  virtual void send_after(std::chrono::nanoseconds delay, message m) = 0; // to itself
+
+  virtual std::chrono::nanoseconds now() const = 0; // monotonic, since the world began
+
+  // Runs `work` outside of the actor. An exception in it ends the actor. `work` must not touch the role:
+  // it may outlive it.
+  virtual void compute(lane where, std::function<void(computation&)> work) = 0;
+
+  // For the supervisor: starts the next incarnation at `who`.
+  virtual incarnation start(const address& who) = 0;
+  virtual void send_to_all(const message& m) = 0; // but itself
+};
+
+} // namespace troupe

@@ -1,0 +1,324 @@
+// CAF appears here and nowhere else. Facts about CAF 0.17.6 that shape this file:
+// - its default scheduler (work stealing, LIFO) can starve an actor for ever, so `sharing` with a finite
+//   throughput is used; its messages are never serialised, our codec is the only one;
+// - an actor whose last handle goes is ended silently, so the directory keeps a strong one;
+// - anon_send_exit queues behind all messages, so a kill is a high-priority exit message.
+#include "actors/runtime/live_world.hpp"
+
+#include <fmt/format.h>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/exit_reason.hpp>
+#include <caf/send.hpp>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+#include "actors/runtime/executor.hpp"
+#include "ops/assert.hpp"
+
+namespace {
+
+struct envelope {
+  troupe::address from;
+  troupe::incarnation from_life = 0;
+  troupe::incarnation to_life = 0; // 0: whoever plays the role
+  troupe::message content;
+};
+
+} // namespace
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(envelope)
+
+namespace troupe {
+
+namespace {
+
+struct killed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// One address of the directory: who plays it now.
+struct seat {
+  address who;
+  role_factory make;
+  std::vector<kill_plan> kills; // done ones are removed
+  mutable std::mutex mutex;     // guards what follows
+  caf::actor player;
+  incarnation life = 0;
+
+  std::pair<caf::actor, incarnation> current() const {
+    const std::lock_guard lock(mutex);
+    return {player, life};
+  }
+};
+
+} // namespace
+
+struct live_world::impl {
+  explicit impl(const live_world_options& options)
+    : config(options), system(config), work(options.kernel_threads, options.brief_threads) {}
+
+  struct configuration : caf::actor_system_config {
+    explicit configuration(const live_world_options& options) {
+      set("scheduler.policy", caf::atom("sharing"));
+      set("scheduler.max-threads", options.actor_threads);
+      set("scheduler.max-throughput", 64);
+    }
+  };
+
+  seat* find(const address& who) {
+    const auto found = seats.find(who);
+    return found == seats.end() ? nullptr : found->second.get();
+  }
+
+  void deliver(const address& to, envelope e) {
+    seat* target = find(to);
+    TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
+    const auto [player, life] = target->current();
+    if (!player || (e.to_life != 0 && e.to_life != life)) return;
+    caf::anon_send(player, std::move(e));
+  }
+
+  incarnation start(seat& s);
+  void ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason);
+
+  configuration config;
+  caf::actor_system system;
+  executor work;
+  std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
+  std::atomic<bool> stopping{false};
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+};
+
+namespace {
+
+struct life_flag {
+  std::atomic<bool> over{false};
+};
+
+class live_computation final : public computation {
+public:
+  live_computation(live_world::impl& world, const address& who, incarnation life, const life_flag& flag)
+    : world_(world), who_(who), life_(life), flag_(flag) {}
+
+  void post(message m) override {
+    world_.deliver(who_, envelope{who_, life_, life_, std::move(m)});
+  }
+
+  const std::atomic<bool>& cancelled() const override { return flag_.over; }
+
+private:
+  live_world::impl& world_;
+  address who_;
+  incarnation life_;
+  const life_flag& flag_;
+};
+
+// What one incarnation sees of the world.
+class live_context final : public context {
+public:
+  live_context(live_world::impl& world, const address& who, incarnation life)
+    : world_(world), who_(who), life_(life) {}
+
+  address self() const override { return who_; }
+  incarnation life() const override { return life_; }
+
+  void send(const address& to, message m) override {
+    world_.deliver(to, envelope{who_, life_, 0, std::move(m)});
+  }
+
+  void send_after(std::chrono::nanoseconds delay, message m) override {
+    if (auto [player, life] = world_.find(who_)->current(); player && life == life_)
+      caf::delayed_anon_send(player, delay, envelope{who_, life_, life_, std::move(m)});
+  }
+
+  std::chrono::nanoseconds now() const override {
+    return std::chrono::steady_clock::now() - world_.began;
+  }
+
+  void compute(lane where, std::function<void(computation&)> job) override {
+    world_.work.submit(
+      where, [&world = world_, who = who_, life = life_, flag = flag_, job = std::move(job)] {
+        if (flag->over) return;
+        live_computation here(world, who, life, *flag);
+        try {
+          job(here);
+        } catch (const std::exception& e) {
+          here.post(protocol::job_failed{{.what = e.what()}});
+        }
+      });
+  }
+
+  incarnation start(const address& who) override {
+    seat* s = world_.find(who);
+    TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
+    return world_.start(*s);
+  }
+
+  void send_to_all(const message& m) override {
+    for (const auto& [who, s] : world_.seats)
+      if (who != who_) send(who, m);
+  }
+
+  void end() { flag_->over = true; } // computations of this incarnation stop at their next kernel
+
+private:
+  live_world::impl& world_;
+  address who_;
+  incarnation life_;
+  std::shared_ptr<life_flag> flag_ = std::make_shared<life_flag>();
+};
+
+// Turns a role into a CAF actor.
+class adapter final : public caf::event_based_actor {
+public:
+  adapter(caf::actor_config& config, live_world::impl& world, seat& where, incarnation life)
+    : caf::event_based_actor(config),
+      world_(world),
+      seat_(where),
+      life_(life),
+      context_(world, where.who, life) {
+    set_default_handler(caf::drop);
+    set_exception_handler([this](std::exception_ptr& what) -> caf::error {
+      try {
+        std::rethrow_exception(what);
+      } catch (const killed& k) {
+        killed_ = true;
+        reason_ = k.what();
+      } catch (const std::exception& e) {
+        reason_ = e.what();
+      }
+      return caf::exit_reason::unhandled_exception;
+    });
+  }
+
+  caf::behavior make_behavior() override {
+    role_ = seat_.make(context_);
+    role_->started();
+    return {[this](const envelope& e) { handle(e); }};
+  }
+
+  void on_exit() override {
+    context_.end();
+    if (reason_.empty()) {
+      killed_ = true;
+      reason_ = "killed";
+    }
+    role_.reset();
+    world_.ended(seat_.who, life_, killed_, reason_);
+  }
+
+private:
+  void handle(const envelope& e) {
+    const bool own = e.from == seat_.who;
+    if (e.to_life != 0 && e.to_life != life_) return;
+    if (e.from_life != 0 && !own) {
+      const seat* origin = world_.find(e.from);
+      if (origin != nullptr && origin->current().second > e.from_life) return; // fenced off
+    }
+    // A computation of this actor failed: so does the actor. (The director hears of failures of others.)
+    const auto* failed = std::get_if<protocol::job_failed>(&e.content);
+    if (failed != nullptr && own && e.to_life != 0) throw std::runtime_error(failed->text.what);
+    role_->receive(e.content);
+    follow_kill_plan(e.content);
+  }
+
+  void follow_kill_plan(const message& m) {
+    if (seat_.kills.empty()) return;
+    const auto step = step_of(m);
+    if (!step) return;
+    for (auto k = seat_.kills.begin(); k != seat_.kills.end(); ++k)
+      if (k->step == *step && --k->after_messages <= 0) {
+        seat_.kills.erase(k); // only the running incarnation touches the plan
+        throw killed(fmt::format("killed at step {} after {}", *step, message_name(m)));
+      }
+  }
+
+  live_world::impl& world_;
+  seat& seat_;
+  incarnation life_;
+  live_context context_;
+  std::unique_ptr<role> role_;
+  bool killed_ = false;
+  std::string reason_;
+};
+
+} // namespace
+
+incarnation live_world::impl::start(seat& s) {
+  incarnation life = 0;
+  {
+    const std::lock_guard lock(s.mutex);
+    life = ++s.life;
+  }
+  // Lazily initialised: the role is made on the actor's own thread, after the directory knows the actor.
+  auto player = system.spawn<adapter, caf::lazy_init>(std::ref(*this), std::ref(s), life);
+  {
+    const std::lock_guard lock(s.mutex);
+    s.player = player;
+  }
+  caf::anon_send(player, envelope{s.who, life, life + 1, protocol::restarted{}}); // wakes it; ignored
+  return life;
+}
+
+void live_world::impl::ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason) {
+  if (seat* s = find(who); s != nullptr) {
+    const std::lock_guard lock(s->mutex);
+    if (s->life == life) s->player = nullptr;
+  }
+  if (stopping) return;
+  deliver(address{.role = role_kind::supervisor},
+          envelope{who, 0, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}});
+}
+
+live_world::live_world(const live_world_options& options) : impl_(std::make_unique<impl>(options)) {}
+
+live_world::~live_world() { stop(); }
+
+void live_world::add(const address& who, role_factory make) {
+  auto s = std::make_unique<seat>();
+  s->who = who;
+  s->make = std::move(make);
+  const bool fresh = impl_->seats.emplace(who, std::move(s)).second;
+  TROUPE_ASSERT(fresh, "an address twice: " + who.text());
+}
+
+void live_world::plan(const kill_plan& kill) {
+  seat* s = impl_->find(kill.who);
+  TROUPE_ASSERT(s != nullptr, "kill plan for an unknown address: " + kill.who.text());
+  s->kills.push_back(kill);
+}
+
+void live_world::start() {
+  const address first{.role = role_kind::supervisor};
+  if (seat* s = impl_->find(first); s != nullptr) impl_->start(*s);
+  for (auto& [who, s] : impl_->seats)
+    if (who != first) impl_->start(*s);
+}
+
+void live_world::send(const address& to, message m) {
+  impl_->deliver(to, envelope{to, 0, 0, std::move(m)});
+}
+
+void live_world::kill(const address& who) {
+  if (seat* s = impl_->find(who); s != nullptr)
+    if (auto player = s->current().first)
+      caf::anon_send<caf::message_priority::high>(
+        player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
+}
+
+void live_world::stop() {
+  if (impl_->stopping.exchange(true)) return;
+  impl_->work.stop();
+  for (auto& [who, s] : impl_->seats)
+    if (auto player = s->current().first) caf::anon_send_exit(player, caf::exit_reason::kill);
+  impl_->system.await_all_actors_done();
+}
+
+} // namespace troupe

@@ -79,12 +79,12 @@ void director::finish_steps() {
 
 bool director::record(const step_record& step) {
   protocol::step_committed out{.step = committed_};
-  double loss = 0;
+  double sum = 0;
   for (const auto& [microbatch, report] : step.reports) { // in the order of the microbatches
-    loss += report.loss_sum;
+    sum += report.loss_sum;
     out.correct += report.correct;
   }
-  out.loss = loss / step.reports.begin()->second.normaliser;
+  out.loss = sum / step.reports.begin()->second.normaliser;
   for (const auto& [block, digest] : step.digests) out.digest = digest_combine(out.digest, digest);
   digest_ = out.digest;
   if (!std::isfinite(out.loss)) {

@@ -1,0 +1,102 @@
+#include "troupe/job.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe {
+
+std::int64_t job::steps_per_epoch() const { return data.train ? data.train->size() / batch : 0; }
+
+std::int64_t job::total_steps() const { return steps > 0 ? steps : epochs * steps_per_epoch(); }
+
+namespace {
+
+std::string microbatch_help(std::int64_t batch, std::uint32_t microbatches) {
+  const auto m = static_cast<std::int64_t>(microbatches);
+  const auto below = batch / m * m, above = below + m;
+  return below > 0 ? fmt::format("use --batch {} or --batch {}", below, above)
+                   : fmt::format("use --batch {}", above);
+}
+
+void check_data(const job& j, std::vector<error_text>& out) {
+  if (!j.data.train) {
+    out.push_back({.what = "the job has no training data",
+                   .where = "job::data",
+                   .help = "set job.data = troupe::fashion_mnist(), or another data_split"});
+    return;
+  }
+  if (j.batch > 0 && j.data.train->size() < j.batch)
+    out.push_back({.what = fmt::format("batch {} is larger than the data set", j.batch),
+                   .where = j.data.train->name,
+                   .why = fmt::format("it has {} training images", j.data.train->size()),
+                   .help = fmt::format("use --batch {} or less", j.data.train->size())});
+  const auto agrees = [&](const dataset_ptr& other, const char* which) {
+    if (other && !(other->image == j.data.train->image))
+      out.push_back({.what = fmt::format("the {} images have another shape than the training images", which),
+                     .where = other->name,
+                     .why = fmt::format("{} against {}", other->image.text(), j.data.train->image.text())});
+  };
+  agrees(j.data.test, "test");
+  agrees(j.data.validation, "validation");
+}
+
+void check_batch(const job& j, std::vector<error_text>& out) {
+  if (j.batch < 1)
+    out.push_back({.what = fmt::format("batch {} is not a number of images", j.batch),
+                   .where = "--batch",
+                   .help = "use 1 or more"});
+  if (j.microbatches < 1)
+    out.push_back({.what = "0 microbatches cannot be computed", .where = "--microbatches", .help = "use 1 or more"});
+  if (j.batch >= 1 && j.microbatches >= 1 && j.batch % j.microbatches != 0) {
+    const auto m = static_cast<std::int64_t>(j.microbatches);
+    out.push_back({.what = fmt::format("batch {} does not split into {} microbatches", j.batch, m),
+                   .where = "--batch, --microbatches",
+                   .why = fmt::format("{} = {} x {} + {}", j.batch, m, j.batch / m, j.batch % m),
+                   .help = microbatch_help(j.batch, j.microbatches)});
+  }
+}
+
+void check_model(const job& j, std::vector<error_text>& out) {
+  if (!j.data.train) return;
+  try {
+    const auto g = build_graph(j.model, j.data.train->image);
+    const auto outputs = g.output().elements();
+    const auto* softmax = std::get_if<softmax_cross_entropy>(&j.loss);
+    if (outputs < j.data.train->classes)
+      out.push_back({.what = fmt::format("the model has {} outputs for {} classes", outputs, j.data.train->classes),
+                     .where = fmt::format("last layer, output {}", g.output().text()),
+                     .help = fmt::format("end the model with dense{{.outputs = {}}}", j.data.train->classes)});
+    if (softmax != nullptr && !softmax->class_weights.empty()
+        && static_cast<std::int64_t>(softmax->class_weights.size()) != outputs)
+      out.push_back({.what = fmt::format("{} class weights for {} outputs", softmax->class_weights.size(), outputs),
+                     .where = "--class-weights",
+                     .help = fmt::format("give {} numbers", outputs)});
+    if (softmax != nullptr && !(softmax->label_smoothing >= 0.0F && softmax->label_smoothing < 1.0F))
+      out.push_back({.what = fmt::format("label smoothing {} is not in [0, 1)", softmax->label_smoothing),
+                     .where = "--label-smoothing"});
+  } catch (const error& e) {
+    out.push_back(e.text());
+  }
+}
+
+} // namespace
+
+std::vector<error_text> mistakes_of(const job& j) {
+  std::vector<error_text> out;
+  check_batch(j, out);
+  check_data(j, out);
+  check_model(j, out);
+  if (!(j.learning_rate.base > 0.0F))
+    out.push_back({.what = fmt::format("learning rate {} does not learn", j.learning_rate.base),
+                   .where = "--learning-rate",
+                   .help = "use a positive number, e.g. 0.05"});
+  if (j.steps < 0 || (j.steps == 0 && j.epochs < 1))
+    out.push_back({.what = "the job has no steps to run",
+                   .where = "--epochs, --steps",
+                   .why = fmt::format("epochs {}, steps {}", j.epochs, j.steps),
+                   .help = "use --epochs 1 or more"});
+  return out;
+}
+
+} // namespace troupe

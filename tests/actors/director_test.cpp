@@ -1,0 +1,114 @@
+#include "actors/director.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "support/fake_context.hpp"
+
+using namespace troupe;
+
+namespace {
+
+const address shard{.role = role_kind::layer_shard};
+const address evaluator_address{.role = role_kind::evaluator};
+
+struct fixture {
+  explicit fixture(director_options o = {}) : boss(world, complete(std::move(o))) { boss.started(); }
+
+  static director_options complete(director_options o) {
+    o.last_step = 4;
+    o.steps_per_epoch = 2;
+    o.microbatches = 2;
+    o.blocks = 2;
+    o.shards = {shard};
+    return o;
+  }
+
+  void report(std::uint64_t step, std::uint32_t microbatch, double loss) {
+    boss.on(protocol::microbatch_report{step, microbatch, loss, 2.0, 1});
+  }
+  void commit(std::uint64_t step, int block) { boss.on(protocol::committed{step, block, step * 10}); }
+  void run_step(std::uint64_t step) {
+    commit(step, 0);
+    commit(step, 1);
+    report(step, 0, 1.0);
+    report(step, 1, 3.0);
+  }
+  std::uint64_t permitted() const { return world.of<protocol::begin_step>().back().step; }
+
+  test::fake_context world{{.role = role_kind::director}};
+  director boss;
+};
+
+} // namespace
+
+TEST_CASE("a director commits a step when every block and every microbatch has reported") {
+  fixture f;
+  f.report(0, 1, 3.0);
+  f.commit(0, 0);
+  f.commit(0, 0);
+  f.report(0, 0, 1.0);
+  CHECK(f.world.of<protocol::step_committed>().empty());
+  f.commit(0, 1);
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].loss == 2.0);
+  CHECK(steps[0].correct == 2);
+}
+
+TEST_CASE("a director permits no step beyond the epoch until it has been evaluated") {
+  fixture f{{.evaluators = {evaluator_address}}};
+  CHECK(f.permitted() == 1);
+  f.run_step(0);
+  f.run_step(1);
+  CHECK(f.permitted() == 1);
+  REQUIRE(f.world.of<protocol::evaluate>().size() == 1);
+  f.boss.on(protocol::evaluated{.round = 1, .part = 0, .test = {2.0, 3, 4}});
+  CHECK(f.permitted() == 3);
+  REQUIRE(f.world.of<protocol::epoch_ended>().size() == 1);
+  CHECK(f.world.of<protocol::epoch_ended>()[0].test.correct == 3);
+}
+
+TEST_CASE("a director ends the job with the state after the last step") {
+  fixture f;
+  for (std::uint64_t step = 0; step < 4; ++step) f.run_step(step);
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  f.boss.on(protocol::saved{.request = 1});
+  REQUIRE(f.world.of<protocol::job_ended>().size() == 1);
+  CHECK(f.world.of<protocol::job_ended>()[0].steps == 4);
+  CHECK_FALSE(f.world.of<protocol::job_ended>()[0].interrupted);
+}
+
+TEST_CASE("a director told to stop finishes the steps in flight and saves") {
+  fixture f{{.checkpoint_folder = "there"}};
+  f.boss.on(protocol::stop_job{});
+  f.run_step(0);
+  CHECK(f.world.of<protocol::save>().empty());
+  f.run_step(1);
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  CHECK(f.world.of<protocol::save>()[0].path == "there/step-00000002.safetensors");
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000002.safetensors"});
+  CHECK(f.world.of<protocol::job_ended>()[0].interrupted);
+}
+
+TEST_CASE("a director fails the job at a loss that is not a number, with the step in the text") {
+  fixture f;
+  f.commit(0, 0);
+  f.commit(0, 1);
+  f.report(0, 0, std::numeric_limits<double>::quiet_NaN());
+  f.report(0, 1, 1.0);
+  const auto ends = f.world.of<protocol::job_ended>();
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].failure.what == "the loss of step 0 is nan");
+  CHECK(f.world.of<protocol::step_committed>().empty());
+}
+
+TEST_CASE("a director tells a restarted shard again how far it may run") {
+  fixture f;
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = shard, .life = 2});
+  REQUIRE(f.world.of<protocol::begin_step>().size() == 1);
+  CHECK(f.permitted() == 1);
+}

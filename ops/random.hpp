@@ -27,6 +27,10 @@ struct random_key {
   std::uint32_t b = 0; // microbatch, sample or parameter index
 };
 
+// The bijection itself, as published.
+std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
+                                           std::array<std::uint32_t, 2> key) noexcept;
+
 // Four words of the stream `key` at `block`. Words of different keys or blocks are independent.
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept;
 

@@ -1,0 +1,160 @@
+#include "ops/tensor.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <unordered_map>
+#include <vector>
+
+#include "ops/assert.hpp"
+
+namespace troupe {
+
+shape::shape(std::initializer_list<std::int64_t> sizes)
+  : shape(std::span<const std::int64_t>(sizes.begin(), sizes.size())) {}
+
+shape::shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
+  TROUPE_ASSERT(sizes.size() <= rank_max, "a shape has at most 5 axes");
+  std::copy(sizes.begin(), sizes.end(), sizes_.begin());
+}
+
+std::int64_t shape::elements() const noexcept {
+  std::int64_t out = 1;
+  for (const auto size : *this) out *= size;
+  return out;
+}
+
+shape shape::with_batch(std::int64_t n) const {
+  shape out;
+  TROUPE_ASSERT(rank_ < rank_max, "no room for a batch axis");
+  out.rank_ = rank_ + 1;
+  out.sizes_[0] = n;
+  std::copy(begin(), end(), out.sizes_.begin() + 1);
+  return out;
+}
+
+std::string shape::text() const {
+  std::string out = "[";
+  for (int i = 0; i < rank_; ++i) out += (i > 0 ? ", " : "") + std::to_string((*this)[i]);
+  return out + "]";
+}
+
+namespace detail {
+
+struct buffer {
+  std::atomic<std::uint32_t> owners{1};
+  std::size_t bytes = 0;
+  float* data = nullptr;
+  std::shared_ptr<buffer_pool::state> home;
+};
+
+} // namespace detail
+
+namespace {
+
+constexpr std::size_t page_bytes = std::size_t{2} << 20;
+
+// Large buffers start at a huge page: fewer page faults and TLB misses.
+float* allocate(std::size_t bytes) {
+  const std::size_t alignment = bytes >= page_bytes ? page_bytes : 64;
+  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  void* out = std::aligned_alloc(alignment, rounded);
+  if (out == nullptr) throw std::bad_alloc();
+  if (alignment == page_bytes) madvise(out, rounded, MADV_HUGEPAGE); // a hint: failure costs only speed
+  return static_cast<float*>(out);
+}
+
+void destroy(detail::buffer* b) noexcept {
+  std::free(b->data);
+  delete b;
+}
+
+} // namespace
+
+struct buffer_pool::state {
+  std::mutex mutex;
+  std::unordered_map<std::size_t, std::vector<detail::buffer*>> free; // by size in bytes
+  std::atomic<std::uint64_t> allocations{0};
+  bool closed = false;
+
+  // False: the pool is gone, the caller destroys the buffer.
+  bool give_back(detail::buffer* b) noexcept {
+    const std::lock_guard lock(mutex);
+    if (closed) return false;
+    free[b->bytes].push_back(b); // its list was made by take(), with room for it
+    return true;
+  }
+};
+
+namespace detail {
+
+void retain(buffer* b) noexcept {
+  if (b != nullptr) b->owners.fetch_add(1, std::memory_order_relaxed);
+}
+
+void release(buffer* b) noexcept {
+  if (b == nullptr || b->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const auto home = std::move(b->home);
+  if (!home->give_back(b)) destroy(b);
+}
+
+float* data_of(buffer* b) noexcept { return b->data; }
+
+} // namespace detail
+
+tensor tensor::reshaped(const shape& dims) const {
+  TROUPE_ASSERT(dims.elements() == elements(), "reshaped: " + shape_.text() + " to " + dims.text());
+  tensor out = *this;
+  out.shape_ = dims;
+  return out;
+}
+
+buffer_pool::buffer_pool() : state_(std::make_shared<state>()) {}
+
+buffer_pool::~buffer_pool() {
+  const std::lock_guard lock(state_->mutex);
+  state_->closed = true;
+  for (auto& [bytes, list] : state_->free)
+    for (auto* b : list) destroy(b);
+  state_->free.clear();
+}
+
+mutable_tensor buffer_pool::take(const shape& dims) {
+  const std::size_t bytes = static_cast<std::size_t>(dims.elements()) * sizeof(float);
+  {
+    const std::lock_guard lock(state_->mutex);
+    if (auto& list = state_->free[bytes]; !list.empty()) {
+      auto* b = list.back();
+      list.pop_back();
+      b->owners.store(1, std::memory_order_relaxed);
+      b->home = state_;
+      return {dims, b};
+    }
+  }
+  state_->allocations.fetch_add(1, std::memory_order_relaxed);
+  auto* b = new detail::buffer;
+  b->bytes = bytes;
+  b->data = allocate(bytes);
+  b->home = state_;
+  return {dims, b};
+}
+
+std::uint64_t buffer_pool::allocations() const noexcept { return state_->allocations; }
+
+buffer_pool& buffer_pool::global() {
+  static buffer_pool pool;
+  return pool;
+}
+
+tensor make_tensor(const shape& dims, std::span<const float> values) {
+  TROUPE_ASSERT(static_cast<std::size_t>(dims.elements()) == values.size(), "make_tensor: sizes differ");
+  auto out = buffer_pool::global().take(dims);
+  std::copy(values.begin(), values.end(), out.data());
+  return std::move(out).freeze();
+}
+
+} // namespace troupe

@@ -35,7 +35,7 @@ endfunction()
 # body, in its tail and in another function.
 function(troupe_flags target)
   target_compile_features(${target} PUBLIC cxx_std_20)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers -ffp-contract=off
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off
     $<$<CONFIG:Release>:-O3> $<$<BOOL:${TROUPE_STRICT}>:-Werror>)
   if(TROUPE_SANITIZE)
     target_compile_options(${target} PUBLIC -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer)

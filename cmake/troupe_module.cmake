@@ -24,6 +24,7 @@ function(troupe_module name)
   endif()
   add_library(troupe_${name} STATIC ${sources})
   add_library(troupe::${name} ALIAS troupe_${name})
+  set_target_properties(troupe_${name} PROPERTIES EXPORT_NAME ${name})
   target_include_directories(troupe_${name} PUBLIC $<BUILD_INTERFACE:${root}> $<INSTALL_INTERFACE:include>)
   list(TRANSFORM arg_USES PREPEND troupe::)
   list(TRANSFORM arg_PRIVATE_USES PREPEND troupe::)
@@ -32,7 +33,8 @@ function(troupe_module name)
 endfunction()
 
 # Flags of our own code. -ffp-contract=off: the same expression gives the same bits in a vectorised loop
-# body, in its tail and in another function.
+# body, in its tail and in another function. -Wno-restrict: GCC 12 warns about every short text that is put
+# together (bug 105651).
 function(troupe_flags target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off

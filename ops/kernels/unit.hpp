@@ -1,0 +1,26 @@
+// Nodes of a graph that run as one kernel, e.g. a convolution and the relu behind it. Fusing needs
+// that nobody else reads what lies between them.
+#pragma once
+
+#include <vector>
+
+#include "ops/graph.hpp"
+
+namespace troupe::kernels {
+
+struct unit {
+  std::vector<int> nodes; // a chain, in execution order
+  bool relu = false;      // conv2d, dense, batch_norm or add, then relu
+  bool pool = false;      // [batch_norm], relu, max_pool2d(2): own kernel
+
+  int first() const { return nodes.front(); }
+  int last() const { return nodes.back(); }
+};
+
+struct fusing {
+  bool pooling = false; // the own fused pooling kernel may be used
+};
+
+std::vector<unit> units_of(const graph& g, const fusing& allowed);
+
+} // namespace troupe::kernels

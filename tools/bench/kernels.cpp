@@ -1,0 +1,159 @@
+// Speed of the CPU kernels: whole training steps on one thread, without actors.
+//   bench_kernels [--model cnn] [--batch 128] [--microbatch 128] [--seconds 2] [--onednn] [--profile]
+//   cnn, batch 128: 5470 images/s (5320 to 5510), arena 61.4 MB
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "ops/graph.hpp"
+#include "ops/program.hpp"
+#include "ops/random.hpp"
+
+namespace {
+
+using namespace troupe;
+
+struct settings {
+  std::string model = "cnn";
+  std::int64_t batch = 128, microbatch = 0; // 0: the batch
+  double seconds = 2;
+  bool own_kernels = true, profile = false;
+};
+
+settings parse(int count, char** arguments) {
+  settings s;
+  for (int i = 1; i < count; ++i) {
+    const std::string option = arguments[i];
+    const auto value = [&] { return std::string(i + 1 < count ? arguments[++i] : ""); };
+    if (option == "--model")
+      s.model = value();
+    else if (option == "--batch")
+      s.batch = std::stoll(value());
+    else if (option == "--microbatch")
+      s.microbatch = std::stoll(value());
+    else if (option == "--seconds")
+      s.seconds = std::stod(value());
+    else if (option == "--onednn")
+      s.own_kernels = false;
+    else if (option == "--profile")
+      s.profile = true;
+    else {
+      fmt::print(stderr, "unknown option {}\n", option);
+      std::exit(2);
+    }
+  }
+  s.microbatch = s.microbatch == 0 ? s.batch : s.microbatch;
+  return s;
+}
+
+tensor random_tensor(const shape& dims, std::uint32_t seed) {
+  random_stream random(random_key{seed});
+  mutable_tensor values = buffer_pool::global().take(dims);
+  for (float& v : values.values())
+    v = random.normal();
+  return std::move(values).freeze();
+}
+
+tensor random_labels(std::int64_t n, std::uint32_t classes) {
+  random_stream random(random_key{7});
+  mutable_tensor values = buffer_pool::global().take(shape{n});
+  for (float& v : values.values())
+    v = static_cast<float>(random.below(classes));
+  return std::move(values).freeze();
+}
+
+// Plain SGD with momentum as the actors that own parameters do it, on flat blocks.
+class trainer final : public gradient_sink {
+public:
+  trainer(program& p, const settings& s) : program_(p), settings_(s) {
+    parameters_ = initial_parameters(p.layout(), 1);
+    for (const block_extent& block : p.layout().blocks)
+      momentum_.emplace_back(static_cast<std::size_t>(block.size));
+    sums_.resize(parameters_.size());
+    input_ = random_tensor(shape{s.microbatch, 1, 28, 28}, 1);
+    labels_ = random_labels(s.microbatch, 10);
+  }
+
+  void step() {
+    program_.bind(parameters_);
+    const std::int64_t microbatches = settings_.batch / settings_.microbatch;
+    for (std::int64_t m = 0; m < microbatches; ++m) {
+      first_ = m == 0;
+      program_.forward(input_, {1, ++step_, static_cast<std::uint32_t>(m)});
+      program_.compute_loss(softmax_cross_entropy{}, labels_, static_cast<double>(settings_.batch));
+      program_.backward(*this);
+    }
+    for (std::size_t b = 0; b < parameters_.size(); ++b)
+      update(b);
+  }
+
+  void on_gradient(int block, tensor gradient) override {
+    tensor& sum = sums_[static_cast<std::size_t>(block)];
+    if (first_) {
+      sum = std::move(gradient);
+      return;
+    }
+    auto* target = const_cast<float*>(sum.data()); // the only reader
+    const float* added = gradient.data();
+    for (std::int64_t i = 0; i < gradient.elements(); ++i)
+      target[i] += added[i];
+  }
+
+private:
+  void update(std::size_t block) {
+    auto* weight = const_cast<float*>(parameters_[block].data()); // the only reader
+    const float* gradient = sums_[block].data();
+    float* momentum = momentum_[block].data();
+    const std::int64_t n = program_.layout().blocks[block].trainable;
+    for (std::int64_t i = 0; i < n; ++i) {
+      momentum[i] = 0.9F * momentum[i] + gradient[i];
+      weight[i] -= 0.01F * momentum[i];
+    }
+    sums_[block] = {};
+  }
+
+  program& program_;
+  const settings& settings_;
+  std::vector<tensor> parameters_, sums_;
+  std::vector<std::vector<float>> momentum_;
+  tensor input_, labels_;
+  std::uint64_t step_ = 0;
+  bool first_ = true;
+};
+
+double seconds_of(trainer& t, int steps) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < steps; ++i)
+    t.step();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+  const settings s = parse(count, arguments);
+  const graph g = build_graph(model_by_name(s.model, 10), shape{1, 28, 28});
+  const auto p = compile_cpu(g, {.microbatch = s.microbatch, .own_kernels = s.own_kernels});
+  trainer t(*p, s);
+  seconds_of(t, 3);
+  constexpr int repeats = 5;
+  const double once = seconds_of(t, 3) / 3;
+  const int steps = std::max(1, static_cast<int>(s.seconds / repeats / once));
+  p->profile(s.profile);
+  std::vector<double> speeds;
+  for (int i = 0; i < repeats; ++i)
+    speeds.push_back(steps * static_cast<double>(s.batch) / seconds_of(t, steps));
+  if (s.profile) {
+    for (const kernel_time& k : p->profile())
+      fmt::print("{:<70} {:9.1f} us\n", k.name, k.seconds / (steps * repeats) * 1e6);
+  }
+  std::sort(speeds.begin(), speeds.end());
+  fmt::print("{}, batch {}, microbatch {}: {:.0f} images/s ({:.0f} to {:.0f}), arena {:.1f} MB\n", s.model,
+             s.batch, s.microbatch, speeds[repeats / 2], speeds.front(), speeds.back(),
+             static_cast<double>(p->memory_bytes()) / 1e6);
+}

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""tools/tidy.py [FILE]...   the part of the style guide that a machine can see; CTest runs it as "tidy".
+
+Reads the sources (all of them without arguments) with comments and string literals blanked out, applies the
+RULES, and prints one line per violation: file, line, what it is and what to write instead. A place that must
+break a rule is in ALLOWED, with the reason. Exit code 1 if anything was found.
+"""
+
+import fnmatch
+import os
+import re
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+FOLDERS = ["actors", "examples", "gpu", "net", "ops", "src", "tests", "tools"]
+LIBRARIES = ["actors/*", "gpu/*", "net/*", "ops/*", "src/*"]
+EVERYWHERE = ["*"]
+COLUMNS = 100
+LINES = 600
+
+# name, where it holds, what it bans, what to do instead
+RULES = [
+    ("clock", EVERYWHERE,
+     r"\b(?:system|steady|high_resolution)_clock\b|\b(?:gettimeofday|clock_gettime)\s*\(|\bstd::time\s*\(",
+     "a role asks its context for the time (context::now)"),
+    ("sleep", EVERYWHERE,
+     r"\bsleep_(?:for|until)\b|\b(?:u|nano)?sleep\s*\(",
+     "wait for a message or a condition; a role uses context::after"),
+    ("chance", EVERYWHERE,
+     r"\brandom_device\b|\bmt19937|\bdefault_random_engine\b|\bs?rand\s*\(|\bstd::(?:uniform|normal)_\w+_distribution\b",
+     "draw from the keyed generator (ops/random.hpp): the same key gives the same number"),
+    ("thread", EVERYWHERE,
+     r"\bstd::(?:j?thread|async)\b(?!::hardware_concurrency)|\bthis_thread::get_id\b|\bpthread_create\b",
+     "compute through the context; threads belong to actors/runtime"),
+    ("environment", EVERYWHERE,
+     r"\b(?:secure_)?getenv\s*\(",
+     "take an option; the program reads the environment and passes it on"),
+    ("unordered", ["actors/*"],
+     r"\bunordered_(?:multi)?(?:map|set)\b|<unordered_",
+     "std::map or std::set: their order is the same in every run"),
+    ("pointer key", ["actors/*"],
+     r"\bstd::(?:map|set)<\s*(?:const\s+)?[\w:]+\s*\*",
+     "key by address or number: pointers differ from run to run"),
+    ("parallel sum", EVERYWHERE,
+     r"\bstd::(?:reduce|transform_reduce)\b|\bstd::execution\b|-ffast-math|-Ofast|-funsafe-math",
+     "sum in the canonical order (ops/reduction_tree.hpp)"),
+    ("caf", EVERYWHERE,
+     r"#\s*include\s*[<\"]caf/",
+     "CAF is for actors/runtime alone; a role is a plain class on a context"),
+    ("zmq", EVERYWHERE,
+     r"#\s*include\s*[<\"]zmq",
+     "ZeroMQ is for net/zeromq alone"),
+    ("relative include", EVERYWHERE,
+     r"#\s*include\s*[<\"]\.\./",
+     "include from the module's root: \"ops/tensor.hpp\""),
+    ("using namespace", ["*.hpp"],
+     r"\busing\s+namespace\b",
+     "name what you use: a header's choice is everybody's"),
+    ("raw new", EVERYWHERE,
+     r"(?<!operator )\bnew\b(?=\s*(?:\(|\w))|(?<![=\w] )(?<!operator )\bdelete\b(?=\s*(?:\[|\w|\())",
+     "std::make_unique, std::make_shared or a container"),
+    ("stdout", LIBRARIES,
+     r"\bstd::(?:cout|cerr|clog|puts|printf|putchar)\b|\bprintf\s*\(|\bputs\s*\(|\bfmt::print\s*\(\s*(?!stderr)|"
+     r"\bfprintf\s*\(\s*stdout|\bstdout\b",
+     "a library reports by value, error or run event; programs print"),
+]
+
+# rule, files, reason
+ALLOWED = [
+    ("clock", "actors/runtime/*", "the live context is where the clock enters"),
+    ("clock", "tools/*", "programs and benchmarks measure what they do"),
+    ("clock", "tests/*", "tests bound how long they wait"),
+    ("clock", "ops/kernels/cpu_program.cpp", "its profile says where the time went; no result depends on it"),
+    ("sleep", "tests/*", "tests of the live runtime wait for real threads"),
+    ("thread", "actors/runtime/*", "the executor's threads are the only ones that we start"),
+    ("thread", "tests/*", "tests call the thread-safe parts from several threads"),
+    ("thread", "tools/*", "the program waits for signals on a thread of its own"),
+    ("environment", "actors/runtime/*", "the live context is where the environment enters"),
+    ("environment", "tools/*", "programs read NO_COLOR and the like"),
+    ("environment", "tests/*", "tests find their scratch folder"),
+    ("environment", "ops/data/load_data.cpp", "TROUPE_DATA_DIR says where data sets lie, before any thread runs"),
+    ("caf", "actors/runtime/*", "the adapter and the live world are CAF's home"),
+    ("caf", "tests/actors/runtime/*", "tests of the adapter"),
+    ("caf", "tools/*", "`troupe doctor` names the version"),
+    ("raw new", "ops/tensor.cpp", "aligned storage, owned by the shared pointer made beside it"),
+]
+
+# Found by whole file or by the text of the original line rather than by pattern.
+UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b")
+
+
+def blank(text):
+    """The same text with comments and literals replaced by spaces; line breaks and includes stay."""
+    pattern = re.compile(
+        r'#[ \t]*include[^\n]*|//[^\n]*|/\*.*?\*/|R"([^()\s\\]{0,16})\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|'
+        r"(?<![0-9A-Fa-f])'(?:\\.|[^'\\\n])+'",
+        re.S)
+
+    def hide(match):
+        found = match.group(0)
+        return found if found.startswith("#") else re.sub(r"[^\n]", " ", found)
+
+    return pattern.sub(hide, text)
+
+
+def sources():
+    for folder in FOLDERS:
+        for place, folders, names in os.walk(os.path.join(ROOT, folder)):
+            folders.sort()
+            for name in sorted(names):
+                if name.endswith((".hpp", ".cpp", ".cu", ".cuh", ".py")) or "." not in name:
+                    yield os.path.relpath(os.path.join(place, name), ROOT)
+
+
+def matches(path, patterns):
+    return any(fnmatch.fnmatch(path, pattern) for pattern in patterns)
+
+
+def check(path, used):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        text = file.read()
+    lines = text.split("\n")
+    if UNFINISHED.search(text):
+        for number, line in enumerate(lines, 1):
+            if UNFINISHED.search(line):
+                yield number, "unfinished", "finish it, or say in CHANGELOG.md what is missing"
+    if not path.endswith((".hpp", ".cpp", ".cu", ".cuh")):
+        return
+    for number, line in enumerate(lines, 1):
+        if len(line) > COLUMNS:
+            yield number, "long line", f"{len(line)} columns; at most {COLUMNS}"
+        if line != line.rstrip():
+            yield number, "trailing blank", "remove it"
+    if len(lines) > LINES:
+        yield len(lines), "long file", f"{len(lines)} lines; split it before {LINES}"
+    if path.endswith(".hpp") and "#pragma once" not in text:
+        yield 1, "guard", "#pragma once"
+    code = blank(text).split("\n")
+    for name, places, ban, instead in RULES:
+        if not matches(path, places):
+            continue
+        excuses = [entry for entry in ALLOWED if entry[0] == name and fnmatch.fnmatch(path, entry[1])]
+        for number, line in enumerate(code, 1):
+            if re.search(ban, line):
+                if excuses:
+                    used.update(excuses)
+                else:
+                    yield number, name, instead
+
+
+def main():
+    found = 0
+    used = set()
+    for path in [os.path.relpath(os.path.abspath(p), ROOT) for p in sys.argv[1:]] or sources():
+        for number, name, instead in sorted(check(path, used)):
+            print(f"{path}:{number}: {name}: {instead}")
+            found += 1
+    if found:
+        print(f"{found} violations; what must break a rule is listed with its reason in tools/tidy.py, ALLOWED")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

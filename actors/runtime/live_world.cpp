@@ -85,7 +85,8 @@ struct live_world::impl {
     caf::anon_send(player, std::move(e));
   }
 
-  incarnation start(seat& s);
+  incarnation seat_player(seat& s); // lazily: it does nothing before its first message
+  void wake(seat& s);
   void ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason);
 
   configuration config;
@@ -158,7 +159,9 @@ public:
   incarnation start(const address& who) override {
     seat* s = world_.find(who);
     TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
-    return world_.start(*s);
+    const auto started = world_.seat_player(*s);
+    world_.wake(*s);
+    return started;
   }
 
   void send_to_all(const message& m) override {
@@ -251,20 +254,22 @@ private:
 
 } // namespace
 
-incarnation live_world::impl::start(seat& s) {
+incarnation live_world::impl::seat_player(seat& s) {
   incarnation life = 0;
   {
     const std::lock_guard lock(s.mutex);
     life = ++s.life;
   }
-  // Lazily initialised: the role is made on the actor's own thread, after the directory knows the actor.
   auto player = system.spawn<adapter, caf::lazy_init>(std::ref(*this), std::ref(s), life);
-  {
-    const std::lock_guard lock(s.mutex);
-    s.player = player;
-  }
-  caf::anon_send(player, envelope{s.who, life, life + 1, protocol::restarted{}}); // wakes it; ignored
+  const std::lock_guard lock(s.mutex);
+  s.player = std::move(player);
   return life;
+}
+
+void live_world::impl::wake(seat& s) {
+  const auto [player, life] = s.current();
+  // Addressed to a life that never comes, so that nobody hears it; the actor begins all the same.
+  if (player) caf::anon_send(player, envelope{s.who, life, ~incarnation{0}, protocol::restarted{}});
 }
 
 void live_world::impl::ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason) {
@@ -296,10 +301,9 @@ void live_world::plan(const kill_plan& kill) {
 }
 
 void live_world::start() {
-  const address first{.role = role_kind::supervisor};
-  if (seat* s = impl_->find(first); s != nullptr) impl_->start(*s);
-  for (auto& [who, s] : impl_->seats)
-    if (who != first) impl_->start(*s);
+  // All have a seat before the first one speaks: what it says must find somebody.
+  for (auto& [who, s] : impl_->seats) impl_->seat_player(*s);
+  for (auto& [who, s] : impl_->seats) impl_->wake(*s);
 }
 
 void live_world::send(const address& to, message m) {

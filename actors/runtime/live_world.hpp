@@ -35,7 +35,7 @@ public:
 
   void add(const address& who, role_factory make);
   void plan(const kill_plan& kill); // before start()
-  void start();                      // the supervisor (address{supervisor}) first
+  void start();
   void send(const address& to, message m);
   void kill(const address& who); // at the next message boundary
   void stop();                   // no handler and no computation runs after it

@@ -38,7 +38,6 @@ private:
 layer_shard::layer_shard(context& world, layer_shard_options options)
   : world_(world),
     options_(std::move(options)),
-    incoming_(static_cast<std::size_t>(options_.blocks)),
     sums_(std::make_shared<local_sums>(options_.microbatches, options_.own, options_.blocks)) {}
 
 void layer_shard::started() {
@@ -51,23 +50,23 @@ void layer_shard::on(const protocol::begin_step& m) {
 }
 
 void layer_shard::on(const protocol::parameters& m) {
-  auto& known = incoming_[static_cast<std::size_t>(m.block)];
-  if (known.value && m.version <= known.version) return;
-  known = m;
-  for (const auto& block : incoming_)
-    if (!block.value || block.version != m.version) return;
-  begin_version();
+  if (complete_ && m.version <= step_) return;
+  auto& blocks = incoming_[m.version];
+  blocks[m.block] = m.value;
+  if (blocks.size() != static_cast<std::size_t>(options_.blocks)) return;
+  begin_version(m.version);
   act();
 }
 
 // All blocks of a new version are here: what belonged to older steps is committed and can go.
-void layer_shard::begin_version() {
-  step_ = incoming_.front().version;
+void layer_shard::begin_version(std::uint64_t version) {
+  step_ = version;
   complete_ = true;
   next_ = 0;
   unacknowledged_.clear();
   parameters_.clear();
-  for (const auto& block : incoming_) parameters_.push_back(block.value);
+  for (const auto& [block, value] : incoming_[version]) parameters_.push_back(value);
+  incoming_.erase(incoming_.begin(), incoming_.upper_bound(version));
   batches_.erase(batches_.begin(), batches_.lower_bound({step_, 0}));
   asked_.erase(asked_.begin(), asked_.lower_bound({step_, 0}));
   want_batches(step_);
@@ -132,13 +131,16 @@ void layer_shard::compute(std::uint32_t microbatch) {
       }
       program->forward(data.inputs, key);
       const auto value = program->compute_loss(*criterion, data.targets, data.normaliser);
+      here.post(protocol::microbatch_report{
+        key.step, key.microbatch, value.sum, data.normaliser, value.correct});
       sink gradients(here, *sums, key.step, key.microbatch);
       program->backward(gradients);
       program->cancel_when(nullptr);
-      here.post(protocol::microbatch_done{
-        {key.step, key.microbatch, value.sum, data.normaliser, value.correct}});
+      here.post(protocol::microbatch_done{key.step, key.microbatch});
     });
 }
+
+void layer_shard::on(const protocol::microbatch_report& m) { world_.send(options_.director, m); }
 
 void layer_shard::on(const protocol::gradient_ready& m) {
   const auto& aggregator = options_.aggregators[static_cast<std::size_t>(m.value.block)];
@@ -147,10 +149,9 @@ void layer_shard::on(const protocol::gradient_ready& m) {
 }
 
 void layer_shard::on(const protocol::microbatch_done& m) {
-  world_.send(options_.director, m.report);
-  batches_.erase({m.report.step, m.report.microbatch});
+  batches_.erase({m.step, m.microbatch});
   busy_ = false;
-  if (m.report.step == step_) ++next_; // else the step was committed before this message came
+  if (m.step == step_) ++next_; // else the step was committed before this message came
   act();
 }
 

@@ -40,6 +40,7 @@ public:
   void on(const protocol::begin_step& m);
   void on(const protocol::parameters& m);
   void on(const protocol::batch& m);
+  void on(const protocol::microbatch_report& m);
   void on(const protocol::gradient_ready& m);
   void on(const protocol::microbatch_done& m);
   void on(const protocol::restarted& m);
@@ -48,7 +49,7 @@ public:
 
 private:
   void act();
-  void begin_version();
+  void begin_version(std::uint64_t version);
   void want_batches(std::uint64_t step);
   void ask(std::uint64_t step, std::uint32_t microbatch);
   void compute(std::uint32_t microbatch);
@@ -58,8 +59,8 @@ private:
   std::int64_t permitted_ = -1;       // last permitted step
   std::uint64_t step_ = 0;            // the step whose parameters are here, once complete_
   bool complete_ = false;
-  std::vector<protocol::parameters> incoming_; // newest per block
-  std::vector<tensor> parameters_;             // of step_
+  std::map<std::uint64_t, std::map<int, tensor>> incoming_; // blocks of versions that are not complete
+  std::vector<tensor> parameters_;                          // of step_
   std::map<std::pair<std::uint64_t, std::uint32_t>, microbatch_data> batches_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, bool> asked_;
   std::uint32_t next_ = 0;            // microbatch to compute, counted from own.first

@@ -11,7 +11,6 @@ struct step_visitor {
   std::optional<std::uint64_t> operator()(const has_step auto& m) const { return m.step; }
   std::optional<std::uint64_t> operator()(const protocol::batch_ready& m) const { return m.value.step; }
   std::optional<std::uint64_t> operator()(const protocol::gradient_ready& m) const { return m.value.step; }
-  std::optional<std::uint64_t> operator()(const protocol::microbatch_done& m) const { return m.report.step; }
   std::optional<std::uint64_t> operator()(const protocol::parameters& m) const { return m.version; }
   std::optional<std::uint64_t> operator()(const auto&) const { return std::nullopt; }
 };

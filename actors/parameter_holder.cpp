@@ -140,6 +140,7 @@ void parameter_holder::on(const protocol::updated& m) {
   auto& block = blocks_.at(m.block);
   if (--block.parts_left > 0) return;
   const auto update = std::exchange(block.update, nullptr);
+  block.previous = std::move(block.parameters);
   block.parameters = std::move(update->new_parameters).freeze();
   block.version = m.step + 1;
   for (const auto& reader : options_.readers)
@@ -149,8 +150,11 @@ void parameter_holder::on(const protocol::updated& m) {
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
-  for (const auto& [index, block] : blocks_)
+  for (const auto& [index, block] : blocks_) {
+    if (block.previous)
+      world_.send(m.reply_to, protocol::parameters{block.version - 1, index, block.previous});
     world_.send(m.reply_to, protocol::parameters{block.version, index, block.parameters});
+  }
 }
 
 void parameter_holder::on(const protocol::want_state& m) {

@@ -1,6 +1,7 @@
 // A parameter holder owns some blocks of the parameters: the values, the optimizer's state and the version.
-// It applies the summed gradient of a step once, publishes the new version as an immutable tensor, and
-// keeps the old one until then: nobody ever sees half of an update.
+// It applies the summed gradient of a step once and publishes the new version as an immutable tensor:
+// nobody ever sees half of an update. It keeps the version before, too. A shard that dies when some blocks
+// of a step are applied and others are not must compute that step again, from parameters of one version.
 //
 // Statistics (batch norm's running mean and variance) live at the end of a block. Their "gradient" is the
 // sum over the microbatches of what each measured; they follow it by their momentum.
@@ -53,6 +54,7 @@ private:
   struct block_state {
     std::uint64_t version = 0;
     tensor parameters;
+    tensor previous; // of version - 1; empty before the first update
     std::vector<mutable_tensor> slots;
     std::shared_ptr<block_update> update; // null: idle
     int parts_left = 0;

@@ -18,7 +18,8 @@ struct gradient {
   tensor value; // sum over the span; the block's layout
 };
 
-// From: layer_shard. To: director.
+// From: layer_shard's kernels, to itself, and on to: director. Always before the first gradient of the
+// microbatch is sent: a step that can be committed has all its reports, whoever dies.
 // Key: (step, microbatch). Twice: overwritten by the same values.
 // Bound: one per microbatch and step.
 struct microbatch_report {
@@ -39,7 +40,8 @@ struct gradient_ready {
 // From: layer_shard's kernels. To: itself: forward and backward of a microbatch are done.
 // Key: (step, microbatch). Twice: cannot happen. Bound: one at a time.
 struct microbatch_done {
-  microbatch_report report;
+  std::uint64_t step = 0;
+  std::uint32_t microbatch = 0;
 };
 
 } // namespace troupe::protocol

@@ -9,7 +9,8 @@
 
 namespace troupe::protocol {
 
-// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, one per block.
+// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of the newest version
+// and the one before, per block.
 // Key: the asker. Twice: answered again. Bound: one per start of the asker and evaluation.
 struct want_parameters {
   address reply_to;

@@ -24,9 +24,11 @@
 
 namespace {
 
+// What an actor says to itself (timers, results of its computations) is for one incarnation. What others
+// say is for whoever plays the role, and is heard even if the speaker has died since: it carries a key, and
+// equal keys mean equal bits.
 struct envelope {
   troupe::address from;
-  troupe::incarnation from_life = 0;
   troupe::incarnation to_life = 0; // 0: whoever plays the role
   troupe::message content;
 };
@@ -109,7 +111,7 @@ public:
     : world_(world), who_(who), life_(life), flag_(flag) {}
 
   void post(message m) override {
-    world_.deliver(who_, envelope{who_, life_, life_, std::move(m)});
+    world_.deliver(who_, envelope{who_, life_, std::move(m)});
   }
 
   const std::atomic<bool>& cancelled() const override { return flag_.over; }
@@ -131,12 +133,12 @@ public:
   incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override {
-    world_.deliver(to, envelope{who_, life_, 0, std::move(m)});
+    world_.deliver(to, envelope{who_, 0, std::move(m)});
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
     if (auto [player, life] = world_.find(who_)->current(); player && life == life_)
-      caf::delayed_anon_send(player, delay, envelope{who_, life_, life_, std::move(m)});
+      caf::delayed_anon_send(player, delay, envelope{who_, life_, std::move(m)});
   }
 
   std::chrono::nanoseconds now() const override {
@@ -219,15 +221,10 @@ public:
 
 private:
   void handle(const envelope& e) {
-    const bool own = e.from == seat_.who;
     if (e.to_life != 0 && e.to_life != life_) return;
-    if (e.from_life != 0 && !own) {
-      const seat* origin = world_.find(e.from);
-      if (origin != nullptr && origin->current().second > e.from_life) return; // fenced off
-    }
     // A computation of this actor failed: so does the actor. (The director hears of failures of others.)
     const auto* failed = std::get_if<protocol::job_failed>(&e.content);
-    if (failed != nullptr && own && e.to_life != 0) throw std::runtime_error(failed->text.what);
+    if (failed != nullptr && e.to_life != 0) throw std::runtime_error(failed->text.what);
     role_->receive(e.content);
     follow_kill_plan(e.content);
   }
@@ -269,7 +266,7 @@ incarnation live_world::impl::seat_player(seat& s) {
 void live_world::impl::wake(seat& s) {
   const auto [player, life] = s.current();
   // Addressed to a life that never comes, so that nobody hears it; the actor begins all the same.
-  if (player) caf::anon_send(player, envelope{s.who, life, ~incarnation{0}, protocol::restarted{}});
+  if (player) caf::anon_send(player, envelope{s.who, ~incarnation{0}, protocol::restarted{}});
 }
 
 void live_world::impl::ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason) {
@@ -279,7 +276,7 @@ void live_world::impl::ended(const address& who, incarnation life, bool killed_o
   }
   if (stopping) return;
   deliver(address{.role = role_kind::supervisor},
-          envelope{who, 0, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}});
+          envelope{who, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}});
 }
 
 live_world::live_world(const live_world_options& options) : impl_(std::make_unique<impl>(options)) {}
@@ -307,7 +304,7 @@ void live_world::start() {
 }
 
 void live_world::send(const address& to, message m) {
-  impl_->deliver(to, envelope{to, 0, 0, std::move(m)});
+  impl_->deliver(to, envelope{to, 0, std::move(m)});
 }
 
 void live_world::kill(const address& who) {

@@ -220,10 +220,10 @@ void forward(const winograd& w, int n, const float* input, const float* transfor
   for (int first = 0; first < tiles; first += w.chunk) {
     const int last = smaller(tiles, first + w.chunk);
     gather<Tile, Kernel>(w, input, w.inputs, first, last, s.inputs, w.input_plane);
-    for (int p = 0; p < points; ++p)
-      matrix_product({last - first, w.outputs, w.inputs}, {s.inputs + p * w.input_plane, w.inputs, 1},
-                     transformed + std::int64_t{p} * w.inputs * w.outputs, w.outputs,
-                     s.outputs + p * w.output_plane, w.outputs, false);
+    matrix_products({last - first, w.outputs, w.inputs, points},
+                    {s.inputs, w.inputs, 1, w.input_plane},
+                    {transformed, w.outputs, std::int64_t{w.inputs} * w.outputs},
+                    {s.outputs, w.outputs, w.output_plane}, false);
     scatter<Tile>(w, s.outputs, w.output_plane, w.outputs, first, last, bias, output);
   }
 }
@@ -235,10 +235,10 @@ void input_gradient(const winograd& w, int n, const float* gradient, const float
   for (int first = 0; first < tiles; first += w.chunk) {
     const int last = smaller(tiles, first + w.chunk);
     gather<Tile, Kernel>(w, gradient, w.outputs, first, last, s.outputs, w.output_plane);
-    for (int p = 0; p < points; ++p)
-      matrix_product({last - first, w.inputs, w.outputs}, {s.outputs + p * w.output_plane, w.outputs, 1},
-                     transformed + std::int64_t{p} * w.inputs * w.outputs, w.inputs,
-                     s.inputs + p * w.input_plane, w.inputs, false);
+    matrix_products({last - first, w.inputs, w.outputs, points},
+                    {s.outputs, w.outputs, 1, w.output_plane},
+                    {transformed, w.inputs, std::int64_t{w.inputs} * w.outputs},
+                    {s.inputs, w.inputs, w.input_plane}, false);
     scatter<Tile>(w, s.inputs, w.input_plane, w.inputs, first, last, nullptr, result);
   }
 }
@@ -251,10 +251,10 @@ void weight_gradient(const winograd& w, int n, const float* input, const float* 
     const int last = smaller(tiles, first + w.chunk);
     gather<Tile, Kernel>(w, input, w.inputs, first, last, s.inputs, w.input_plane);
     gather_gradient<Tile>(w, gradient, w.outputs, first, last, s.outputs, w.output_plane);
-    for (int p = 0; p < points; ++p)
-      matrix_product({w.inputs, w.outputs, last - first}, {s.inputs + p * w.input_plane, 1, w.inputs},
-                     s.outputs + p * w.output_plane, w.outputs,
-                     s.gradient + std::int64_t{p} * w.inputs * w.outputs, w.outputs, first > 0);
+    matrix_products({w.inputs, w.outputs, last - first, points},
+                    {s.inputs, 1, w.inputs, w.input_plane},
+                    {s.outputs, w.outputs, w.output_plane},
+                    {s.gradient, w.outputs, std::int64_t{w.inputs} * w.outputs}, first > 0);
   }
   transform_back<Kernel>(s.gradient, w.inputs, w.outputs, result);
 }
@@ -262,9 +262,9 @@ void weight_gradient(const winograd& w, int n, const float* input, const float* 
 } // namespace
 
 winograd plan_winograd(int kernel, int inputs, int outputs, int height, int width) {
-  // Measured: few channels make cheap products, whose chunk then pays to stay near the first level.
-  const std::int64_t bytes = inputs + outputs <= 32 ? 100'000 : inputs + outputs <= 128 ? 450'000 : 700'000;
-  constexpr int rows = 12; // of a register tile
+  // Measured: a wide optimum where a chunk's transforms take half of a second-level cache of 1 or 2 MiB.
+  constexpr std::int64_t bytes = 700'000;
+  constexpr int rows = 8; // divides into register tiles
   winograd w;
   w.kernel = kernel;
   w.inputs = inputs;

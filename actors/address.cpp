@@ -1,31 +1,40 @@
 #include "actors/address.hpp"
 
+#include "ops/error.hpp"
+
 #include <fmt/format.h>
 
 #include <charconv>
 
-#include "ops/error.hpp"
-
 namespace troupe {
 
 const std::vector<std::string>& role_names() {
-  static const std::vector<std::string> names = {
-    "director", "data_loader", "layer_shard", "gradient_aggregator", "parameter_holder",
-    "supervisor", "evaluator", "checkpointer", "recorder"};
+  static const std::vector<std::string> names = {"director",
+                                                 "data_loader",
+                                                 "layer_shard",
+                                                 "gradient_aggregator",
+                                                 "parameter_holder",
+                                                 "supervisor",
+                                                 "evaluator",
+                                                 "checkpointer",
+                                                 "recorder"};
   return names;
 }
 
-const char* role_text(role_kind role) { return role_names()[static_cast<std::size_t>(role)].c_str(); }
+const char* role_text(role_kind role) {
+  return role_names()[static_cast<std::size_t>(role)].c_str();
+}
 
 std::string address::text() const {
   std::string out = role_text(role);
   const std::uint16_t numbers[] = {replica, stage, slice};
   int last = slice != 0 ? 3 : stage != 0 ? 2 : 1;
   if (role == role_kind::layer_shard && last < 2) last = 2;
-  const bool one_of_its_kind = role == role_kind::director || role == role_kind::supervisor
-                               || role == role_kind::checkpointer || role == role_kind::recorder;
+  const bool one_of_its_kind = role == role_kind::director || role == role_kind::supervisor ||
+                               role == role_kind::checkpointer || role == role_kind::recorder;
   if (one_of_its_kind && *this == address{.role = role}) return out;
-  for (int i = 0; i < last; ++i) out += fmt::format("/{}", numbers[i]);
+  for (int i = 0; i < last; ++i)
+    out += fmt::format("/{}", numbers[i]);
   return out;
 }
 
@@ -35,7 +44,8 @@ address parse_address(const std::string& text) {
   const auto& names = role_names();
   address out;
   std::size_t kind = 0;
-  while (kind < names.size() && names[kind] != role) ++kind;
+  while (kind < names.size() && names[kind] != role)
+    ++kind;
   if (kind == names.size()) {
     const auto near = did_you_mean(role, names.data(), names.data() + names.size());
     throw error({.what = fmt::format("there is no role '{}'", role),

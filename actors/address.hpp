@@ -1,6 +1,6 @@
-// An actor is addressed by what it is: role, replica, stage, slice. Written role[/replica[/stage[/slice]]]:
-// "layer_shard/1/0", "parameter_holder/0", "director". For roles that are not cut by replica the first
-// number is their index (holder 2 is parameter_holder/2).
+// An actor is addressed by what it is: role, replica, stage, slice. Written
+// role[/replica[/stage[/slice]]]: "layer_shard/1/0", "parameter_holder/0", "director". For roles
+// that are not cut by replica the first number is their index (holder 2 is parameter_holder/2).
 #pragma once
 
 #include <compare>
@@ -30,7 +30,8 @@ struct address {
 
   friend auto operator<=>(const address&, const address&) = default;
 
-  std::string text() const; // leaves trailing zeros out: "layer_shard/1" reads the same as "layer_shard/1/0"
+  std::string
+  text() const; // leaves trailing zeros out: "layer_shard/1" reads the same as "layer_shard/1/0"
 };
 
 const char* role_text(role_kind role);

@@ -7,7 +7,7 @@
 namespace troupe {
 
 checkpointer::checkpointer(context& world, checkpointer_options options)
-  : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
+    : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
 
 void checkpointer::on(const protocol::save& m) {
   if (wanted_ && wanted_->request == m.request) return;
@@ -28,14 +28,16 @@ void checkpointer::on(const protocol::state& m) {
   content->slots.resize(m.slots.size());
   for (auto& [block, state] : std::exchange(collected_, {})) {
     content->parameters.push_back(state.parameters);
-    for (std::size_t k = 0; k < state.slots.size(); ++k) content->slots[k].push_back(state.slots[k]);
+    for (std::size_t k = 0; k < state.slots.size(); ++k)
+      content->slots[k].push_back(state.slots[k]);
   }
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
     protocol::saved out{want.request, want.path, content, {}};
     try {
       if (!want.path.empty()) {
         write_checkpoint(want.path, *options->layout, *content);
-        remove_old_checkpoints(std::filesystem::path(want.path).parent_path().string(), options->kept);
+        remove_old_checkpoints(std::filesystem::path(want.path).parent_path().string(),
+                               options->kept);
       }
     } catch (const error& e) {
       out.problem = e.what();

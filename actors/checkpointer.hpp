@@ -1,7 +1,11 @@
-// A checkpointer collects the state of all blocks from the holders and writes it to one file, atomically.
-// A file that cannot be written is reported and does not end the job; older checkpoints are removed only
-// after a newer one is complete.
+// A checkpointer collects the state of all blocks from the holders and writes it to one file,
+// atomically. A file that cannot be written is reported and does not end the job; older checkpoints
+// are removed only after a newer one is complete.
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/files/checkpoint.hpp"
 
 #include <cstdint>
 #include <map>
@@ -9,10 +13,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "actors/address.hpp"
-#include "actors/runtime/role.hpp"
-#include "ops/files/checkpoint.hpp"
 
 namespace troupe {
 

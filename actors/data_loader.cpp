@@ -5,7 +5,7 @@
 namespace troupe {
 
 data_loader::data_loader(context& world, const data_loader_options& options)
-  : world_(world), reader_(std::make_shared<microbatch_reader>(options.make_reader())) {}
+    : world_(world), reader_(std::make_shared<microbatch_reader>(options.make_reader())) {}
 
 void data_loader::on(const protocol::want_batch& m) {
   wanted_.push_back(m);
@@ -17,7 +17,7 @@ void data_loader::act() {
   busy_ = true;
   world_.compute(lane::brief, [reader = reader_, want = wanted_.front()](computation& here) {
     here.post(protocol::batch_ready{
-      {want.step, want.microbatch, reader->read(want.step, want.microbatch)}, want.reply_to});
+        {want.step, want.microbatch, reader->read(want.step, want.microbatch)}, want.reply_to});
   });
   wanted_.pop_front();
 }

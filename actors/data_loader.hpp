@@ -1,13 +1,13 @@
-// A data loader turns keys into microbatches. The samples and their augmentation are a function of (seed,
-// epoch, step, microbatch), so it has no state worth saving and may die at any time.
+// A data loader turns keys into microbatches. The samples and their augmentation are a function of
+// (seed, epoch, step, microbatch), so it has no state worth saving and may die at any time.
 #pragma once
+
+#include "actors/runtime/role.hpp"
+#include "ops/data/sampler.hpp"
 
 #include <deque>
 #include <functional>
 #include <memory>
-
-#include "actors/runtime/role.hpp"
-#include "ops/data/sampler.hpp"
 
 namespace troupe {
 

@@ -1,12 +1,12 @@
 #include "actors/director.hpp"
 
+#include "ops/digest.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <utility>
-
-#include "ops/digest.hpp"
 
 namespace troupe {
 
@@ -18,10 +18,10 @@ constexpr std::uint64_t steps_ahead = 2;
 } // namespace
 
 director::director(context& world, director_options options)
-  : world_(world),
-    options_(std::move(options)),
-    committed_(options_.first_step),
-    permitted_(options_.first_step) {}
+    : world_(world),
+      options_(std::move(options)),
+      committed_(options_.first_step),
+      permitted_(options_.first_step) {}
 
 void director::started() {
   if (committed_ >= options_.last_step)
@@ -43,7 +43,8 @@ void director::permit() {
   const auto upto = std::min(boundary(), committed_ + steps_ahead);
   if (upto <= permitted_) return;
   permitted_ = upto;
-  for (const auto& shard : options_.shards) world_.send(shard, protocol::begin_step{permitted_ - 1});
+  for (const auto& shard : options_.shards)
+    world_.send(shard, protocol::begin_step{permitted_ - 1});
 }
 
 void director::on(const protocol::committed& m) {
@@ -63,8 +64,8 @@ void director::finish_steps() {
     const auto found = steps_.find(committed_);
     if (found == steps_.end()) return;
     const auto& step = found->second;
-    if (step.digests.size() != static_cast<std::size_t>(options_.blocks)
-        || step.reports.size() != options_.microbatches)
+    if (step.digests.size() != static_cast<std::size_t>(options_.blocks) ||
+        step.reports.size() != options_.microbatches)
       return;
     const auto pause_at = boundary();
     if (!record(step)) return;
@@ -85,11 +86,13 @@ bool director::record(const step_record& step) {
     out.correct += report.correct;
   }
   out.loss = sum / step.reports.begin()->second.normaliser;
-  for (const auto& [block, digest] : step.digests) out.digest = digest_combine(out.digest, digest);
+  for (const auto& [block, digest] : step.digests)
+    out.digest = digest_combine(out.digest, digest);
   digest_ = out.digest;
   if (!std::isfinite(out.loss)) {
     fail({.what = fmt::format("the loss of step {} is {}", committed_, out.loss),
-          .why = "the parameters have grown beyond what float32 holds; nothing was saved of this step",
+          .why =
+              "the parameters have grown beyond what float32 holds; nothing was saved of this step",
           .help = "lower --learning-rate, or add --warmup steps"});
     return false;
   }
@@ -104,7 +107,8 @@ void director::pause() {
     phase_ = phase::evaluating;
     ++round_;
     parts_.clear();
-    for (const auto& e : options_.evaluators) world_.send(e, protocol::evaluate{round_, committed_});
+    for (const auto& e : options_.evaluators)
+      world_.send(e, protocol::evaluate{round_, committed_});
   } else {
     after_evaluation();
   }
@@ -120,8 +124,8 @@ void director::after_evaluation() {
   const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
   if (epoch_ends || committed_ >= options_.last_step) {
     protocol::epoch_ended out{
-      .epoch = static_cast<std::int64_t>((committed_ + options_.steps_per_epoch - 1)
-                                         / options_.steps_per_epoch)};
+        .epoch = static_cast<std::int64_t>((committed_ + options_.steps_per_epoch - 1) /
+                                           options_.steps_per_epoch)};
     const auto add = [](protocol::evaluation_sums& to, const protocol::evaluation_sums& part) {
       to.loss += part.loss;
       to.correct += part.correct;
@@ -135,7 +139,8 @@ void director::after_evaluation() {
     world_.send(options_.recorder, out);
   }
   const bool ends = stopping_ || committed_ >= options_.last_step;
-  const bool due = options_.checkpoint_every > 0 ? committed_ % options_.checkpoint_every == 0 : epoch_ends;
+  const bool due =
+      options_.checkpoint_every > 0 ? committed_ % options_.checkpoint_every == 0 : epoch_ends;
   const bool write = !options_.checkpoint_folder.empty() && (due || ends);
   if (write || ends) {
     save(write);
@@ -149,7 +154,8 @@ void director::after_evaluation() {
 void director::save(bool write) {
   phase_ = phase::saving;
   save_ = {save_.request + 1,
-           write ? fmt::format("{}/step-{:08}.safetensors", options_.checkpoint_folder, committed_) : ""};
+           write ? fmt::format("{}/step-{:08}.safetensors", options_.checkpoint_folder, committed_)
+                 : ""};
   world_.send(options_.checkpointer, save_);
 }
 
@@ -178,7 +184,9 @@ void director::on(const protocol::stop_job&) {
   if (phase_ == phase::training && committed_ >= permitted_) pause();
 }
 
-void director::on(const protocol::job_failed& m) { fail(m.text); }
+void director::on(const protocol::job_failed& m) {
+  fail(m.text);
+}
 
 void director::fail(const error_text& why) {
   if (phase_ == phase::ended) return;
@@ -191,7 +199,8 @@ void director::on(const protocol::restarted& m) {
   const auto is = [&](const std::vector<address>& list) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
-  if (is(options_.shards) && permitted_ > 0) world_.send(m.who, protocol::begin_step{permitted_ - 1});
+  if (is(options_.shards) && permitted_ > 0)
+    world_.send(m.who, protocol::begin_step{permitted_ - 1});
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

@@ -1,7 +1,11 @@
-// The director decides how far the job may run: it permits steps, notices when one is committed (all
-// blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and to save.
-// A step's loss is summed in the order of the microbatches, so the log of a run is a function of the job.
+// The director decides how far the job may run: it permits steps, notices when one is committed
+// (all blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and
+// to save. A step's loss is summed in the order of the microbatches, so the log of a run is a
+// function of the job.
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
 
 #include <cstdint>
 #include <map>
@@ -9,14 +13,11 @@
 #include <string>
 #include <vector>
 
-#include "actors/address.hpp"
-#include "actors/runtime/role.hpp"
-
 namespace troupe {
 
 struct director_options {
-  std::uint64_t first_step = 0;  // steps committed by the runs that this one resumes
-  std::uint64_t last_step = 0;   // end: so many steps committed
+  std::uint64_t first_step = 0; // steps committed by the runs that this one resumes
+  std::uint64_t last_step = 0;  // end: so many steps committed
   std::uint64_t steps_per_epoch = 1;
   std::uint32_t microbatches = 1;
   int blocks = 0;

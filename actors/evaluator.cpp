@@ -6,13 +6,14 @@
 namespace troupe {
 
 evaluator::evaluator(context& world, evaluator_options options)
-  : world_(world), options_(std::make_shared<evaluator_options>(std::move(options))) {}
+    : world_(world), options_(std::make_shared<evaluator_options>(std::move(options))) {}
 
 void evaluator::on(const protocol::evaluate& m) {
   if (wanted_ && wanted_->round == m.round) return;
   wanted_ = m;
   incoming_.assign(static_cast<std::size_t>(options_->blocks), {});
-  for (const auto& holder : options_->holders) world_.send(holder, protocol::want_parameters{world_.self()});
+  for (const auto& holder : options_->holders)
+    world_.send(holder, protocol::want_parameters{world_.self()});
 }
 
 void evaluator::on(const protocol::parameters& m) {
@@ -24,26 +25,27 @@ void evaluator::on(const protocol::parameters& m) {
     blocks.push_back(block.value);
   }
   incoming_.assign(incoming_.size(), {});
-  world_.compute(lane::kernels,
-                 [options = options_, blocks = std::move(blocks), round = wanted_->round](computation& here) {
-                   const auto program = options->programs->take();
-                   program->cancel_when(&here.cancelled());
-                   program->bind(blocks);
-                   protocol::evaluated out{.round = round, .part = options->part};
-                   const auto sums = [&](const dataset_ptr& data) {
-                     return data ? evaluate_part(*program,
-                                                 *options->criterion,
-                                                 *data,
-                                                 options->pixels,
-                                                 options->part,
-                                                 options->parts)
-                                 : protocol::evaluation_sums{};
-                   };
-                   out.test = sums(options->test);
-                   out.validation = sums(options->validation);
-                   program->cancel_when(nullptr);
-                   here.post(protocol::evaluation_done{out});
-                 });
+  world_.compute(
+      lane::kernels,
+      [options = options_, blocks = std::move(blocks), round = wanted_->round](computation& here) {
+        const auto program = options->programs->take();
+        program->cancel_when(&here.cancelled());
+        program->bind(blocks);
+        protocol::evaluated out{.round = round, .part = options->part};
+        const auto sums = [&](const dataset_ptr& data) {
+          return data ? evaluate_part(*program,
+                                      *options->criterion,
+                                      *data,
+                                      options->pixels,
+                                      options->part,
+                                      options->parts)
+                      : protocol::evaluation_sums{};
+        };
+        out.test = sums(options->test);
+        out.validation = sums(options->validation);
+        program->cancel_when(nullptr);
+        here.post(protocol::evaluation_done{out});
+      });
 }
 
 void evaluator::on(const protocol::evaluation_done& m) {
@@ -69,7 +71,7 @@ protocol::evaluation_sums evaluate_part(program& compiled,
     const auto per_row = targets.size() / static_cast<std::size_t>(width);
     const auto count = static_cast<std::size_t>(rows);
     const auto value = evaluate_loss(
-      criterion, logits.first(count * outputs), targets.first(count * per_row), rows, 1.0, {});
+        criterion, logits.first(count * outputs), targets.first(count * per_row), rows, 1.0, {});
     out.loss += value.sum;
     out.correct += value.correct;
     out.images += rows;

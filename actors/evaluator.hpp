@@ -1,12 +1,7 @@
 // An evaluator computes loss and accuracy of its share of the test and validation images with the
-// parameters of one version. Sums are taken image by image in a fixed order, so they do not depend on who
-// evaluates which share.
+// parameters of one version. Sums are taken image by image in a fixed order, so they do not depend
+// on who evaluates which share.
 #pragma once
-
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <vector>
 
 #include "actors/address.hpp"
 #include "actors/program_pool.hpp"
@@ -14,10 +9,15 @@
 #include "ops/data/sampler.hpp"
 #include "ops/loss.hpp"
 
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
 namespace troupe {
 
 struct evaluator_options {
-  std::uint32_t part = 0;  // batches part, part + parts, ... are its share
+  std::uint32_t part = 0; // batches part, part + parts, ... are its share
   std::uint32_t parts = 1;
   int blocks = 0;
   std::vector<address> holders;
@@ -43,7 +43,8 @@ private:
   std::vector<protocol::parameters> incoming_;
 };
 
-// Sums over the batches part, part + parts, ... of a data set. The program's batch size cuts the batches.
+// Sums over the batches part, part + parts, ... of a data set. The program's batch size cuts the
+// batches.
 protocol::evaluation_sums evaluate_part(program& compiled,
                                         const loss& criterion,
                                         const dataset& data,

@@ -5,16 +5,17 @@
 namespace troupe {
 
 gradient_aggregator::gradient_aggregator(context& world, gradient_aggregator_options options)
-  : world_(world), options_(std::move(options)) {}
+    : world_(world), options_(std::move(options)) {}
 
-// Nobody sends step t + 1 of a block before step t of it is committed, so the newest step is the one that
-// counts; older contributions are what a shard sent again after they had been applied.
+// Nobody sends step t + 1 of a block before step t of it is committed, so the newest step is the
+// one that counts; older contributions are what a shard sent again after they had been applied.
 void gradient_aggregator::on(const protocol::gradient& m) {
   auto& block = blocks_[m.block];
   if (m.step < block.step) return;
   if (m.step > block.step || !block.sum) {
     block.step = m.step;
-    block.sum = std::make_shared<tree_sum>(options_.microbatches, tree_span{0, options_.microbatches});
+    block.sum =
+        std::make_shared<tree_sum>(options_.microbatches, tree_span{0, options_.microbatches});
     block.arrived.clear();
   }
   block.arrived.push_back(m);

@@ -1,15 +1,16 @@
-// A gradient aggregator adds up the gradients of its blocks over all microbatches in the canonical tree,
-// as they arrive, and hands the sum to the holder of the block. It holds nothing that cannot be sent again.
+// A gradient aggregator adds up the gradients of its blocks over all microbatches in the canonical
+// tree, as they arrive, and hands the sum to the holder of the block. It holds nothing that cannot
+// be sent again.
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
+#include "ops/reduction_tree.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <vector>
-
-#include "actors/address.hpp"
-#include "actors/runtime/role.hpp"
-#include "ops/reduction_tree.hpp"
 
 namespace troupe {
 

@@ -1,22 +1,24 @@
 #include "actors/layer_shard.hpp"
 
-#include <utility>
-
 #include "ops/assert.hpp"
+
+#include <utility>
 
 namespace troupe {
 
-// One tree_sum per block and node of the tree that the shard owns. Computations of a shard run one after
-// the other, so no lock is needed.
+// One tree_sum per block and node of the tree that the shard owns. Computations of a shard run one
+// after the other, so no lock is needed.
 class layer_shard::local_sums {
 public:
   local_sums(std::uint32_t microbatches, tree_span own, int blocks) {
     for (const auto& span : tree_cover(microbatches, own))
-      for (int b = 0; b < blocks; ++b) sums_.emplace(std::pair{b, span}, tree_sum(microbatches, span));
+      for (int b = 0; b < blocks; ++b)
+        sums_.emplace(std::pair{b, span}, tree_sum(microbatches, span));
   }
 
   // The gradient to send once the microbatch completes a node.
-  std::optional<protocol::gradient> add(std::uint64_t step, std::uint32_t microbatch, int block, tensor value) {
+  std::optional<protocol::gradient>
+  add(std::uint64_t step, std::uint32_t microbatch, int block, tensor value) {
     for (auto& [key, sum] : sums_) {
       const auto& [b, span] = key;
       if (b != block || microbatch < span.first || microbatch >= span.first + span.count) continue;
@@ -28,7 +30,8 @@ public:
   }
 
   void clear() {
-    for (auto& [key, sum] : sums_) sum.clear();
+    for (auto& [key, sum] : sums_)
+      sum.clear();
   }
 
 private:
@@ -36,12 +39,13 @@ private:
 };
 
 layer_shard::layer_shard(context& world, layer_shard_options options)
-  : world_(world),
-    options_(std::move(options)),
-    sums_(std::make_shared<local_sums>(options_.microbatches, options_.own, options_.blocks)) {}
+    : world_(world),
+      options_(std::move(options)),
+      sums_(std::make_shared<local_sums>(options_.microbatches, options_.own, options_.blocks)) {}
 
 void layer_shard::started() {
-  for (const auto& holder : options_.holders) world_.send(holder, protocol::want_parameters{world_.self()});
+  for (const auto& holder : options_.holders)
+    world_.send(holder, protocol::want_parameters{world_.self()});
 }
 
 void layer_shard::on(const protocol::begin_step& m) {
@@ -65,7 +69,8 @@ void layer_shard::begin_version(std::uint64_t version) {
   next_ = 0;
   unacknowledged_.clear();
   parameters_.clear();
-  for (const auto& [block, value] : incoming_[version]) parameters_.push_back(value);
+  for (const auto& [block, value] : incoming_[version])
+    parameters_.push_back(value);
   incoming_.erase(incoming_.begin(), incoming_.upper_bound(version));
   batches_.erase(batches_.begin(), batches_.lower_bound({step_, 0}));
   asked_.erase(asked_.begin(), asked_.lower_bound({step_, 0}));
@@ -105,7 +110,7 @@ void layer_shard::compute(std::uint32_t microbatch) {
     std::uint32_t microbatch;
 
     sink(computation& c, local_sums& s, std::uint64_t t, std::uint32_t m)
-      : here(c), sums(s), step(t), microbatch(m) {}
+        : here(c), sums(s), step(t), microbatch(m) {}
 
     void on_gradient(int block, tensor value) override {
       if (auto total = sums.add(step, microbatch, block, std::move(value)))
@@ -115,32 +120,34 @@ void layer_shard::compute(std::uint32_t microbatch) {
 
   busy_ = true;
   if (!program_) program_ = options_.programs->take();
-  world_.compute(
-    lane::kernels,
-    [program = program_,
-     sums = sums_,
-     first = next_ == 0,
-     parameters = parameters_,
-     data = batches_.at({step_, microbatch}),
-     criterion = options_.criterion,
-     key = microbatch_key{options_.seed, step_, microbatch}](computation& here) {
-      program->cancel_when(&here.cancelled());
-      if (first) {
-        sums->clear();
-        program->bind(parameters);
-      }
-      program->forward(data.inputs, key);
-      const auto value = program->compute_loss(*criterion, data.targets, data.normaliser);
-      here.post(protocol::microbatch_report{
-        key.step, key.microbatch, value.sum, data.normaliser, value.correct});
-      sink gradients(here, *sums, key.step, key.microbatch);
-      program->backward(gradients);
-      program->cancel_when(nullptr);
-      here.post(protocol::microbatch_done{key.step, key.microbatch});
-    });
+  world_.compute(lane::kernels,
+                 [program = program_,
+                  sums = sums_,
+                  first = next_ == 0,
+                  parameters = parameters_,
+                  data = batches_.at({step_, microbatch}),
+                  criterion = options_.criterion,
+                  key = microbatch_key{options_.seed, step_, microbatch}](computation& here) {
+                   program->cancel_when(&here.cancelled());
+                   if (first) {
+                     sums->clear();
+                     program->bind(parameters);
+                   }
+                   program->forward(data.inputs, key);
+                   const auto value =
+                       program->compute_loss(*criterion, data.targets, data.normaliser);
+                   here.post(protocol::microbatch_report{
+                       key.step, key.microbatch, value.sum, data.normaliser, value.correct});
+                   sink gradients(here, *sums, key.step, key.microbatch);
+                   program->backward(gradients);
+                   program->cancel_when(nullptr);
+                   here.post(protocol::microbatch_done{key.step, key.microbatch});
+                 });
 }
 
-void layer_shard::on(const protocol::microbatch_report& m) { world_.send(options_.director, m); }
+void layer_shard::on(const protocol::microbatch_report& m) {
+  world_.send(options_.director, m);
+}
 
 void layer_shard::on(const protocol::gradient_ready& m) {
   const auto& aggregator = options_.aggregators[static_cast<std::size_t>(m.value.block)];
@@ -158,12 +165,13 @@ void layer_shard::on(const protocol::microbatch_done& m) {
 void layer_shard::on(const protocol::restarted& m) {
   if (m.who == options_.loader) {
     for (const auto& [key, yes] : asked_)
-      if (!batches_.contains(key)
-          && (key.first > step_ || key.second >= options_.own.first + next_ + (busy_ ? 1 : 0)))
+      if (!batches_.contains(key) &&
+          (key.first > step_ || key.second >= options_.own.first + next_ + (busy_ ? 1 : 0)))
         ask(key.first, key.second);
   }
   for (const auto& sent : unacknowledged_)
-    if (options_.aggregators[static_cast<std::size_t>(sent.block)] == m.who) world_.send(m.who, sent);
+    if (options_.aggregators[static_cast<std::size_t>(sent.block)] == m.who)
+      world_.send(m.who, sent);
 }
 
 } // namespace troupe

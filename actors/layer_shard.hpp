@@ -1,15 +1,11 @@
-// A layer shard computes forward and backward of its microbatches, step after step. It holds nothing that
-// must outlive a step: parameters come from the holders by version, batches from its loader by key, and
-// its gradients are kept until the step they belong to is committed, so that they can be sent again.
+// A layer shard computes forward and backward of its microbatches, step after step. It holds
+// nothing that must outlive a step: parameters come from the holders by version, batches from its
+// loader by key, and its gradients are kept until the step they belong to is committed, so that
+// they can be sent again.
 //
-// Act rule: microbatch m of step t is computed when t is permitted, all blocks of version t are here, the
-// batch (t, m) is here and the kernels are idle.
+// Act rule: microbatch m of step t is computed when t is permitted, all blocks of version t are
+// here, the batch (t, m) is here and the kernels are idle.
 #pragma once
-
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <vector>
 
 #include "actors/address.hpp"
 #include "actors/program_pool.hpp"
@@ -17,11 +13,16 @@
 #include "ops/loss.hpp"
 #include "ops/reduction_tree.hpp"
 
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
 namespace troupe {
 
 struct layer_shard_options {
-  tree_span own;                   // its run of the microbatches of every batch
-  std::uint32_t microbatches = 1;  // of a batch, in all
+  tree_span own;                  // its run of the microbatches of every batch
+  std::uint32_t microbatches = 1; // of a batch, in all
   std::uint64_t seed = 0;
   std::shared_ptr<const loss> criterion;
   int blocks = 0;
@@ -56,14 +57,15 @@ private:
 
   context& world_;
   const layer_shard_options options_;
-  std::int64_t permitted_ = -1;       // last permitted step
-  std::uint64_t step_ = 0;            // the step whose parameters are here, once complete_
+  std::int64_t permitted_ = -1; // last permitted step
+  std::uint64_t step_ = 0;      // the step whose parameters are here, once complete_
   bool complete_ = false;
-  std::map<std::uint64_t, std::map<int, tensor>> incoming_; // blocks of versions that are not complete
-  std::vector<tensor> parameters_;                          // of step_
+  std::map<std::uint64_t, std::map<int, tensor>>
+      incoming_;                   // blocks of versions that are not complete
+  std::vector<tensor> parameters_; // of step_
   std::map<std::pair<std::uint64_t, std::uint32_t>, microbatch_data> batches_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, bool> asked_;
-  std::uint32_t next_ = 0;            // microbatch to compute, counted from own.first
+  std::uint32_t next_ = 0; // microbatch to compute, counted from own.first
   bool busy_ = false;
   std::vector<protocol::gradient> unacknowledged_; // sent in step_
   std::shared_ptr<program> program_;

@@ -5,29 +5,65 @@ namespace troupe {
 namespace {
 
 template <class Message>
-concept has_step = requires(const Message& m) { m.step; };
+concept has_step = requires(const Message& m) {
+  m.step;
+};
 
 struct step_visitor {
   std::optional<std::uint64_t> operator()(const has_step auto& m) const { return m.step; }
-  std::optional<std::uint64_t> operator()(const protocol::batch_ready& m) const { return m.value.step; }
-  std::optional<std::uint64_t> operator()(const protocol::gradient_ready& m) const { return m.value.step; }
+
+  std::optional<std::uint64_t> operator()(const protocol::batch_ready& m) const {
+    return m.value.step;
+  }
+
+  std::optional<std::uint64_t> operator()(const protocol::gradient_ready& m) const {
+    return m.value.step;
+  }
+
   std::optional<std::uint64_t> operator()(const protocol::parameters& m) const { return m.version; }
+
   std::optional<std::uint64_t> operator()(const auto&) const { return std::nullopt; }
 };
 
 } // namespace
 
-std::optional<std::uint64_t> step_of(const message& m) { return std::visit(step_visitor{}, m); }
+std::optional<std::uint64_t> step_of(const message& m) {
+  return std::visit(step_visitor{}, m);
+}
 
 const char* message_name(const message& m) {
-  static constexpr const char* names[] = {
-    "begin_step",      "evaluate",         "save",       "stop_job",         "job_failed",
-    "want_batch",      "batch",            "batch_ready", "gradient",        "gradient_ready",
-    "microbatch_report", "microbatch_done", "summed",    "reduced_gradient", "want_parameters",
-    "parameters",      "committed",        "want_state", "state",            "updated",
-    "evaluated",       "evaluation_done",  "saved",      "written",          "step_committed",
-    "epoch_ended",     "training_paused",  "checkpoint_saved", "job_ended",  "down",
-    "restart_due",     "restarted"};
+  static constexpr const char* names[] = {"begin_step",
+                                          "evaluate",
+                                          "save",
+                                          "stop_job",
+                                          "job_failed",
+                                          "want_batch",
+                                          "batch",
+                                          "batch_ready",
+                                          "gradient",
+                                          "gradient_ready",
+                                          "microbatch_report",
+                                          "microbatch_done",
+                                          "summed",
+                                          "reduced_gradient",
+                                          "want_parameters",
+                                          "parameters",
+                                          "committed",
+                                          "want_state",
+                                          "state",
+                                          "updated",
+                                          "evaluated",
+                                          "evaluation_done",
+                                          "saved",
+                                          "written",
+                                          "step_committed",
+                                          "epoch_ended",
+                                          "training_paused",
+                                          "checkpoint_saved",
+                                          "job_ended",
+                                          "down",
+                                          "restart_due",
+                                          "restarted"};
   static_assert(std::size(names) == std::variant_size_v<message>);
   return names[m.index()];
 }

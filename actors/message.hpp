@@ -1,10 +1,6 @@
-// Everything that one actor can say to another, as one type: what the runtime carries, the links will
-// encode and the simulator can reorder.
+// Everything that one actor can say to another, as one type: what the runtime carries, the links
+// will encode and the simulator can reorder.
 #pragma once
-
-#include <cstdint>
-#include <optional>
-#include <variant>
 
 #include "actors/protocol/checkpointer.hpp"
 #include "actors/protocol/data_loader.hpp"
@@ -15,6 +11,10 @@
 #include "actors/protocol/parameter_holder.hpp"
 #include "actors/protocol/recorder.hpp"
 #include "actors/protocol/supervisor.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <variant>
 
 namespace troupe {
 
@@ -51,8 +51,8 @@ using message = std::variant<protocol::begin_step,
                              protocol::restart_due,
                              protocol::restarted>;
 
-// The step that a message belongs to; nothing for messages outside of steps. Parameters of version v
-// belong to step v, which they make possible.
+// The step that a message belongs to; nothing for messages outside of steps. Parameters of version
+// v belong to step v, which they make possible.
 std::optional<std::uint64_t> step_of(const message& m);
 
 const char* message_name(const message& m); // "gradient"

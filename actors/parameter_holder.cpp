@@ -1,24 +1,28 @@
 #include "actors/parameter_holder.hpp"
 
+#include "ops/assert.hpp"
+#include "ops/digest.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
-
-#include "ops/assert.hpp"
-#include "ops/digest.hpp"
 
 namespace troupe {
 
 namespace {
 
 constexpr std::int64_t chunk_elements = 16 * 1024;
-constexpr std::int64_t part_elements_min = 16 * chunk_elements; // 1 MiB: below it one computation does it
+constexpr std::int64_t part_elements_min =
+    16 * chunk_elements; // 1 MiB: below it one computation does it
 
-std::int64_t chunks_of(std::int64_t elements) { return (elements + chunk_elements - 1) / chunk_elements; }
+std::int64_t chunks_of(std::int64_t elements) {
+  return (elements + chunk_elements - 1) / chunk_elements;
+}
 
 std::uint64_t combined(std::span<const std::uint64_t> chunks) {
   std::uint64_t out = 0;
-  for (const auto c : chunks) out = digest_combine(out, c);
+  for (const auto c : chunks)
+    out = digest_combine(out, c);
   return out;
 }
 
@@ -55,7 +59,8 @@ void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t 
     const auto n = static_cast<std::size_t>(trained - first);
     if (n > 0) {
       float* state[2] = {};
-      for (std::size_t k = 0; k < slots.size(); ++k) state[k] = slots[k] + first;
+      for (std::size_t k = 0; k < slots.size(); ++k)
+        state[k] = slots[k] + first;
       update(rule,
              rate,
              static_cast<std::int64_t>(step),
@@ -66,22 +71,23 @@ void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t 
     }
     if (trained < last) follow(trained, last);
     digests[static_cast<std::size_t>(c)] =
-      digest_of(out + first, static_cast<std::size_t>(last - first) * sizeof(float));
+        digest_of(out + first, static_cast<std::size_t>(last - first) * sizeof(float));
   }
 }
 
 // running = (1 - momentum) * running + momentum * mean over the microbatches
 void parameter_holder::block_update::follow(std::int64_t first, std::int64_t last) {
   float* const out = new_parameters.data();
-  std::copy(old_parameters.data() + first, old_parameters.data() + last, out + first); // padding too
+  std::copy(
+      old_parameters.data() + first, old_parameters.data() + last, out + first); // padding too
   for (const auto& s : statistics)
     for (std::int64_t i = std::max(first, s.offset); i < std::min(last, s.offset + s.size); ++i)
-      out[i] = (1.0F - s.momentum) * old_parameters.data()[i]
-               + s.momentum * (gradient.data()[i] / microbatches);
+      out[i] = (1.0F - s.momentum) * old_parameters.data()[i] +
+               s.momentum * (gradient.data()[i] / microbatches);
 }
 
 parameter_holder::parameter_holder(context& world, parameter_holder_options options)
-  : world_(world), options_(std::move(options)) {
+    : world_(world), options_(std::move(options)) {
   for (const auto& held : options_.blocks) {
     auto& block = blocks_[held.block];
     block.version = options_.version;
@@ -109,7 +115,8 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   update->old_parameters = block.parameters;
   update->gradient = m.value;
   update->new_parameters = buffer_pool::global().take(block.parameters.dims());
-  for (auto& slot : block.slots) update->slots.push_back(slot.data());
+  for (auto& slot : block.slots)
+    update->slots.push_back(slot.data());
   for (std::size_t i = 0; i < options_.layout->specs.size(); ++i) {
     const auto& spec = options_.layout->specs[i];
     const auto& place = options_.layout->places[i];
@@ -123,17 +130,17 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   const std::int64_t chunks = chunks_of(block.parameters.elements());
   update->digests.resize(static_cast<std::size_t>(chunks));
   const std::int64_t parts = std::clamp<std::int64_t>(
-    block.parameters.elements() / part_elements_min, 1, options_.parts_max);
+      block.parameters.elements() / part_elements_min, 1, options_.parts_max);
   block.update = update;
   block.parts_left = static_cast<int>(parts);
   for (std::int64_t p = 0; p < parts; ++p)
     world_.compute(
-      lane::brief,
-      [update, index = m.block, first = chunks * p / parts, last = chunks * (p + 1) / parts](
-        computation& here) {
-        update->run(first, last);
-        here.post(protocol::updated{update->step, index});
-      });
+        lane::brief,
+        [update, index = m.block, first = chunks * p / parts, last = chunks * (p + 1) / parts](
+            computation& here) {
+          update->run(first, last);
+          here.post(protocol::updated{update->step, index});
+        });
 }
 
 void parameter_holder::on(const protocol::updated& m) {
@@ -145,8 +152,7 @@ void parameter_holder::on(const protocol::updated& m) {
   block.version = m.step + 1;
   for (const auto& reader : options_.readers)
     world_.send(reader, protocol::parameters{block.version, m.block, block.parameters});
-  world_.send(options_.director,
-              protocol::committed{m.step, m.block, combined(update->digests)});
+  world_.send(options_.director, protocol::committed{m.step, m.block, combined(update->digests)});
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -160,9 +166,11 @@ void parameter_holder::on(const protocol::want_parameters& m) {
 void parameter_holder::on(const protocol::want_state& m) {
   for (auto& [index, block] : blocks_) {
     std::vector<tensor> slots;
-    for (auto& slot : block.slots) slots.push_back(make_tensor(slot.dims(), slot.values()));
-    world_.send(m.reply_to,
-                protocol::state{m.request, block.version, index, block.parameters, std::move(slots)});
+    for (auto& slot : block.slots)
+      slots.push_back(make_tensor(slot.dims(), slot.values()));
+    world_.send(
+        m.reply_to,
+        protocol::state{m.request, block.version, index, block.parameters, std::move(slots)});
   }
 }
 
@@ -170,10 +178,11 @@ std::uint64_t block_digest(const tensor& parameters) {
   const std::int64_t size = parameters.elements();
   std::uint64_t out = 0;
   for (std::int64_t first = 0; first < size; first += chunk_elements)
-    out = digest_combine(out,
-                         digest_of(parameters.data() + first,
-                                   static_cast<std::size_t>(std::min(size - first, chunk_elements))
-                                     * sizeof(float)));
+    out =
+        digest_combine(out,
+                       digest_of(parameters.data() + first,
+                                 static_cast<std::size_t>(std::min(size - first, chunk_elements)) *
+                                     sizeof(float)));
   return out;
 }
 

@@ -1,22 +1,23 @@
-// A parameter holder owns some blocks of the parameters: the values, the optimizer's state and the version.
-// It applies the summed gradient of a step once and publishes the new version as an immutable tensor:
-// nobody ever sees half of an update. It keeps the version before, too. A shard that dies when some blocks
-// of a step are applied and others are not must compute that step again, from parameters of one version.
+// A parameter holder owns some blocks of the parameters: the values, the optimizer's state and the
+// version. It applies the summed gradient of a step once and publishes the new version as an
+// immutable tensor: nobody ever sees half of an update. It keeps the version before, too. A shard
+// that dies when some blocks of a step are applied and others are not must compute that step again,
+// from parameters of one version.
 //
-// Statistics (batch norm's running mean and variance) live at the end of a block. Their "gradient" is the
-// sum over the microbatches of what each measured; they follow it by their momentum.
+// Statistics (batch norm's running mean and variance) live at the end of a block. Their "gradient"
+// is the sum over the microbatches of what each measured; they follow it by their momentum.
 #pragma once
-
-#include <cstdint>
-#include <map>
-#include <memory>
-#include <vector>
 
 #include "actors/address.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/learning_rate.hpp"
 #include "ops/optimizer.hpp"
 #include "ops/parameter_layout.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
 
 namespace troupe {
 

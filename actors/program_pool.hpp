@@ -1,14 +1,14 @@
-// The compiled programs of a process, lent to computations. A computation of a killed actor may still be
-// inside a kernel when its successor begins; each holds a program of its own, so neither waits nor shares.
-// Thread-safe.
+// The compiled programs of a process, lent to computations. A computation of a killed actor may
+// still be inside a kernel when its successor begins; each holds a program of its own, so neither
+// waits nor shares. Thread-safe.
 #pragma once
+
+#include "ops/program.hpp"
 
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include "ops/program.hpp"
 
 namespace troupe {
 

@@ -5,18 +5,24 @@
 namespace troupe {
 
 recorder::recorder(context& world, recorder_options options)
-  : world_(world), options_(std::move(options)) {}
+    : world_(world), options_(std::move(options)) {}
 
-void recorder::started() { resumed_ = world_.now(); }
+void recorder::started() {
+  resumed_ = world_.now();
+}
 
 double recorder::seconds() const {
   const auto running = paused_ ? std::chrono::nanoseconds{0} : world_.now() - resumed_;
   return std::chrono::duration<double>(trained_ + running).count();
 }
 
-void recorder::on(const protocol::step_committed& m) { options_.on_step(m, seconds()); }
+void recorder::on(const protocol::step_committed& m) {
+  options_.on_step(m, seconds());
+}
 
-void recorder::on(const protocol::epoch_ended& m) { options_.on_epoch(m, seconds()); }
+void recorder::on(const protocol::epoch_ended& m) {
+  options_.on_epoch(m, seconds());
+}
 
 void recorder::on(const protocol::training_paused& m) {
   if (m.paused == paused_) return;
@@ -27,10 +33,16 @@ void recorder::on(const protocol::training_paused& m) {
   paused_ = m.paused;
 }
 
-void recorder::on(const protocol::restarted& m) { options_.on_restart(m); }
+void recorder::on(const protocol::restarted& m) {
+  options_.on_restart(m);
+}
 
-void recorder::on(const protocol::checkpoint_saved& m) { options_.on_saved(m); }
+void recorder::on(const protocol::checkpoint_saved& m) {
+  options_.on_saved(m);
+}
 
-void recorder::on(const protocol::job_ended& m) { options_.on_end(m, seconds()); }
+void recorder::on(const protocol::job_ended& m) {
+  options_.on_end(m, seconds());
+}
 
 } // namespace troupe

@@ -1,12 +1,12 @@
-// The recorder tells the run's owner what happens: it keeps the clock of training (evaluation and saving
-// excluded) and hands every report on.
+// The recorder tells the run's owner what happens: it keeps the clock of training (evaluation and
+// saving excluded) and hands every report on.
 #pragma once
+
+#include "actors/runtime/role.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
-
-#include "actors/runtime/role.hpp"
 
 namespace troupe {
 

@@ -8,7 +8,7 @@
 namespace troupe {
 
 supervisor::supervisor(context& world, supervisor_options options)
-  : world_(world), options_(std::move(options)) {}
+    : world_(world), options_(std::move(options)) {}
 
 void supervisor::on(const protocol::down& m) {
   auto& c = children_[m.who];
@@ -25,7 +25,8 @@ void supervisor::on(const protocol::down& m) {
   if (std::find(fixed.begin(), fixed.end(), m.who.role) != fixed.end())
     return give_up(m, "it holds state that no other actor has");
   if (c.same_error >= options_.same_error_max)
-    return give_up(m, fmt::format("it was restarted {} times and failed the same way", c.same_error - 1));
+    return give_up(
+        m, fmt::format("it was restarted {} times and failed the same way", c.same_error - 1));
 
   if (const auto delay = backoff(c); delay.count() > 0)
     world_.send_after(delay, protocol::restart_due{m.who, m.life});
@@ -36,7 +37,8 @@ void supervisor::on(const protocol::down& m) {
 std::chrono::nanoseconds supervisor::backoff(const child& c) const {
   if (c.recent_deaths <= options_.deaths_free) return {};
   const int doublings = std::min(c.recent_deaths - options_.deaths_free - 1, 20);
-  return std::min<std::chrono::nanoseconds>(options_.backoff_min * (1 << doublings), options_.backoff_max);
+  return std::min<std::chrono::nanoseconds>(options_.backoff_min * (1 << doublings),
+                                            options_.backoff_max);
 }
 
 void supervisor::on(const protocol::restart_due& m) {

@@ -1,17 +1,17 @@
-// The supervisor restarts what fails, one for one. The first restart of a child is immediate; repeated
-// deaths back off from 5 ms, doubling to 10 s, until the child has been quiet for a while. An error that
-// ends the same child with the same words three times in a row is not tried again: the job fails with it.
-// (Erlang/OTP's supervisor behaviour, with the back-off that OTP lacks.)
+// The supervisor restarts what fails, one for one. The first restart of a child is immediate;
+// repeated deaths back off from 5 ms, doubling to 10 s, until the child has been quiet for a while.
+// An error that ends the same child with the same words three times in a row is not tried again:
+// the job fails with it. (Erlang/OTP's supervisor behaviour, with the back-off that OTP lacks.)
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/runtime/role.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "actors/address.hpp"
-#include "actors/runtime/role.hpp"
 
 namespace troupe {
 

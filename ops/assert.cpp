@@ -5,7 +5,10 @@
 
 namespace troupe::detail {
 
-void assertion_failed(const char* expression, const char* file, int line, std::string_view message) {
+void assertion_failed(const char* expression,
+                      const char* file,
+                      int line,
+                      std::string_view message) {
   std::fprintf(stderr,
                "bug: %.*s\n  --> %s:%d\n  %s\n",
                static_cast<int>(message.size()),

@@ -6,10 +6,8 @@
 
 namespace troupe::detail {
 
-[[noreturn]] void assertion_failed(const char* expression,
-                                   const char* file,
-                                   int line,
-                                   std::string_view message);
+[[noreturn]] void
+assertion_failed(const char* expression, const char* file, int line, std::string_view message);
 
 } // namespace troupe::detail
 

@@ -35,7 +35,8 @@ std::size_t distance(const std::string& a, const std::string& b) {
 
 error::error(error_text text) : std::runtime_error(whole(text)), text_(std::move(text)) {}
 
-std::string did_you_mean(const std::string& word, const std::string* first, const std::string* last) {
+std::string
+did_you_mean(const std::string& word, const std::string* first, const std::string* last) {
   std::string best;
   std::size_t nearest = word.size() / 2 + 1;
   for (; first != last; ++first)

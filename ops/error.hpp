@@ -31,6 +31,7 @@ private:
 };
 
 // The candidate nearest to `word` (Levenshtein distance <= 1/2 of its length), or "".
-std::string did_you_mean(const std::string& word, const std::string* first, const std::string* last);
+std::string
+did_you_mean(const std::string& word, const std::string* first, const std::string* last);
 
 } // namespace troupe

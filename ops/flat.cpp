@@ -4,8 +4,8 @@
 #include <cstddef>
 
 // Sanitizers instrument the start-up code that chooses a clone before they are ready for it.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)        \
-  && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 #define TROUPE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define TROUPE_CLONES
@@ -15,8 +15,10 @@ namespace troupe {
 
 namespace {
 
-TROUPE_CLONES void add(const float* __restrict a, const float* __restrict b, float* __restrict out, std::size_t n) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = a[i] + b[i];
+TROUPE_CLONES void
+add(const float* __restrict a, const float* __restrict b, float* __restrict out, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i)
+    out[i] = a[i] + b[i];
 }
 
 TROUPE_CLONES void sgd_plain(const sgd_constants& c,
@@ -25,7 +27,8 @@ TROUPE_CLONES void sgd_plain(const sgd_constants& c,
                              float* __restrict out,
                              std::size_t n) {
   const float rate = c.rate, decay = c.weight_decay;
-  for (std::size_t i = 0; i < n; ++i) out[i] = w[i] - rate * (g[i] + decay * w[i]);
+  for (std::size_t i = 0; i < n; ++i)
+    out[i] = w[i] - rate * (g[i] + decay * w[i]);
 }
 
 TROUPE_CLONES void sgd_momentum(const sgd_constants& c,

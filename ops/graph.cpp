@@ -1,14 +1,15 @@
 #include "ops/graph.hpp"
 
-#include <fmt/format.h>
-
 #include "ops/error.hpp"
+
+#include <fmt/format.h>
 
 namespace troupe {
 
 std::int64_t graph::flops() const {
   std::int64_t out = 0;
-  for (const auto& n : nodes) out += n.flops;
+  for (const auto& n : nodes)
+    out += n.flops;
   return out;
 }
 
@@ -44,12 +45,14 @@ public:
 private:
   const shape& shape_of(int n) const { return out_.nodes[static_cast<std::size_t>(n)].output; }
 
-  [[noreturn]] void refuse(const std::string& what, const std::string& why, const std::string& help = {}) const {
+  [[noreturn]] void
+  refuse(const std::string& what, const std::string& why, const std::string& help = {}) const {
     throw error({.what = what, .where = fmt::format("layer {}", path_), .why = why, .help = help});
   }
 
   int push(node_kind kind, int input, const shape& output) {
-    out_.nodes.push_back({.kind = kind, .path = path_, .options = *options_, .inputs = {input}, .output = output});
+    out_.nodes.push_back(
+        {.kind = kind, .path = path_, .options = *options_, .inputs = {input}, .output = output});
     return static_cast<int>(out_.nodes.size()) - 1;
   }
 
@@ -68,7 +71,12 @@ private:
   }
 
   // The size of a sliding window's output (torch.nn.Conv2d, with dilation 1).
-  std::int64_t window(const char* layer, std::int64_t size, int kernel, int stride, int padding, const shape& in) const {
+  std::int64_t window(const char* layer,
+                      std::int64_t size,
+                      int kernel,
+                      int stride,
+                      int padding,
+                      const shape& in) const {
     if (kernel < 1 || stride < 1 || padding < 0)
       refuse(fmt::format("{} has an impossible window", layer),
              fmt::format("kernel {}, stride {}, padding {}", kernel, stride, padding));
@@ -85,7 +93,10 @@ private:
     const auto in = shape_of(at);
     if (o.channels < 1 || o.groups < 1 || in[0] % o.groups != 0 || o.channels % o.groups != 0)
       refuse("conv2d has impossible channels",
-             fmt::format("{} input channels and {} output channels in {} groups", in[0], o.channels, o.groups));
+             fmt::format("{} input channels and {} output channels in {} groups",
+                         in[0],
+                         o.channels,
+                         o.groups));
     const shape result{o.channels,
                        window("conv2d", in[1], o.kernel, o.stride, o.padding, in),
                        window("conv2d", in[2], o.kernel, o.stride, o.padding, in)};
@@ -100,7 +111,9 @@ private:
   int add(const dense& o, int at) {
     const auto in = shape_of(at);
     if (in.rank() != 1)
-      refuse("dense needs flat inputs", fmt::format("its input is {}", in.text()), "put flatten{} before it");
+      refuse("dense needs flat inputs",
+             fmt::format("its input is {}", in.text()),
+             "put flatten{} before it");
     if (o.outputs < 1) refuse("dense has no outputs", fmt::format("outputs {}", o.outputs));
     const int n = push(node_kind::dense, at, {o.outputs});
     weights({o.outputs, in[0]}, o.outputs, o.bias, o.init, in[0]);
@@ -108,7 +121,8 @@ private:
     return n;
   }
 
-  void weights(const shape& dims, std::int64_t outputs, bool bias, initialiser init, std::int64_t fan_in) {
+  void weights(
+      const shape& dims, std::int64_t outputs, bool bias, initialiser init, std::int64_t fan_in) {
     auto& w = parameter("weight", dims);
     w.init = init;
     w.fan_in = fan_in;
@@ -123,18 +137,23 @@ private:
     const auto in = shape_of(at);
     const int step = stride == 0 ? kernel : stride;
     if (2 * padding > kernel)
-      refuse(fmt::format("{} has more padding than half its kernel", layer), fmt::format("padding {}, kernel {}", padding, kernel));
+      refuse(fmt::format("{} has more padding than half its kernel", layer),
+             fmt::format("padding {}, kernel {}", padding, kernel));
     return push(kind,
                 at,
-                {in[0], window(layer, in[1], kernel, step, padding, in), window(layer, in[2], kernel, step, padding, in)});
+                {in[0],
+                 window(layer, in[1], kernel, step, padding, in),
+                 window(layer, in[2], kernel, step, padding, in)});
   }
 
   int add(const max_pool2d& o, int at) {
     return pool(node_kind::max_pool2d, "max_pool2d", o.kernel, o.stride, o.padding, at);
   }
+
   int add(const average_pool2d& o, int at) {
     return pool(node_kind::average_pool2d, "average_pool2d", o.kernel, o.stride, o.padding, at);
   }
+
   int add(const global_average_pool&, int at) {
     need_image("global_average_pool", at);
     return push(node_kind::global_average_pool, at, {shape_of(at)[0], 1, 1});
@@ -142,7 +161,8 @@ private:
 
   int add(const batch_norm& o, int at) {
     const auto in = shape_of(at);
-    if (in.rank() != 3 && in.rank() != 1) refuse("batch_norm needs channels", fmt::format("its input is {}", in.text()));
+    if (in.rank() != 3 && in.rank() != 1)
+      refuse("batch_norm needs channels", fmt::format("its input is {}", in.text()));
     const int n = push(node_kind::batch_norm, at, in);
     const auto constant = [&](const char* name, float value, parameter_kind kind) {
       auto& p = parameter(name, {in[0]});
@@ -160,19 +180,31 @@ private:
 
   int add(const dropout& o, int at) {
     if (!(o.probability >= 0.0F && o.probability < 1.0F))
-      refuse("dropout has an impossible probability", fmt::format("{} is not in [0, 1)", o.probability));
+      refuse("dropout has an impossible probability",
+             fmt::format("{} is not in [0, 1)", o.probability));
     return push(node_kind::dropout, at, shape_of(at));
   }
-  int add(const flatten&, int at) { return push(node_kind::flatten, at, {shape_of(at).elements()}); }
+
+  int add(const flatten&, int at) {
+    return push(node_kind::flatten, at, {shape_of(at).elements()});
+  }
+
   int add(const relu&, int at) { return push(node_kind::relu, at, shape_of(at)); }
+
   int add(const leaky_relu&, int at) { return push(node_kind::leaky_relu, at, shape_of(at)); }
+
   int add(const sigmoid&, int at) { return push(node_kind::sigmoid, at, shape_of(at)); }
-  int add(const tanh_activation&, int at) { return push(node_kind::tanh_activation, at, shape_of(at)); }
+
+  int add(const tanh_activation&, int at) {
+    return push(node_kind::tanh_activation, at, shape_of(at));
+  }
 
   int add(const residual& o, int at) {
     const auto path = path_;
     const auto* const options = options_;
-    const auto part = [&](const std::string& name) { return name.empty() ? path : path + "." + name; };
+    const auto part = [&](const std::string& name) {
+      return name.empty() ? path : path + "." + name;
+    };
     const int body = add_all(o.body, part(o.body_name), at);
     const int shortcut = add_all(o.shortcut, part(o.shortcut_name), at);
     path_ = path;
@@ -195,7 +227,8 @@ private:
 } // namespace
 
 graph build_graph(const model& m, const shape& input) {
-  if (m.layers.empty()) throw error({.what = "the model has no layers", .help = "build it with sequential(...)"});
+  if (m.layers.empty())
+    throw error({.what = "the model has no layers", .help = "build it with sequential(...)"});
   builder b(input);
   b.add_all(m.layers, "", 0);
   return b.take();

@@ -1,13 +1,14 @@
-// A model with its shapes worked out: a list of nodes in execution order, each reading earlier ones.
-// Building the graph is what validates a model; every mistake names the layer and both shapes.
+// A model with its shapes worked out: a list of nodes in execution order, each reading earlier
+// ones. Building the graph is what validates a model; every mistake names the layer and both
+// shapes.
 #pragma once
+
+#include "ops/model.hpp"
+#include "ops/tensor.hpp"
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include "ops/model.hpp"
-#include "ops/tensor.hpp"
 
 namespace troupe {
 
@@ -46,12 +47,12 @@ enum class node_kind {
 
 struct node {
   node_kind kind = node_kind::input;
-  std::string path;           // "3.body.0"; "" for the input
-  layer_options options;      // of the layer it comes from (unused for input and add)
-  std::vector<int> inputs;    // indices of earlier nodes
-  shape output;               // without the batch axis
+  std::string path;            // "3.body.0"; "" for the input
+  layer_options options;       // of the layer it comes from (unused for input and add)
+  std::vector<int> inputs;     // indices of earlier nodes
+  shape output;                // without the batch axis
   std::vector<int> parameters; // indices into graph::parameters, PyTorch's order
-  std::int64_t flops = 0;     // forward, per image; a multiply-add counts 2
+  std::int64_t flops = 0;      // forward, per image; a multiply-add counts 2
 };
 
 struct graph {
@@ -60,15 +61,16 @@ struct graph {
   std::vector<parameter_spec> parameters;
 
   const shape& output() const { return nodes.back().output; }
-  std::int64_t flops() const;            // forward, per image
+
+  std::int64_t flops() const; // forward, per image
   std::int64_t trainable_elements() const;
 };
 
 // `input` is [channels, height, width] or [features]. Throws error.
 graph build_graph(const model& m, const shape& input);
 
-std::string kind_text(node_kind kind);         // "conv2d"
-std::string describe(const node& n);           // "conv2d 5x5, 32, padding 2"
-std::string summary(const graph& g);           // table: layer, output, parameters, MFLOP per image
+std::string kind_text(node_kind kind); // "conv2d"
+std::string describe(const node& n);   // "conv2d 5x5, 32, padding 2"
+std::string summary(const graph& g);   // table: layer, output, parameters, MFLOP per image
 
 } // namespace troupe

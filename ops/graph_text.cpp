@@ -1,15 +1,26 @@
+#include "ops/graph.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "ops/graph.hpp"
-
 namespace troupe {
 
 std::string kind_text(node_kind kind) {
-  static constexpr const char* names[] = {"input",      "conv2d",  "dense",   "max_pool2d", "average_pool2d",
-                                          "global_average_pool", "batch_norm", "dropout", "flatten", "relu",
-                                          "leaky_relu", "sigmoid", "tanh",    "add"};
+  static constexpr const char* names[] = {"input",
+                                          "conv2d",
+                                          "dense",
+                                          "max_pool2d",
+                                          "average_pool2d",
+                                          "global_average_pool",
+                                          "batch_norm",
+                                          "dropout",
+                                          "flatten",
+                                          "relu",
+                                          "leaky_relu",
+                                          "sigmoid",
+                                          "tanh",
+                                          "add"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -25,7 +36,8 @@ std::string window_text(int kernel, int stride, int padding) {
 // 1234567 -> "1,234,567"
 std::string grouped(std::int64_t n) {
   auto out = std::to_string(n);
-  for (auto i = static_cast<std::ptrdiff_t>(out.size()) - 3; i > 0; i -= 3) out.insert(static_cast<std::size_t>(i), ",");
+  for (auto i = static_cast<std::ptrdiff_t>(out.size()) - 3; i > 0; i -= 3)
+    out.insert(static_cast<std::size_t>(i), ",");
   return out;
 }
 
@@ -56,6 +68,7 @@ std::string summary(const graph& g) {
   struct row {
     std::string layer, output, parameters, mflop;
   };
+
   std::vector<row> rows{{"layer", "output", "parameters", "MFLOP"}};
   for (const auto& n : g.nodes) {
     std::int64_t own = 0;
@@ -68,10 +81,11 @@ std::string summary(const graph& g) {
                     n.flops > 0 ? fmt::format("{:.2f}", static_cast<double>(n.flops) / 1e6) : ""});
   }
   const auto total = g.trainable_elements();
-  rows.push_back({fmt::format("total: {:.1f} MB of parameters", static_cast<double>(total) * 4 / 1e6),
-                  "",
-                  grouped(total),
-                  fmt::format("{:.2f}", static_cast<double>(g.flops()) / 1e6)});
+  rows.push_back(
+      {fmt::format("total: {:.1f} MB of parameters", static_cast<double>(total) * 4 / 1e6),
+       "",
+       grouped(total),
+       fmt::format("{:.2f}", static_cast<double>(g.flops()) / 1e6)});
   std::size_t width[3] = {};
   for (const auto& r : rows) {
     width[0] = std::max(width[0], r.layer.size());
@@ -80,7 +94,14 @@ std::string summary(const graph& g) {
   }
   std::string out;
   for (const auto& r : rows)
-    out += fmt::format("  {:<{}}  {:<{}}  {:>{}}  {:>8}\n", r.layer, width[0], r.output, width[1], r.parameters, width[2], r.mflop);
+    out += fmt::format("  {:<{}}  {:<{}}  {:>{}}  {:>8}\n",
+                       r.layer,
+                       width[0],
+                       r.output,
+                       width[1],
+                       r.parameters,
+                       width[2],
+                       r.mflop);
   return out;
 }
 

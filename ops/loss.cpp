@@ -22,9 +22,12 @@ loss_value evaluate(const softmax_cross_entropy& l, const batch_view& b) {
   loss_value out;
   const auto classes = static_cast<std::size_t>(b.outputs);
   const double smooth = l.label_smoothing, share = smooth / static_cast<double>(classes);
-  const auto weight = [&](std::size_t c) { return l.class_weights.empty() ? 1.0 : double{l.class_weights[c]}; };
+  const auto weight = [&](std::size_t c) {
+    return l.class_weights.empty() ? 1.0 : double{l.class_weights[c]};
+  };
   double all_weights = 0;
-  for (std::size_t c = 0; c < classes; ++c) all_weights += weight(c);
+  for (std::size_t c = 0; c < classes; ++c)
+    all_weights += weight(c);
 
   for (std::size_t i = 0; i < static_cast<std::size_t>(b.n); ++i) {
     const float* z = b.logits.data() + i * classes;
@@ -32,11 +35,13 @@ loss_value evaluate(const softmax_cross_entropy& l, const batch_view& b) {
     const float* top = std::max_element(z, z + classes);
     out.correct += static_cast<std::size_t>(top - z) == y ? 1 : 0;
     double total = 0;
-    for (std::size_t c = 0; c < classes; ++c) total += std::exp(double{z[c]} - *top);
+    for (std::size_t c = 0; c < classes; ++c)
+      total += std::exp(double{z[c]} - *top);
     const double log_total = std::log(total) + *top;
     double loss = (1.0 - smooth) * weight(y) * (log_total - z[y]);
     if (smooth > 0)
-      for (std::size_t c = 0; c < classes; ++c) loss += share * weight(c) * (log_total - z[c]);
+      for (std::size_t c = 0; c < classes; ++c)
+        loss += share * weight(c) * (log_total - z[c]);
     out.sum += loss;
     if (b.gradient.empty()) continue;
     const double scale = (1.0 - smooth) * weight(y) + share * all_weights;

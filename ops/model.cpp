@@ -1,19 +1,23 @@
 #include "ops/model.hpp"
 
-#include <fmt/format.h>
-
 #include "ops/error.hpp"
+
+#include <fmt/format.h>
 
 namespace troupe {
 
 bool operator==(const residual& a, const residual& b) {
-  return a.body == b.body && a.shortcut == b.shortcut && a.body_name == b.body_name
-         && a.shortcut_name == b.shortcut_name && a.relu_after == b.relu_after;
+  return a.body == b.body && a.shortcut == b.shortcut && a.body_name == b.body_name &&
+         a.shortcut_name == b.shortcut_name && a.relu_after == b.relu_after;
 }
 
-bool operator==(const layer& a, const layer& b) { return a.name == b.name && a.options == b.options; }
+bool operator==(const layer& a, const layer& b) {
+  return a.name == b.name && a.options == b.options;
+}
 
-bool operator==(const model& a, const model& b) { return a.layers == b.layers; }
+bool operator==(const model& a, const model& b) {
+  return a.layers == b.layers;
+}
 
 model lenet(int classes) {
   return sequential(conv2d{.channels = 32, .kernel = 5, .padding = 2},
@@ -45,26 +49,35 @@ model cnn(int classes) {
 
 namespace {
 
-// He et al. 2015, "Deep residual learning", section 4.2, with a 1x1 convolution where the shape changes.
+// He et al. 2015, "Deep residual learning", section 4.2, with a 1x1 convolution where the shape
+// changes.
 layer basic_block(int channels, int stride, bool projects) {
-  residual block{.body = {layer(conv2d{.channels = channels, .kernel = 3, .stride = stride, .padding = 1, .bias = false}, "c1"),
-                          layer(batch_norm{}, "b1"),
-                          layer(relu{}),
-                          layer(conv2d{.channels = channels, .kernel = 3, .padding = 1, .bias = false}, "c2"),
-                          layer(batch_norm{}, "b2")},
-                 .body_name = "",
-                 .shortcut_name = "sc",
-                 .relu_after = true};
+  residual block{
+      .body = {layer(conv2d{.channels = channels,
+                            .kernel = 3,
+                            .stride = stride,
+                            .padding = 1,
+                            .bias = false},
+                     "c1"),
+               layer(batch_norm{}, "b1"),
+               layer(relu{}),
+               layer(conv2d{.channels = channels, .kernel = 3, .padding = 1, .bias = false}, "c2"),
+               layer(batch_norm{}, "b2")},
+      .body_name = "",
+      .shortcut_name = "sc",
+      .relu_after = true};
   if (projects)
-    block.shortcut = {layer(conv2d{.channels = channels, .kernel = 1, .stride = stride, .bias = false}),
-                      layer(batch_norm{})};
+    block.shortcut = {
+        layer(conv2d{.channels = channels, .kernel = 1, .stride = stride, .bias = false}),
+        layer(batch_norm{})};
   return layer(std::move(block));
 }
 
 } // namespace
 
 model resnet20(int classes) {
-  model m = sequential(conv2d{.channels = 16, .kernel = 3, .padding = 1, .bias = false}, batch_norm{}, relu{});
+  model m = sequential(
+      conv2d{.channels = 16, .kernel = 3, .padding = 1, .bias = false}, batch_norm{}, relu{});
   for (const int channels : {16, 32, 64})
     for (int block = 0; block < 3; ++block) {
       const bool first = block == 0 && channels > 16;
@@ -92,10 +105,11 @@ model model_by_name(const std::string& name, int classes) {
   if (name == "mlp") return mlp(classes);
   const auto& names = model_names();
   const auto near = did_you_mean(name, names.data(), names.data() + names.size());
-  throw error({.what = fmt::format("there is no model '{}'", name),
-               .where = "--model",
-               .why = fmt::format("models: {}", fmt::join(names, ", ")),
-               .help = near.empty() ? "choose one of them" : fmt::format("did you mean '{}'?", near)});
+  throw error(
+      {.what = fmt::format("there is no model '{}'", name),
+       .where = "--model",
+       .why = fmt::format("models: {}", fmt::join(names, ", ")),
+       .help = near.empty() ? "choose one of them" : fmt::format("did you mean '{}'?", near)});
 }
 
 } // namespace troupe

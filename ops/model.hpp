@@ -2,12 +2,12 @@
 // Names, defaults and meanings are those of torch.nn. Shapes leave the batch axis out.
 #pragma once
 
+#include "ops/tensor.hpp"
+
 #include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "ops/tensor.hpp"
 
 namespace troupe {
 
@@ -28,49 +28,60 @@ struct conv2d {
   initialiser init = initialiser::torch_default;
   friend bool operator==(const conv2d&, const conv2d&) = default;
 };
+
 struct dense {
   int outputs = 0;
   bool bias = true;
   initialiser init = initialiser::torch_default;
   friend bool operator==(const dense&, const dense&) = default;
 };
+
 struct max_pool2d {
   int kernel = 2;
   int stride = 0; // 0: the kernel
   int padding = 0;
   friend bool operator==(const max_pool2d&, const max_pool2d&) = default;
 };
+
 struct average_pool2d { // padding counts as zeros (torch's count_include_pad)
   int kernel = 2;
   int stride = 0;
   int padding = 0;
   friend bool operator==(const average_pool2d&, const average_pool2d&) = default;
 };
+
 struct global_average_pool { // [c, h, w] -> [c, 1, 1]
   friend bool operator==(const global_average_pool&, const global_average_pool&) = default;
 };
+
 struct batch_norm { // over [n, h, w] per channel, or over n for flat inputs
   float epsilon = 1e-5F;
   float momentum = 0.1F;
   friend bool operator==(const batch_norm&, const batch_norm&) = default;
 };
+
 struct dropout {
   float probability = 0.5F;
   friend bool operator==(const dropout&, const dropout&) = default;
 };
+
 struct flatten {
   friend bool operator==(const flatten&, const flatten&) = default;
 };
+
 struct relu {
   friend bool operator==(const relu&, const relu&) = default;
 };
+
 struct leaky_relu {
   float slope = 0.01F;
   friend bool operator==(const leaky_relu&, const leaky_relu&) = default;
 };
+
 struct sigmoid {
   friend bool operator==(const sigmoid&, const sigmoid&) = default;
 };
+
 struct tanh_activation {
   friend bool operator==(const tanh_activation&, const tanh_activation&) = default;
 };
@@ -88,18 +99,29 @@ struct residual {
   friend bool operator==(const residual&, const residual&);
 };
 
-using layer_options = std::variant<conv2d, dense, max_pool2d, average_pool2d, global_average_pool,
-                                   batch_norm, dropout, flatten, relu, leaky_relu, sigmoid,
-                                   tanh_activation, residual>;
+using layer_options = std::variant<conv2d,
+                                   dense,
+                                   max_pool2d,
+                                   average_pool2d,
+                                   global_average_pool,
+                                   batch_norm,
+                                   dropout,
+                                   flatten,
+                                   relu,
+                                   leaky_relu,
+                                   sigmoid,
+                                   tanh_activation,
+                                   residual>;
 
 struct layer {
   layer_options options;
   std::string name; // path component in parameter names; empty: the layer's index
 
   template <class Options>
-    requires std::is_constructible_v<layer_options, Options>
+
+  requires std::is_constructible_v<layer_options, Options>
   layer(Options value, std::string given_name = {}) // NOLINT(google-explicit-constructor)
-    : options(std::move(value)), name(std::move(given_name)) {}
+      : options(std::move(value)), name(std::move(given_name)) {}
 
   friend bool operator==(const layer&, const layer&);
 };
@@ -114,8 +136,8 @@ model sequential(Layers&&... layers) {
   return model{{layer(std::forward<Layers>(layers))...}};
 }
 
-std::string to_json(const model& m);               // archive form; round-trips exactly
-model model_from_json(const std::string& text);    // throws error
+std::string to_json(const model& m);            // archive form; round-trips exactly
+model model_from_json(const std::string& text); // throws error
 
 // The models that `troupe train --model` knows.
 model lenet(int classes = 10);

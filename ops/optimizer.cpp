@@ -1,10 +1,10 @@
 #include "ops/optimizer.hpp"
 
+#include "ops/flat.hpp"
+
 #include <fmt/format.h>
 
 #include <cmath>
-
-#include "ops/flat.hpp"
 
 namespace troupe {
 

@@ -1,10 +1,15 @@
 // A model compiled for one microbatch shape: every primitive, memory and layout decision made once.
-// One program belongs to one computing actor at a time (not thread-safe); it holds no state that must
-// outlive a step. A CUDA backend implements the same interface.
+// One program belongs to one computing actor at a time (not thread-safe); it holds no state that
+// must outlive a step. A CUDA backend implements the same interface.
 //
-// Use, per microbatch: bind() when the parameters are new, forward(), then for training compute_loss()
-// and backward(). Gradients are handed to the sink as soon as a block is complete.
+// Use, per microbatch: bind() when the parameters are new, forward(), then for training
+// compute_loss() and backward(). Gradients are handed to the sink as soon as a block is complete.
 #pragma once
+
+#include "ops/graph.hpp"
+#include "ops/loss.hpp"
+#include "ops/parameter_layout.hpp"
+#include "ops/tensor.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -12,11 +17,6 @@
 #include <span>
 #include <string>
 #include <vector>
-
-#include "ops/graph.hpp"
-#include "ops/loss.hpp"
-#include "ops/parameter_layout.hpp"
-#include "ops/tensor.hpp"
 
 namespace troupe {
 
@@ -30,8 +30,8 @@ struct microbatch_key {
 class gradient_sink {
 public:
   virtual ~gradient_sink() = default;
-  // `gradient` has the block's size and layout: trainable gradients (of loss sum / normaliser), then for
-  // statistics what this microbatch measured (batch mean, unbiased batch variance).
+  // `gradient` has the block's size and layout: trainable gradients (of loss sum / normaliser),
+  // then for statistics what this microbatch measured (batch mean, unbiased batch variance).
   virtual void on_gradient(int block, tensor gradient) = 0;
 };
 
@@ -60,10 +60,12 @@ public:
   virtual loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) = 0;
   virtual void backward(gradient_sink& sink) = 0;
 
-  // While set and true, forward and backward return early between two kernels (results are void then).
+  // While set and true, forward and backward return early between two kernels (results are void
+  // then).
   virtual void cancel_when(const std::atomic<bool>* flag) = 0;
 
-  virtual std::size_t memory_bytes() const = 0; // arenas and scratch, without parameters and gradients
+  virtual std::size_t
+  memory_bytes() const = 0; // arenas and scratch, without parameters and gradients
 
   // Time per kernel since profiling was switched on.
   virtual void profile(bool on) = 0;
@@ -80,11 +82,12 @@ struct compile_options {
   std::int64_t block_bytes_min = 256 * 1024;
 };
 
-// CPU backend (oneDNN, single-threaded: parallelism comes from actors). The bits of its results depend
-// on the instruction set and the shapes, not on the thread that compiles or runs it.
+// CPU backend (oneDNN, single-threaded: parallelism comes from actors). The bits of its results
+// depend on the instruction set and the shapes, not on the thread that compiles or runs it.
 std::unique_ptr<program> compile_cpu(const graph& g, const compile_options& options);
 
-// What this machine's CPU backend uses, one line each: instruction set, oneDNN version, own kernels.
+// What this machine's CPU backend uses, one line each: instruction set, oneDNN version, own
+// kernels.
 std::vector<std::string> describe_cpu_backend();
 
 } // namespace troupe

@@ -11,8 +11,13 @@ namespace {
 constexpr std::uint32_t multiplier_0 = 0xD2511F53, multiplier_1 = 0xCD9E8D57;
 constexpr std::uint32_t weyl_0 = 0x9E3779B9, weyl_1 = 0xBB67AE85;
 
-constexpr std::uint32_t low(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
-constexpr std::uint32_t high(std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); }
+constexpr std::uint32_t low(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x);
+}
+
+constexpr std::uint32_t high(std::uint64_t x) {
+  return static_cast<std::uint32_t>(x >> 32);
+}
 
 } // namespace
 
@@ -33,7 +38,7 @@ std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept {
   const std::array<std::uint32_t, 2> seed = {low(key.seed), high(key.seed)};
   const auto mixed = philox_rounds(
-    {low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)}, seed);
+      {low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)}, seed);
   return philox_rounds({low(block), high(block), mixed[0], mixed[1]}, {mixed[2], mixed[3]});
 }
 
@@ -45,7 +50,9 @@ std::uint32_t random_stream::next() noexcept {
   return words_[static_cast<std::size_t>(used_++)];
 }
 
-float random_stream::uniform() noexcept { return static_cast<float>(next() >> 8) * 0x1p-24F; }
+float random_stream::uniform() noexcept {
+  return static_cast<float>(next() >> 8) * 0x1p-24F;
+}
 
 float random_stream::uniform(float low_end, float high_end) noexcept {
   return low_end + (high_end - low_end) * uniform();
@@ -62,7 +69,8 @@ std::uint32_t random_stream::below(std::uint32_t bound) noexcept {
   std::uint64_t product = std::uint64_t{next()} * bound;
   if (low(product) < bound) {
     const std::uint32_t threshold = (0U - bound) % bound;
-    while (low(product) < threshold) product = std::uint64_t{next()} * bound;
+    while (low(product) < threshold)
+      product = std::uint64_t{next()} * bound;
   }
   return high(product);
 }

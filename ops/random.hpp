@@ -39,10 +39,10 @@ public:
   explicit random_stream(const random_key& key) noexcept : key_(key) {}
 
   std::uint32_t next() noexcept;
-  float uniform() noexcept;                            // [0, 1), 24 bits
-  float uniform(float low, float high) noexcept;       // [low, high)
-  float normal() noexcept;                             // mean 0, variance 1 (Box-Muller)
-  std::uint32_t below(std::uint32_t bound) noexcept;   // [0, bound), unbiased; REQUIRES: bound > 0
+  float uniform() noexcept;                          // [0, 1), 24 bits
+  float uniform(float low, float high) noexcept;     // [low, high)
+  float normal() noexcept;                           // mean 0, variance 1 (Box-Muller)
+  std::uint32_t below(std::uint32_t bound) noexcept; // [0, bound), unbiased; REQUIRES: bound > 0
 
 private:
   random_key key_;

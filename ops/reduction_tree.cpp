@@ -1,9 +1,9 @@
 #include "ops/reduction_tree.hpp"
 
-#include <bit>
-
 #include "ops/assert.hpp"
 #include "ops/flat.hpp"
+
+#include <bit>
 
 namespace troupe {
 

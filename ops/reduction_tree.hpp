@@ -1,18 +1,18 @@
-// The canonical reduction: gradients are summed over the global microbatch index 0..n-1 in one fixed
-// balanced binary tree, whoever sends them and whenever they arrive.
+// The canonical reduction: gradients are summed over the global microbatch index 0..n-1 in one
+// fixed balanced binary tree, whoever sends them and whenever they arrive.
 //
-// A node of the tree covers [first, first + count). [0, n) splits at the largest power of two below n;
-// so an aligned power-of-two run of microbatches is a node, whose owner may sum it locally and send
-// one tensor: same bits, less traffic. (With n = 5: ((0+1)+(2+3))+4.)
+// A node of the tree covers [first, first + count). [0, n) splits at the largest power of two below
+// n; so an aligned power-of-two run of microbatches is a node, whose owner may sum it locally and
+// send one tensor: same bits, less traffic. (With n = 5: ((0+1)+(2+3))+4.)
 #pragma once
+
+#include "ops/tensor.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
 #include <vector>
-
-#include "ops/tensor.hpp"
 
 namespace troupe {
 
@@ -30,8 +30,8 @@ std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span);
 // The two children; REQUIRES: span.count > 1.
 std::pair<tree_span, tree_span> tree_children(std::uint32_t n, tree_span span);
 
-// Sums what arrives, as far as siblings are complete. Idempotent: a span that was seen (or lies in a
-// seen one) is dropped. Not thread-safe.
+// Sums what arrives, as far as siblings are complete. Idempotent: a span that was seen (or lies in
+// a seen one) is dropped. Not thread-safe.
 class tree_sum {
 public:
   tree_sum(std::uint32_t n, tree_span root) : n_(n), root_(root) {}

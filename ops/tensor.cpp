@@ -1,5 +1,7 @@
 #include "ops/tensor.hpp"
 
+#include "ops/assert.hpp"
+
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -10,12 +12,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ops/assert.hpp"
-
 namespace troupe {
 
 shape::shape(std::initializer_list<std::int64_t> sizes)
-  : shape(std::span<const std::int64_t>(sizes.begin(), sizes.size())) {}
+    : shape(std::span<const std::int64_t>(sizes.begin(), sizes.size())) {}
 
 shape::shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes.size())) {
   TROUPE_ASSERT(sizes.size() <= rank_max, "a shape has at most 5 axes");
@@ -24,7 +24,8 @@ shape::shape(std::span<const std::int64_t> sizes) : rank_(static_cast<int>(sizes
 
 std::int64_t shape::elements() const noexcept {
   std::int64_t out = 1;
-  for (const auto size : *this) out *= size;
+  for (const auto size : *this)
+    out *= size;
   return out;
 }
 
@@ -39,7 +40,8 @@ shape shape::with_batch(std::int64_t n) const {
 
 std::string shape::text() const {
   std::string out = "[";
-  for (int i = 0; i < rank_; ++i) out += (i > 0 ? ", " : "") + std::to_string((*this)[i]);
+  for (int i = 0; i < rank_; ++i)
+    out += (i > 0 ? ", " : "") + std::to_string((*this)[i]);
   return out + "]";
 }
 
@@ -61,10 +63,12 @@ constexpr std::size_t page_bytes = std::size_t{2} << 20;
 // Large buffers start at a huge page: fewer page faults and TLB misses.
 float* allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= page_bytes ? page_bytes : 64;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  const std::size_t rounded =
+      (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* out = std::aligned_alloc(alignment, rounded);
   if (out == nullptr) throw std::bad_alloc();
-  if (alignment == page_bytes) madvise(out, rounded, MADV_HUGEPAGE); // a hint: failure costs only speed
+  if (alignment == page_bytes)
+    madvise(out, rounded, MADV_HUGEPAGE); // a hint: failure costs only speed
   return static_cast<float*>(out);
 }
 
@@ -102,7 +106,9 @@ void release(buffer* b) noexcept {
   if (!home->give_back(b)) destroy(b);
 }
 
-float* data_of(buffer* b) noexcept { return b->data; }
+float* data_of(buffer* b) noexcept {
+  return b->data;
+}
 
 } // namespace detail
 
@@ -119,7 +125,8 @@ buffer_pool::~buffer_pool() {
   const std::lock_guard lock(state_->mutex);
   state_->closed = true;
   for (auto& [bytes, list] : state_->free)
-    for (auto* b : list) destroy(b);
+    for (auto* b : list)
+      destroy(b);
   state_->free.clear();
 }
 
@@ -143,7 +150,9 @@ mutable_tensor buffer_pool::take(const shape& dims) {
   return {dims, b};
 }
 
-std::uint64_t buffer_pool::allocations() const noexcept { return state_->allocations; }
+std::uint64_t buffer_pool::allocations() const noexcept {
+  return state_->allocations;
+}
 
 buffer_pool& buffer_pool::global() {
   static buffer_pool pool;
@@ -151,7 +160,8 @@ buffer_pool& buffer_pool::global() {
 }
 
 tensor make_tensor(const shape& dims, std::span<const float> values) {
-  TROUPE_ASSERT(static_cast<std::size_t>(dims.elements()) == values.size(), "make_tensor: sizes differ");
+  TROUPE_ASSERT(static_cast<std::size_t>(dims.elements()) == values.size(),
+                "make_tensor: sizes differ");
   auto out = buffer_pool::global().take(dims);
   std::copy(values.begin(), values.end(), out.data());
   return std::move(out).freeze();

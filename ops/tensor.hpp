@@ -1,8 +1,8 @@
-// float32 tensors. A `tensor` is an immutable, reference-counted handle (copying it copies no data);
-// a `mutable_tensor` is the one writer of a fresh buffer and becomes a tensor by freeze(). Buffers
-// are 64-byte aligned and come from a `buffer_pool`, which gets them back when the last handle goes:
-// after the first steps of a job no buffer is allocated. Everything here is thread-safe except a
-// single handle that two threads use at once.
+// float32 tensors. A `tensor` is an immutable, reference-counted handle (copying it copies no
+// data); a `mutable_tensor` is the one writer of a fresh buffer and becomes a tensor by freeze().
+// Buffers are 64-byte aligned and come from a `buffer_pool`, which gets them back when the last
+// handle goes: after the first steps of a job no buffer is allocated. Everything here is
+// thread-safe except a single handle that two threads use at once.
 #pragma once
 
 #include <array>
@@ -16,7 +16,8 @@
 
 namespace troupe {
 
-// Sizes per axis, outermost first, at most `rank_max` axes. Images are [n, channels, height, width].
+// Sizes per axis, outermost first, at most `rank_max` axes. Images are [n, channels, height,
+// width].
 class shape {
 public:
   static constexpr int rank_max = 5;
@@ -26,10 +27,17 @@ public:
   explicit shape(std::span<const std::int64_t> sizes);
 
   int rank() const noexcept { return rank_; }
-  std::int64_t operator[](int axis) const noexcept { return sizes_[static_cast<std::size_t>(axis)]; }
+
+  std::int64_t operator[](int axis) const noexcept {
+    return sizes_[static_cast<std::size_t>(axis)];
+  }
+
   std::int64_t& operator[](int axis) noexcept { return sizes_[static_cast<std::size_t>(axis)]; }
+
   std::int64_t elements() const noexcept; // product of the sizes; 1 for rank 0
+
   const std::int64_t* begin() const noexcept { return sizes_.data(); }
+
   const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
 
   shape with_batch(std::int64_t n) const; // [n, *this]
@@ -54,27 +62,44 @@ float* data_of(buffer*) noexcept;
 class tensor {
 public:
   tensor() = default;
-  tensor(const tensor& other) noexcept : shape_(other.shape_), buffer_(other.buffer_) { detail::retain(buffer_); }
-  tensor(tensor&& other) noexcept : shape_(other.shape_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+
+  tensor(const tensor& other) noexcept : shape_(other.shape_), buffer_(other.buffer_) {
+    detail::retain(buffer_);
+  }
+
+  tensor(tensor&& other) noexcept
+      : shape_(other.shape_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+
   tensor& operator=(tensor other) noexcept {
     std::swap(shape_, other.shape_);
     std::swap(buffer_, other.buffer_);
     return *this;
   }
+
   ~tensor() { detail::release(buffer_); }
 
   explicit operator bool() const noexcept { return buffer_ != nullptr; }
+
   const shape& dims() const noexcept { return shape_; }
+
   std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
-  std::size_t bytes() const noexcept { return static_cast<std::size_t>(elements()) * sizeof(float); }
+
+  std::size_t bytes() const noexcept {
+    return static_cast<std::size_t>(elements()) * sizeof(float);
+  }
+
   const float* data() const noexcept { return buffer_ ? detail::data_of(buffer_) : nullptr; }
-  std::span<const float> values() const noexcept { return {data(), static_cast<std::size_t>(elements())}; }
+
+  std::span<const float> values() const noexcept {
+    return {data(), static_cast<std::size_t>(elements())};
+  }
 
   // The same data seen under another shape. REQUIRES: equal element counts.
   tensor reshaped(const shape& dims) const;
 
 private:
   friend class mutable_tensor;
+
   tensor(const shape& dims, detail::buffer* owned) noexcept : shape_(dims), buffer_(owned) {}
 
   shape shape_;
@@ -84,26 +109,35 @@ private:
 class mutable_tensor {
 public:
   mutable_tensor() = default;
+
   mutable_tensor(mutable_tensor&& other) noexcept
-    : shape_(other.shape_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+      : shape_(other.shape_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+
   mutable_tensor& operator=(mutable_tensor&& other) noexcept {
     std::swap(shape_, other.shape_);
     std::swap(buffer_, other.buffer_);
     return *this;
   }
+
   ~mutable_tensor() { detail::release(buffer_); }
 
   explicit operator bool() const noexcept { return buffer_ != nullptr; }
+
   const shape& dims() const noexcept { return shape_; }
+
   std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
+
   float* data() noexcept { return buffer_ ? detail::data_of(buffer_) : nullptr; }
+
   std::span<float> values() noexcept { return {data(), static_cast<std::size_t>(elements())}; }
 
   tensor freeze() && noexcept { return tensor(shape_, std::exchange(buffer_, nullptr)); }
 
 private:
   friend class buffer_pool;
-  mutable_tensor(const shape& dims, detail::buffer* owned) noexcept : shape_(dims), buffer_(owned) {}
+
+  mutable_tensor(const shape& dims, detail::buffer* owned) noexcept
+      : shape_(dims), buffer_(owned) {}
 
   shape shape_;
   detail::buffer* buffer_ = nullptr;
@@ -131,6 +165,7 @@ private:
   std::shared_ptr<state> state_;
 };
 
-tensor make_tensor(const shape& dims, std::span<const float> values); // copies; from the global pool
+tensor make_tensor(const shape& dims,
+                   std::span<const float> values); // copies; from the global pool
 
 } // namespace troupe

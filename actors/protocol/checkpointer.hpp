@@ -1,12 +1,12 @@
 // What a checkpointer says.
 #pragma once
 
+#include "ops/error.hpp"
+#include "ops/files/checkpoint.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "ops/error.hpp"
-#include "ops/files/checkpoint.hpp"
 
 namespace troupe::protocol {
 
@@ -18,7 +18,8 @@ struct saved {
   std::string problem; // empty, or why nothing was written (disk full ...); the job goes on
 };
 
-// From: checkpointer's writer. To: itself. Key: (request). Twice: cannot happen. Bound: one at a time.
+// From: checkpointer's writer. To: itself. Key: (request). Twice: cannot happen. Bound: one at a
+// time.
 struct written {
   saved value;
 };

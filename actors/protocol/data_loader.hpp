@@ -1,10 +1,10 @@
 // What is said between a layer shard and its data loader.
 #pragma once
 
-#include <cstdint>
-
 #include "actors/address.hpp"
 #include "ops/data/sampler.hpp"
+
+#include <cstdint>
 
 namespace troupe::protocol {
 

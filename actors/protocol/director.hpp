@@ -1,11 +1,11 @@
 // What the director says: it alone decides how far the job may run.
 #pragma once
 
+#include "ops/error.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "ops/error.hpp"
 
 namespace troupe::protocol {
 

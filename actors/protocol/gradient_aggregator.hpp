@@ -1,9 +1,9 @@
 // What a gradient aggregator says.
 #pragma once
 
-#include <cstdint>
-
 #include "ops/tensor.hpp"
+
+#include <cstdint>
 
 namespace troupe::protocol {
 

@@ -1,10 +1,10 @@
 // What a layer shard says. A shard computes a contiguous run of the microbatches of every batch.
 #pragma once
 
-#include <cstdint>
-
 #include "ops/reduction_tree.hpp"
 #include "ops/tensor.hpp"
+
+#include <cstdint>
 
 namespace troupe::protocol {
 
@@ -18,10 +18,9 @@ struct gradient {
   tensor value; // sum over the span; the block's layout
 };
 
-// From: layer_shard's kernels, to itself, and on to: director. Always before the first gradient of the
-// microbatch is sent: a step that can be committed has all its reports, whoever dies.
-// Key: (step, microbatch). Twice: overwritten by the same values.
-// Bound: one per microbatch and step.
+// From: layer_shard's kernels, to itself, and on to: director. Always before the first gradient of
+// the microbatch is sent: a step that can be committed has all its reports, whoever dies. Key:
+// (step, microbatch). Twice: overwritten by the same values. Bound: one per microbatch and step.
 struct microbatch_report {
   std::uint64_t step = 0;
   std::uint32_t microbatch = 0;

@@ -1,17 +1,17 @@
 // What is said between parameter holders and those who read parameters.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "actors/address.hpp"
 #include "ops/tensor.hpp"
 
+#include <cstdint>
+#include <vector>
+
 namespace troupe::protocol {
 
-// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of the newest version
-// and the one before, per block.
-// Key: the asker. Twice: answered again. Bound: one per start of the asker and evaluation.
+// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of the newest
+// version and the one before, per block. Key: the asker. Twice: answered again. Bound: one per
+// start of the asker and evaluation.
 struct want_parameters {
   address reply_to;
 };

@@ -1,14 +1,14 @@
 // What the director tells the recorder.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include "actors/address.hpp"
 #include "actors/protocol/evaluator.hpp"
 #include "ops/error.hpp"
 #include "ops/files/checkpoint.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace troupe::protocol {
 

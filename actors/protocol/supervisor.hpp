@@ -1,11 +1,11 @@
 // What is said about lives and deaths.
 #pragma once
 
+#include "actors/address.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <string>
-
-#include "actors/address.hpp"
 
 namespace troupe::protocol {
 
@@ -26,7 +26,8 @@ struct restart_due {
 };
 
 // From: supervisor. To: every actor: send again what the new incarnation needs.
-// Key: (who, life). Twice: sends again, receivers drop duplicates. Bound: one per restart and actor.
+// Key: (who, life). Twice: sends again, receivers drop duplicates. Bound: one per restart and
+// actor.
 struct restarted {
   address who;
   incarnation life = 0; // the new one

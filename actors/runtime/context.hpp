@@ -1,9 +1,12 @@
-// The seam between an actor and the world. A role reaches time, computation and other actors through its
-// context and nothing else, so the very same role runs live and under a simulator.
+// The seam between an actor and the world. A role reaches time, computation and other actors
+// through its context and nothing else, so the very same role runs live and under a simulator.
 //
-// A context belongs to one incarnation of one role and is used from its handlers only. Handlers run one
-// at a time and must return within about a millisecond: anything longer is `compute`d.
+// A context belongs to one incarnation of one role and is used from its handlers only. Handlers run
+// one at a time and must return within about a millisecond: anything longer is `compute`d.
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/message.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -12,13 +15,10 @@
 #include <memory>
 #include <string>
 
-#include "actors/address.hpp"
-#include "actors/message.hpp"
-
 namespace troupe {
 
-// Where work is computed. Kernels take the long lane, one thread per replica; short jobs (sums, optimizer,
-// data) never wait behind kernels.
+// Where work is computed. Kernels take the long lane, one thread per replica; short jobs (sums,
+// optimizer, data) never wait behind kernels.
 enum class lane { kernels, brief };
 
 // What a computation may do: report to its actor, and see whether anybody still wants the result.
@@ -36,15 +36,15 @@ public:
   virtual address self() const = 0;
   virtual incarnation life() const = 0;
 
-  // Delivered at most once and in order between two incarnations; lost if the receiver is down, which is
-  // followed by `restarted` to everybody.
+  // Delivered at most once and in order between two incarnations; lost if the receiver is down,
+  // which is followed by `restarted` to everybody.
   virtual void send(const address& to, message m) = 0;
   virtual void send_after(std::chrono::nanoseconds delay, message m) = 0; // to itself
 
   virtual std::chrono::nanoseconds now() const = 0; // monotonic, since the world began
 
-  // Runs `work` outside of the actor. An exception in it ends the actor. `work` must not touch the role:
-  // it may outlive it.
+  // Runs `work` outside of the actor. An exception in it ends the actor. `work` must not touch the
+  // role: it may outlive it.
   virtual void compute(lane where, std::function<void(computation&)> work) = 0;
 
   // For the supervisor: starts the next incarnation at `who`.

@@ -7,8 +7,9 @@ namespace troupe {
 
 namespace {
 
-// A step ends with a chain of brief jobs and messages; waking a sleeping thread for each costs about
-// 50 us on a virtual machine. So an idle thread looks for work a little while before it sleeps.
+// A step ends with a chain of brief jobs and messages; waking a sleeping thread for each costs
+// about 50 us on a virtual machine. So an idle thread looks for work a little while before it
+// sleeps.
 constexpr std::chrono::microseconds spin_time{100};
 
 void pause() noexcept {
@@ -20,11 +21,15 @@ void pause() noexcept {
 } // namespace
 
 executor::executor(int kernel_threads, int brief_threads) {
-  for (int i = 0; i < kernel_threads; ++i) threads_.emplace_back([this] { run(true); });
-  for (int i = 0; i < brief_threads; ++i) threads_.emplace_back([this] { run(false); });
+  for (int i = 0; i < kernel_threads; ++i)
+    threads_.emplace_back([this] { run(true); });
+  for (int i = 0; i < brief_threads; ++i)
+    threads_.emplace_back([this] { run(false); });
 }
 
-executor::~executor() { stop(); }
+executor::~executor() {
+  stop();
+}
 
 void executor::stop() {
   {
@@ -35,7 +40,8 @@ void executor::stop() {
   }
   kernels_wanted_.notify_all();
   brief_wanted_.notify_all();
-  for (auto& thread : threads_) thread.join();
+  for (auto& thread : threads_)
+    thread.join();
   threads_.clear();
 }
 
@@ -67,7 +73,8 @@ void executor::run(bool kernels) {
   while (!stopping_) {
     if (kernels) {
       const auto until = std::chrono::steady_clock::now() + spin_time;
-      while (waiting_ == 0 && !stopping_ && std::chrono::steady_clock::now() < until) pause();
+      while (waiting_ == 0 && !stopping_ && std::chrono::steady_clock::now() < until)
+        pause();
     }
     {
       std::unique_lock lock(mutex_);

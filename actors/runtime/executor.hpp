@@ -1,7 +1,9 @@
-// Private threads for computations, so that no handler of an actor runs a kernel. Two lanes: kernels
-// (minutes of work in pieces of milliseconds) and brief jobs (microseconds), which an idle kernel thread
-// helps with and which never wait behind a kernel.
+// Private threads for computations, so that no handler of an actor runs a kernel. Two lanes:
+// kernels (minutes of work in pieces of milliseconds) and brief jobs (microseconds), which an idle
+// kernel thread helps with and which never wait behind a kernel.
 #pragma once
+
+#include "actors/runtime/context.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -11,8 +13,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include "actors/runtime/context.hpp"
 
 namespace troupe {
 

@@ -1,17 +1,20 @@
 // CAF appears here and nowhere else. Facts about CAF 0.17.6 that shape this file:
-// - its default scheduler (work stealing, LIFO) can starve an actor for ever, so `sharing` with a finite
+// - its default scheduler (work stealing, LIFO) can starve an actor for ever, so `sharing` with a
+// finite
 //   throughput is used; its messages are never serialised, our codec is the only one;
 // - an actor whose last handle goes is ended silently, so the directory keeps a strong one;
 // - anon_send_exit queues behind all messages, so a kill is a high-priority exit message.
 #include "actors/runtime/live_world.hpp"
 
-#include <fmt/format.h>
+#include "actors/runtime/executor.hpp"
+#include "ops/assert.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/exit_reason.hpp>
 #include <caf/send.hpp>
+#include <fmt/format.h>
 
 #include <atomic>
 #include <map>
@@ -19,14 +22,11 @@
 #include <stdexcept>
 #include <utility>
 
-#include "actors/runtime/executor.hpp"
-#include "ops/assert.hpp"
-
 namespace {
 
-// What an actor says to itself (timers, results of its computations) is for one incarnation. What others
-// say is for whoever plays the role, and is heard even if the speaker has died since: it carries a key, and
-// equal keys mean equal bits.
+// What an actor says to itself (timers, results of its computations) is for one incarnation. What
+// others say is for whoever plays the role, and is heard even if the speaker has died since: it
+// carries a key, and equal keys mean equal bits.
 struct envelope {
   troupe::address from;
   troupe::incarnation to_life = 0; // 0: whoever plays the role
@@ -64,7 +64,7 @@ struct seat {
 
 struct live_world::impl {
   explicit impl(const live_world_options& options)
-    : config(options), system(config), work(options.kernel_threads, options.brief_threads) {}
+      : config(options), system(config), work(options.kernel_threads, options.brief_threads) {}
 
   struct configuration : caf::actor_system_config {
     explicit configuration(const live_world_options& options) {
@@ -107,12 +107,13 @@ struct life_flag {
 
 class live_computation final : public computation {
 public:
-  live_computation(live_world::impl& world, const address& who, incarnation life, const life_flag& flag)
-    : world_(world), who_(who), life_(life), flag_(flag) {}
+  live_computation(live_world::impl& world,
+                   const address& who,
+                   incarnation life,
+                   const life_flag& flag)
+      : world_(world), who_(who), life_(life), flag_(flag) {}
 
-  void post(message m) override {
-    world_.deliver(who_, envelope{who_, life_, std::move(m)});
-  }
+  void post(message m) override { world_.deliver(who_, envelope{who_, life_, std::move(m)}); }
 
   const std::atomic<bool>& cancelled() const override { return flag_.over; }
 
@@ -127,9 +128,10 @@ private:
 class live_context final : public context {
 public:
   live_context(live_world::impl& world, const address& who, incarnation life)
-    : world_(world), who_(who), life_(life) {}
+      : world_(world), who_(who), life_(life) {}
 
   address self() const override { return who_; }
+
   incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override {
@@ -147,15 +149,15 @@ public:
 
   void compute(lane where, std::function<void(computation&)> job) override {
     world_.work.submit(
-      where, [&world = world_, who = who_, life = life_, flag = flag_, job = std::move(job)] {
-        if (flag->over) return;
-        live_computation here(world, who, life, *flag);
-        try {
-          job(here);
-        } catch (const std::exception& e) {
-          here.post(protocol::job_failed{{.what = e.what()}});
-        }
-      });
+        where, [&world = world_, who = who_, life = life_, flag = flag_, job = std::move(job)] {
+          if (flag->over) return;
+          live_computation here(world, who, life, *flag);
+          try {
+            job(here);
+          } catch (const std::exception& e) {
+            here.post(protocol::job_failed{{.what = e.what()}});
+          }
+        });
   }
 
   incarnation start(const address& who) override {
@@ -184,11 +186,11 @@ private:
 class adapter final : public caf::event_based_actor {
 public:
   adapter(caf::actor_config& config, live_world::impl& world, seat& where, incarnation life)
-    : caf::event_based_actor(config),
-      world_(world),
-      seat_(where),
-      life_(life),
-      context_(world, where.who, life) {
+      : caf::event_based_actor(config),
+        world_(world),
+        seat_(where),
+        life_(life),
+        context_(world, where.who, life) {
     set_default_handler(caf::drop);
     set_exception_handler([this](std::exception_ptr& what) -> caf::error {
       try {
@@ -222,7 +224,8 @@ public:
 private:
   void handle(const envelope& e) {
     if (e.to_life != 0 && e.to_life != life_) return;
-    // A computation of this actor failed: so does the actor. (The director hears of failures of others.)
+    // A computation of this actor failed: so does the actor. (The director hears of failures of
+    // others.)
     const auto* failed = std::get_if<protocol::job_failed>(&e.content);
     if (failed != nullptr && e.to_life != 0) throw std::runtime_error(failed->text.what);
     role_->receive(e.content);
@@ -269,7 +272,10 @@ void live_world::impl::wake(seat& s) {
   if (player) caf::anon_send(player, envelope{s.who, ~incarnation{0}, protocol::restarted{}});
 }
 
-void live_world::impl::ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason) {
+void live_world::impl::ended(const address& who,
+                             incarnation life,
+                             bool killed_on_purpose,
+                             std::string reason) {
   if (seat* s = find(who); s != nullptr) {
     const std::lock_guard lock(s->mutex);
     if (s->life == life) s->player = nullptr;
@@ -279,9 +285,12 @@ void live_world::impl::ended(const address& who, incarnation life, bool killed_o
           envelope{who, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}});
 }
 
-live_world::live_world(const live_world_options& options) : impl_(std::make_unique<impl>(options)) {}
+live_world::live_world(const live_world_options& options)
+    : impl_(std::make_unique<impl>(options)) {}
 
-live_world::~live_world() { stop(); }
+live_world::~live_world() {
+  stop();
+}
 
 void live_world::add(const address& who, role_factory make) {
   auto s = std::make_unique<seat>();
@@ -299,8 +308,10 @@ void live_world::plan(const kill_plan& kill) {
 
 void live_world::start() {
   // All have a seat before the first one speaks: what it says must find somebody.
-  for (auto& [who, s] : impl_->seats) impl_->seat_player(*s);
-  for (auto& [who, s] : impl_->seats) impl_->wake(*s);
+  for (auto& [who, s] : impl_->seats)
+    impl_->seat_player(*s);
+  for (auto& [who, s] : impl_->seats)
+    impl_->wake(*s);
 }
 
 void live_world::send(const address& to, message m) {
@@ -311,7 +322,7 @@ void live_world::kill(const address& who) {
   if (seat* s = impl_->find(who); s != nullptr)
     if (auto player = s->current().first)
       caf::anon_send<caf::message_priority::high>(
-        player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
+          player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
 }
 
 void live_world::stop() {

@@ -1,17 +1,17 @@
 // The live runtime: each role becomes a CAF actor of this process, computations run on an executor.
 //
-// Life of a world: add() every role, start() them, talk, stop(). start() and stop() are called by one
-// owner thread; send() and kill() by any.
+// Life of a world: add() every role, start() them, talk, stop(). start() and stop() are called by
+// one owner thread; send() and kill() by any.
 #pragma once
+
+#include "actors/address.hpp"
+#include "actors/message.hpp"
+#include "actors/runtime/role.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "actors/address.hpp"
-#include "actors/message.hpp"
-#include "actors/runtime/role.hpp"
 
 namespace troupe {
 
@@ -21,7 +21,8 @@ struct live_world_options {
   int actor_threads = 2;
 };
 
-// End the incarnation that is at `who` when it has handled its `after_messages`-th message of `step`.
+// End the incarnation that is at `who` when it has handled its `after_messages`-th message of
+// `step`.
 struct kill_plan {
   address who;
   std::uint64_t step = 0;

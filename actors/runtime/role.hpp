@@ -1,21 +1,24 @@
-// A role is a plain class with one `void on(const protocol::x&)` per message that it hears. It derives
-// from `role_of<itself>`, which routes a message to its handler; it knows no actor framework.
+// A role is a plain class with one `void on(const protocol::x&)` per message that it hears. It
+// derives from `role_of<itself>`, which routes a message to its handler; it knows no actor
+// framework.
 #pragma once
+
+#include "actors/message.hpp"
+#include "actors/runtime/context.hpp"
 
 #include <functional>
 #include <memory>
 #include <string>
 #include <variant>
 
-#include "actors/message.hpp"
-#include "actors/runtime/context.hpp"
-
 namespace troupe {
 
 class role {
 public:
   virtual ~role() = default;
-  virtual void started() {}                  // first in the life of each incarnation
+
+  virtual void started() {} // first in the life of each incarnation
+
   virtual void receive(const message& m) = 0; // an exception ends the incarnation
 };
 
@@ -24,11 +27,12 @@ class role_of : public role {
 public:
   void receive(const message& m) final {
     std::visit(
-      [this](const auto& content) {
-        // What a role has no handler for is not meant for it (`restarted` goes to everybody).
-        if constexpr (requires(Derived& d) { d.on(content); }) static_cast<Derived*>(this)->on(content);
-      },
-      m);
+        [this](const auto& content) {
+          // What a role has no handler for is not meant for it (`restarted` goes to everybody).
+          if constexpr (requires(Derived & d) { d.on(content); })
+            static_cast<Derived*>(this)->on(content);
+        },
+        m);
   }
 };
 

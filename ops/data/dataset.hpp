@@ -2,13 +2,13 @@
 // numbers, counts, sizes, trailing bytes, labels) and throws error naming the file.
 #pragma once
 
+#include "ops/tensor.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
-
-#include "ops/tensor.hpp"
 
 namespace troupe {
 
@@ -36,13 +36,14 @@ dataset read_idx(const std::string& images, const std::string& labels, int class
 // The concatenation of CIFAR-10 binary files (1 label byte + 3,072 bytes a record).
 dataset read_cifar10(std::span<const std::string> files);
 
-// Images that a small network can learn: each class a smooth random pattern, plus noise. A function of
-// its arguments alone.
+// Images that a small network can learn: each class a smooth random pattern, plus noise. A function
+// of its arguments alone.
 dataset synthetic(std::int64_t n, const shape& image, int classes, std::uint64_t seed);
 
 // What `--data` accepts: "fashion-mnist", "synthetic[:N]", a folder with IDX files
 // (train-images-idx3-ubyte[.gz] ...) or CIFAR-10 binary files, or
-// "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS". Throws error (which package to install, ...).
+// "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS". Throws error (which package to install,
+// ...).
 data_split load_data(const std::string& spec, std::uint64_t seed);
 data_split fashion_mnist(); // of Debian's package dataset-fashion-mnist
 

@@ -1,5 +1,11 @@
-// Brings a wiring to life: `cluster{}.start(wiring)` spawns its actors in this process and returns the run.
+// Brings a wiring to life: `cluster{}.start(wiring)` spawns its actors in this process and returns
+// the run.
 #pragma once
+
+#include "actors/address.hpp"
+#include "ops/parameter_layout.hpp"
+#include "ops/tensor.hpp"
+#include "troupe/wiring.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -8,21 +14,17 @@
 #include <variant>
 #include <vector>
 
-#include "actors/address.hpp"
-#include "ops/parameter_layout.hpp"
-#include "ops/tensor.hpp"
-#include "troupe/wiring.hpp"
-
 namespace troupe {
 
 // What a run tells its observer, in order; called from one of the run's threads, must return soon.
 struct step_event {
-  std::int64_t step = 0; // committed steps so far, this one included
-  double loss = 0;       // mean over the batch
-  double accuracy = 0;   // of the batch, 0..1
+  std::int64_t step = 0;    // committed steps so far, this one included
+  double loss = 0;          // mean over the batch
+  double accuracy = 0;      // of the batch, 0..1
   std::uint64_t digest = 0; // of the parameters after the step
-  double seconds = 0;    // since training began, evaluation and saving excluded
+  double seconds = 0;       // since training began, evaluation and saving excluded
 };
+
 struct epoch_event {
   std::int64_t epoch = 0; // from 1
   double train_loss = 0, train_accuracy = 0;
@@ -31,21 +33,24 @@ struct epoch_event {
   double images_per_second = 0;
   std::uint64_t digest = 0;
 };
+
 struct fault_event {
   address who;
-  incarnation now = 0;    // the incarnation that replaced it
-  std::int64_t step = 0;  // steps committed when it happened
+  incarnation now = 0;   // the incarnation that replaced it
+  std::int64_t step = 0; // steps committed when it happened
   std::string reason;
   double recovery_ms = 0; // from death to ready
 };
+
 struct saved_event {
   std::string path;
   std::int64_t step = 0;
 };
+
 using run_event = std::variant<step_event, epoch_event, fault_event, saved_event>;
 
-// Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of a
-// layer shard report as messages, so every moment of a step can be named).
+// Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
+// a layer shard report as messages, so every moment of a step can be named).
 struct planned_kill {
   address who;
   std::int64_t step = 0;
@@ -53,12 +58,12 @@ struct planned_kill {
 };
 
 struct run_options {
-  std::string checkpoint_folder;      // empty: none are written
-  std::int64_t checkpoint_every = 0;  // steps; 0: at each epoch's end (with a folder)
+  std::string checkpoint_folder;     // empty: none are written
+  std::int64_t checkpoint_every = 0; // steps; 0: at each epoch's end (with a folder)
   int checkpoints_kept = 3;
-  std::string load_weights;           // safetensors of a state_dict to start from
-  std::string resume;                 // checkpoint file, or a folder whose newest valid one is taken
-  bool evaluate = true;               // test and validation set after each epoch
+  std::string load_weights; // safetensors of a state_dict to start from
+  std::string resume;       // checkpoint file, or a folder whose newest valid one is taken
+  bool evaluate = true;     // test and validation set after each epoch
   std::vector<planned_kill> kills;
   std::function<void(const run_event&)> observer;
 };
@@ -73,8 +78,8 @@ struct run_result {
   std::int64_t restarts = 0;
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::uint64_t parameter_digest = 0;
-  bool interrupted = false;      // stop() ended it
-  std::string last_checkpoint;   // path; empty if none was written
+  bool interrupted = false;                     // stop() ended it
+  std::string last_checkpoint;                  // path; empty if none was written
   std::vector<std::string> skipped_checkpoints; // that --resume found invalid
 
   parameter_layout layout;
@@ -89,9 +94,9 @@ public:
   run& operator=(run&&) noexcept;
   ~run(); // stops and waits
 
-  run_result wait();               // throws error if the job failed (NaN loss, a role that keeps dying ...)
-  void stop() noexcept;            // finish the step, save, end; safe from any thread
-  void kill(const address& who);   // at the next message boundary; its supervisor restarts it
+  run_result wait();    // throws error if the job failed (NaN loss, a role that keeps dying ...)
+  void stop() noexcept; // finish the step, save, end; safe from any thread
+  void kill(const address& who); // at the next message boundary; its supervisor restarts it
 
   struct impl;
   explicit run(std::unique_ptr<impl> impl);
@@ -103,7 +108,8 @@ private:
 struct cluster {
   int compute_threads = 0; // 0: one per replica, at most the machine's cores
 
-  run start(const wiring& w, run_options options = {}) const; // throws error before anything is spawned
+  run start(const wiring& w,
+            run_options options = {}) const; // throws error before anything is spawned
 };
 
 // Loss and accuracy of given parameters on a data set.
@@ -111,8 +117,12 @@ struct evaluation {
   double loss = 0, accuracy = 0;
   std::int64_t images = 0;
 };
-evaluation evaluate(const model& m, const std::string& weights, const dataset_ptr& data,
-                    const pixel_transform& pixels, const loss& l);
+
+evaluation evaluate(const model& m,
+                    const std::string& weights,
+                    const dataset_ptr& data,
+                    const pixel_transform& pixels,
+                    const loss& l);
 
 std::uint64_t peak_memory_bytes(); // of this process (VmHWM)
 

@@ -6,9 +6,13 @@
 
 namespace troupe {
 
-std::int64_t job::steps_per_epoch() const { return data.train ? data.train->size() / batch : 0; }
+std::int64_t job::steps_per_epoch() const {
+  return data.train ? data.train->size() / batch : 0;
+}
 
-std::int64_t job::total_steps() const { return steps > 0 ? steps : epochs * steps_per_epoch(); }
+std::int64_t job::total_steps() const {
+  return steps > 0 ? steps : epochs * steps_per_epoch();
+}
 
 namespace {
 
@@ -33,9 +37,10 @@ void check_data(const job& j, std::vector<error_text>& out) {
                    .help = fmt::format("use --batch {} or less", j.data.train->size())});
   const auto agrees = [&](const dataset_ptr& other, const char* which) {
     if (other && !(other->image == j.data.train->image))
-      out.push_back({.what = fmt::format("the {} images have another shape than the training images", which),
-                     .where = other->name,
-                     .why = fmt::format("{} against {}", other->image.text(), j.data.train->image.text())});
+      out.push_back(
+          {.what = fmt::format("the {} images have another shape than the training images", which),
+           .where = other->name,
+           .why = fmt::format("{} against {}", other->image.text(), j.data.train->image.text())});
   };
   agrees(j.data.test, "test");
   agrees(j.data.validation, "validation");
@@ -47,7 +52,9 @@ void check_batch(const job& j, std::vector<error_text>& out) {
                    .where = "--batch",
                    .help = "use 1 or more"});
   if (j.microbatches < 1)
-    out.push_back({.what = "0 microbatches cannot be computed", .where = "--microbatches", .help = "use 1 or more"});
+    out.push_back({.what = "0 microbatches cannot be computed",
+                   .where = "--microbatches",
+                   .help = "use 1 or more"});
   if (j.batch >= 1 && j.microbatches >= 1 && j.batch % j.microbatches != 0) {
     const auto m = static_cast<std::int64_t>(j.microbatches);
     out.push_back({.what = fmt::format("batch {} does not split into {} microbatches", j.batch, m),
@@ -64,17 +71,22 @@ void check_model(const job& j, std::vector<error_text>& out) {
     const auto outputs = g.output().elements();
     const auto* softmax = std::get_if<softmax_cross_entropy>(&j.loss);
     if (outputs < j.data.train->classes)
-      out.push_back({.what = fmt::format("the model has {} outputs for {} classes", outputs, j.data.train->classes),
+      out.push_back({.what = fmt::format(
+                         "the model has {} outputs for {} classes", outputs, j.data.train->classes),
                      .where = fmt::format("last layer, output {}", g.output().text()),
-                     .help = fmt::format("end the model with dense{{.outputs = {}}}", j.data.train->classes)});
-    if (softmax != nullptr && !softmax->class_weights.empty()
-        && static_cast<std::int64_t>(softmax->class_weights.size()) != outputs)
-      out.push_back({.what = fmt::format("{} class weights for {} outputs", softmax->class_weights.size(), outputs),
+                     .help = fmt::format("end the model with dense{{.outputs = {}}}",
+                                         j.data.train->classes)});
+    if (softmax != nullptr && !softmax->class_weights.empty() &&
+        static_cast<std::int64_t>(softmax->class_weights.size()) != outputs)
+      out.push_back({.what = fmt::format(
+                         "{} class weights for {} outputs", softmax->class_weights.size(), outputs),
                      .where = "--class-weights",
                      .help = fmt::format("give {} numbers", outputs)});
-    if (softmax != nullptr && !(softmax->label_smoothing >= 0.0F && softmax->label_smoothing < 1.0F))
-      out.push_back({.what = fmt::format("label smoothing {} is not in [0, 1)", softmax->label_smoothing),
-                     .where = "--label-smoothing"});
+    if (softmax != nullptr &&
+        !(softmax->label_smoothing >= 0.0F && softmax->label_smoothing < 1.0F))
+      out.push_back(
+          {.what = fmt::format("label smoothing {} is not in [0, 1)", softmax->label_smoothing),
+           .where = "--label-smoothing"});
   } catch (const error& e) {
     out.push_back(e.text());
   }

@@ -1,10 +1,6 @@
-// What is to be trained: a value. The result of a synchronous job is a function of it alone, whatever
-// wiring runs it.
+// What is to be trained: a value. The result of a synchronous job is a function of it alone,
+// whatever wiring runs it.
 #pragma once
-
-#include <cstdint>
-#include <string>
-#include <vector>
 
 #include "ops/data/dataset.hpp"
 #include "ops/data/sampler.hpp"
@@ -14,6 +10,10 @@
 #include "ops/loss.hpp"
 #include "ops/model.hpp"
 #include "ops/optimizer.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -25,8 +25,9 @@ struct job {
   troupe::learning_rate learning_rate;
   augmentation augment;
   std::int64_t batch = 128;
-  // Parts of a batch that are computed, and whose gradients are summed, separately. Part of the job, not of
-  // the wiring: the same number gives the same bits on any number of replicas that divides it.
+  // Parts of a batch that are computed, and whose gradients are summed, separately. Part of the
+  // job, not of the wiring: the same number gives the same bits on any number of replicas that
+  // divides it.
   std::uint32_t microbatches = 2;
   std::int64_t epochs = 3;
   std::int64_t steps = 0; // > 0: stop after so many steps, whatever `epochs` says

@@ -10,16 +10,25 @@ std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o
   auto out = mistakes_of(j);
   const int r = options.replicas;
   if (r < 1) {
-    out.push_back({.what = fmt::format("{} replicas cannot train", r), .where = "--replicas", .help = "use 1 or more"});
+    out.push_back({.what = fmt::format("{} replicas cannot train", r),
+                   .where = "--replicas",
+                   .help = "use 1 or more"});
   } else if (j.microbatches >= 1 && j.microbatches % static_cast<unsigned>(r) != 0) {
     const auto m = j.microbatches, n = static_cast<unsigned>(r);
-    out.push_back(
-      {.what = fmt::format("{} microbatches do not split into {} replicas", m, r),
-       .where = "--microbatches, --replicas",
-       .why = fmt::format("{} = {} x {} + {}; a batch of {} images has {} microbatches", m, r, m / n, m % n, j.batch, m),
-       .help = fmt::format("use --microbatches {} (part of the job: it changes the order of sums), "
-                           "or a number of replicas that divides {}",
-                           (m / n + 1) * n, m)});
+    out.push_back({.what = fmt::format("{} microbatches do not split into {} replicas", m, r),
+                   .where = "--microbatches, --replicas",
+                   .why = fmt::format("{} = {} x {} + {}; a batch of {} images has {} microbatches",
+                                      m,
+                                      r,
+                                      m / n,
+                                      m % n,
+                                      j.batch,
+                                      m),
+                   .help = fmt::format(
+                       "use --microbatches {} (part of the job: it changes the order of sums), "
+                       "or a number of replicas that divides {}",
+                       (m / n + 1) * n,
+                       m)});
   }
   if (options.holders < 0)
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", options.holders),
@@ -49,13 +58,15 @@ address numbered(role_kind role, int index) {
 
 std::vector<address> numbered_all(role_kind role, int count) {
   std::vector<address> out;
-  for (int i = 0; i < count; ++i) out.push_back(numbered(role, i));
+  for (int i = 0; i < count; ++i)
+    out.push_back(numbered(role, i));
   return out;
 }
 
 std::vector<address> together(std::initializer_list<std::vector<address>> lists) {
   std::vector<address> out;
-  for (const auto& list : lists) out.insert(out.end(), list.begin(), list.end());
+  for (const auto& list : lists)
+    out.insert(out.end(), list.begin(), list.end());
   return out;
 }
 
@@ -66,7 +77,11 @@ wiring data_parallel(job j, const data_parallel_options& options) {
   const int r = options.replicas, h = options.holders == 0 ? r : options.holders;
 
   wiring out;
-  out.name = fmt::format("data_parallel({} replica{}, {} parameter holder{})", r, r == 1 ? "" : "s", h, h == 1 ? "" : "s");
+  out.name = fmt::format("data_parallel({} replica{}, {} parameter holder{})",
+                         r,
+                         r == 1 ? "" : "s",
+                         h,
+                         h == 1 ? "" : "s");
   out.replicas = r;
   out.holders = out.aggregators = h;
   const auto shards = numbered_all(role_kind::layer_shard, r);
@@ -74,23 +89,28 @@ wiring data_parallel(job j, const data_parallel_options& options) {
   const auto aggregators = numbered_all(role_kind::gradient_aggregator, h);
   const auto evaluators = numbered_all(role_kind::evaluator, r);
   const address director{.role = role_kind::director}, recorder{.role = role_kind::recorder},
-    checkpointer{.role = role_kind::checkpointer};
+      checkpointer{.role = role_kind::checkpointer};
 
   out.roles.push_back({address{.role = role_kind::supervisor}, {director}});
   out.roles.push_back({director, together({shards, evaluators, {checkpointer, recorder}})});
   const auto share = j.microbatches / static_cast<std::uint32_t>(r);
   for (int i = 0; i < r; ++i) {
     const microbatch_range own{static_cast<std::uint32_t>(i) * share, share};
-    out.roles.push_back({numbered(role_kind::data_loader, i), {shards[static_cast<std::size_t>(i)]}, own});
-    out.roles.push_back({shards[static_cast<std::size_t>(i)],
-                         together({{numbered(role_kind::data_loader, i), director}, aggregators, holders}),
-                         own});
+    out.roles.push_back(
+        {numbered(role_kind::data_loader, i), {shards[static_cast<std::size_t>(i)]}, own});
+    out.roles.push_back(
+        {shards[static_cast<std::size_t>(i)],
+         together({{numbered(role_kind::data_loader, i), director}, aggregators, holders}),
+         own});
   }
   for (int i = 0; i < h; ++i) {
-    out.roles.push_back({aggregators[static_cast<std::size_t>(i)], {holders[static_cast<std::size_t>(i)]}});
-    out.roles.push_back({holders[static_cast<std::size_t>(i)], together({shards, evaluators, {director, checkpointer}})});
+    out.roles.push_back(
+        {aggregators[static_cast<std::size_t>(i)], {holders[static_cast<std::size_t>(i)]}});
+    out.roles.push_back({holders[static_cast<std::size_t>(i)],
+                         together({shards, evaluators, {director, checkpointer}})});
   }
-  for (const auto& e : evaluators) out.roles.push_back({e, together({holders, {director}})});
+  for (const auto& e : evaluators)
+    out.roles.push_back({e, together({holders, {director}})});
   out.roles.push_back({checkpointer, together({holders, {director}})});
   out.roles.push_back({recorder, {}});
   out.job = std::move(j);
@@ -108,7 +128,8 @@ std::string wiring::text() const {
     }
     if (!role.talks_to.empty()) {
       line += " ->";
-      for (const auto& peer : role.talks_to) line += " " + peer.text();
+      for (const auto& peer : role.talks_to)
+        line += " " + peer.text();
     }
     out += line + "\n";
   }

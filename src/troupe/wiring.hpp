@@ -1,14 +1,14 @@
-// A wiring says who plays a job: a list of roles with their addresses and who talks to whom. It is a value,
-// made by a pure function, that can be printed and checked before anything is spawned.
+// A wiring says who plays a job: a list of roles with their addresses and who talks to whom. It is
+// a value, made by a pure function, that can be printed and checked before anything is spawned.
 #pragma once
-
-#include <cstdint>
-#include <string>
-#include <vector>
 
 #include "actors/address.hpp"
 #include "ops/error.hpp"
 #include "troupe/job.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -40,8 +40,8 @@ struct data_parallel_options {
   int holders = 0;
 };
 
-// Each replica holds the whole model and computes a contiguous run of the microbatches of every batch.
-// Throws error (all mistakes of the job and of the options in one text).
+// Each replica holds the whole model and computes a contiguous run of the microbatches of every
+// batch. Throws error (all mistakes of the job and of the options in one text).
 wiring data_parallel(job j, const data_parallel_options& options = {});
 
 // The mistakes that data_parallel would throw.

@@ -1,11 +1,11 @@
 #include "actors/director.hpp"
 
+#include "support/fake_context.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cmath>
 #include <limits>
-
-#include "support/fake_context.hpp"
 
 using namespace troupe;
 
@@ -15,7 +15,9 @@ const address shard{.role = role_kind::layer_shard};
 const address evaluator_address{.role = role_kind::evaluator};
 
 struct fixture {
-  explicit fixture(director_options o = {}) : boss(world, complete(std::move(o))) { boss.started(); }
+  explicit fixture(director_options o = {}) : boss(world, complete(std::move(o))) {
+    boss.started();
+  }
 
   static director_options complete(director_options o) {
     o.last_step = 4;
@@ -29,13 +31,18 @@ struct fixture {
   void report(std::uint64_t step, std::uint32_t microbatch, double loss) {
     boss.on(protocol::microbatch_report{step, microbatch, loss, 2.0, 1});
   }
-  void commit(std::uint64_t step, int block) { boss.on(protocol::committed{step, block, step * 10}); }
+
+  void commit(std::uint64_t step, int block) {
+    boss.on(protocol::committed{step, block, step * 10});
+  }
+
   void run_step(std::uint64_t step) {
     commit(step, 0);
     commit(step, 1);
     report(step, 0, 1.0);
     report(step, 1, 3.0);
   }
+
   std::uint64_t permitted() const { return world.of<protocol::begin_step>().back().step; }
 
   test::fake_context world{{.role = role_kind::director}};
@@ -73,7 +80,8 @@ TEST_CASE("a director permits no step beyond the epoch until it has been evaluat
 
 TEST_CASE("a director ends the job with the state after the last step") {
   fixture f;
-  for (std::uint64_t step = 0; step < 4; ++step) f.run_step(step);
+  for (std::uint64_t step = 0; step < 4; ++step)
+    f.run_step(step);
   REQUIRE(f.world.of<protocol::save>().size() == 1);
   f.boss.on(protocol::saved{.request = 1});
   REQUIRE(f.world.of<protocol::job_ended>().size() == 1);

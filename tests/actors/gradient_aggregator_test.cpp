@@ -1,8 +1,8 @@
 #include "actors/gradient_aggregator.hpp"
 
-#include <doctest/doctest.h>
-
 #include "support/fake_context.hpp"
+
+#include <doctest/doctest.h>
 
 using namespace troupe;
 
@@ -22,7 +22,8 @@ struct fixture {
   void hear(const protocol::gradient& g) {
     aggregator.on(g);
     while (!world.computations.empty())
-      for (const auto& m : world.run_one()) aggregator.receive(m);
+      for (const auto& m : world.run_one())
+        aggregator.receive(m);
   }
 };
 
@@ -42,8 +43,10 @@ TEST_CASE("an aggregator sums a step once all microbatches are there") {
 
 TEST_CASE("an aggregator counts a contribution that comes twice once") {
   fixture f;
-  for (int twice = 0; twice < 2; ++twice) f.hear(part(0, 0, 2, 1));
-  for (int twice = 0; twice < 2; ++twice) f.hear(part(0, 2, 2, 3));
+  for (int twice = 0; twice < 2; ++twice)
+    f.hear(part(0, 0, 2, 1));
+  for (int twice = 0; twice < 2; ++twice)
+    f.hear(part(0, 2, 2, 3));
   const auto sums = f.world.of<protocol::reduced_gradient>();
   REQUIRE(sums.size() == 1);
   CHECK(sums[0].value.values()[0] == 4);

@@ -1,8 +1,8 @@
 #include "actors/supervisor.hpp"
 
-#include <doctest/doctest.h>
-
 #include "support/fake_context.hpp"
+
+#include <doctest/doctest.h>
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -11,8 +11,13 @@ namespace {
 
 const address shard{.role = role_kind::layer_shard, .replica = 1};
 
-protocol::down killed(incarnation life) { return {shard, life, true, "killed"}; }
-protocol::down broken(incarnation life) { return {shard, life, false, "no memory"}; }
+protocol::down killed(incarnation life) {
+  return {shard, life, true, "killed"};
+}
+
+protocol::down broken(incarnation life) {
+  return {shard, life, false, "no memory"};
+}
 
 struct fixture {
   test::fake_context world{{.role = role_kind::supervisor}};
@@ -38,7 +43,8 @@ TEST_CASE("a supervisor acts once on each death, however often it is told") {
 
 TEST_CASE("a supervisor backs off from a child that keeps dying, and forgives after a quiet time") {
   fixture f;
-  for (incarnation life = 1; life <= 6; ++life) f.boss.on(killed(life));
+  for (incarnation life = 1; life <= 6; ++life)
+    f.boss.on(killed(life));
   CHECK(f.world.started.size() == 3);
   REQUIRE(f.world.delays.size() == 3);
   CHECK(f.world.delays[0] == 5ms);

@@ -1,7 +1,9 @@
-// The two laws, on the live cluster with real kernels: a synchronous job's parameters are the same bits
-// whatever the wiring, and whoever is killed.
-#include <doctest/doctest.h>
+// The two laws, on the live cluster with real kernels: a synchronous job's parameters are the same
+// bits whatever the wiring, and whoever is killed.
+#include "ops/random.hpp"
+#include <troupe.hpp>
 
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,31 +12,30 @@
 #include <cstdlib>
 #include <thread>
 
-#include <troupe.hpp>
-
-#include "ops/random.hpp"
-
 using namespace troupe;
 
 namespace {
 
-// Batch norm, dropout, a residual block, augmentation: everything that could depend on who computes it.
+// Batch norm, dropout, a residual block, augmentation: everything that could depend on who computes
+// it.
 job small_job(std::int64_t steps, std::uint32_t microbatches = 4) {
-  return {.model = sequential(conv2d{.channels = 16, .kernel = 3, .padding = 1, .bias = false},
-                              batch_norm{},
-                              relu{},
-                              max_pool2d{},
-                              residual{.body = {conv2d{.channels = 16, .padding = 1, .bias = false},
-                                                batch_norm{}},
-                                       .relu_after = true},
-                              flatten{},
-                              dropout{0.25F},
-                              dense{32},
-                              relu{},
-                              dense{10}),
+  return {.model = sequential(
+              conv2d{.channels = 16, .kernel = 3, .padding = 1, .bias = false},
+              batch_norm{},
+              relu{},
+              max_pool2d{},
+              residual{.body = {conv2d{.channels = 16, .padding = 1, .bias = false}, batch_norm{}},
+                       .relu_after = true},
+              flatten{},
+              dropout{0.25F},
+              dense{32},
+              relu{},
+              dense{10}),
           .data = load_data("synthetic:512", 3),
           .optimizer = sgd{.momentum = 0.9F, .nesterov = true, .weight_decay = 1e-4F},
-          .learning_rate = {.base = 0.02F, .kind = learning_rate::shape_kind::cosine, .warmup_steps = 3},
+          .learning_rate = {.base = 0.02F,
+                            .kind = learning_rate::shape_kind::cosine,
+                            .warmup_steps = 3},
           .augment = {.flip = true, .crop_padding = 2},
           .batch = 32,
           .microbatches = microbatches,
@@ -49,21 +50,23 @@ struct log_of_run {
   std::vector<fault_event> faults;
 };
 
-log_of_run play(const job& j, const data_parallel_options& wired, std::vector<planned_kill> kills = {}) {
+log_of_run
+play(const job& j, const data_parallel_options& wired, std::vector<planned_kill> kills = {}) {
   log_of_run out;
   out.result = cluster{}
-                 .start(data_parallel(j, wired),
-                        {.evaluate = false,
-                         .kills = std::move(kills),
-                         .observer =
-                           [&](const run_event& e) {
-                             if (const auto* s = std::get_if<step_event>(&e)) {
-                               out.digests.push_back(s->digest);
-                               out.losses.push_back(s->loss);
-                             }
-                             if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
-                           }})
-                 .wait();
+                   .start(data_parallel(j, wired),
+                          {.evaluate = false,
+                           .kills = std::move(kills),
+                           .observer =
+                               [&](const run_event& e) {
+                                 if (const auto* s = std::get_if<step_event>(&e)) {
+                                   out.digests.push_back(s->digest);
+                                   out.losses.push_back(s->loss);
+                                 }
+                                 if (const auto* f = std::get_if<fault_event>(&e))
+                                   out.faults.push_back(*f);
+                               }})
+                   .wait();
   return out;
 }
 
@@ -127,10 +130,12 @@ TEST_CASE("an actor killed at any message of a step changes no bit") {
 TEST_CASE("several actors killed in one step, and the same one twice, change no bit") {
   const auto j = small_job(6);
   const auto calm = play(j, {.replicas = 2});
-  const address shard{.role = role_kind::layer_shard, .replica = 1}, loader{.role = role_kind::data_loader},
-    aggregator{.role = role_kind::gradient_aggregator};
+  const address shard{.role = role_kind::layer_shard, .replica = 1},
+      loader{.role = role_kind::data_loader}, aggregator{.role = role_kind::gradient_aggregator};
   const auto run =
-    play(j, {.replicas = 2}, {{shard, 2, 3}, {shard, 4, 1}, {loader, 2, 1}, {aggregator, 2, 2}, {aggregator, 4, 1}});
+      play(j,
+           {.replicas = 2},
+           {{shard, 2, 3}, {shard, 4, 1}, {loader, 2, 1}, {aggregator, 2, 2}, {aggregator, 4, 1}});
   CHECK(run.result.restarts == 5);
   check_same(calm, run);
 }
@@ -147,9 +152,11 @@ TEST_CASE("kills from outside at any time change no bit") {
                                  }
                                }});
   random_stream chance({.seed = 5});
-  const role_kind roles[] = {role_kind::layer_shard, role_kind::data_loader, role_kind::gradient_aggregator};
+  const role_kind roles[] = {
+      role_kind::layer_shard, role_kind::data_loader, role_kind::gradient_aggregator};
   for (int i = 0; i < 30; ++i) {
-    live.kill({.role = roles[chance.below(3)], .replica = static_cast<std::uint16_t>(chance.below(2))});
+    live.kill(
+        {.role = roles[chance.below(3)], .replica = static_cast<std::uint16_t>(chance.below(2))});
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   out.result = live.wait();
@@ -163,20 +170,25 @@ TEST_CASE("a job stopped in the middle and resumed ends with the bits of an undi
     j.optimizer = rule;
     const auto calm = play(j, {.replicas = 1});
     const std::string folder = fmt::format("/tmp/troupe-test-resume-{}", ::getpid());
-    auto first = cluster{}.start(data_parallel(j, {.replicas = 2}),
-                                 {.checkpoint_folder = folder, .checkpoint_every = 5, .evaluate = false});
+    auto first =
+        cluster{}.start(data_parallel(j, {.replicas = 2}),
+                        {.checkpoint_folder = folder, .checkpoint_every = 5, .evaluate = false});
     first.stop();
     const auto stopped = first.wait();
     CHECK(stopped.interrupted);
     CHECK(stopped.steps < 20);
-    const auto rest = cluster{}.start(data_parallel(j, {.replicas = 1}), {.resume = folder, .evaluate = false}).wait();
+    const auto rest =
+        cluster{}
+            .start(data_parallel(j, {.replicas = 1}), {.resume = folder, .evaluate = false})
+            .wait();
     CHECK(rest.steps == 20);
     CHECK(rest.parameter_digest == calm.result.parameter_digest);
     REQUIRE(std::system(("rm -r " + folder).c_str()) == 0);
   }
 }
 
-TEST_CASE("a role that cannot be replaced yet cannot be killed, and says so before the job starts") {
+TEST_CASE(
+    "a role that cannot be replaced yet cannot be killed, and says so before the job starts") {
   const auto j = small_job(3);
   CHECK_THROWS_WITH_AS(play(j, {}, {{{.role = role_kind::parameter_holder}, 1, 1}}),
                        doctest::Contains("parameter_holder cannot be killed in this release"),
@@ -191,8 +203,10 @@ TEST_CASE("every mistake of a job is told at once") {
   j.batch = 30;
   j.learning_rate.base = 0;
   CHECK_THROWS_WITH_AS(data_parallel(j, {.replicas = 3}), doctest::Contains("3 mistakes"), error);
-  CHECK_THROWS_WITH_AS(data_parallel(j, {.replicas = 3}), doctest::Contains("30 = 4 x 7 + 2"), error);
-  CHECK_THROWS_WITH_AS(data_parallel(j, {.replicas = 3}), doctest::Contains("4 = 3 x 1 + 1"), error);
+  CHECK_THROWS_WITH_AS(
+      data_parallel(j, {.replicas = 3}), doctest::Contains("30 = 4 x 7 + 2"), error);
+  CHECK_THROWS_WITH_AS(
+      data_parallel(j, {.replicas = 3}), doctest::Contains("4 = 3 x 1 + 1"), error);
 }
 
 TEST_CASE("a loss that is not a number ends the job with the step and a cure") {

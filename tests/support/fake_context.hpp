@@ -1,12 +1,12 @@
 // A context for testing one role by itself: what it sends is kept, computations run when asked.
 #pragma once
 
+#include "actors/runtime/context.hpp"
+
 #include <deque>
 #include <functional>
 #include <utility>
 #include <vector>
-
-#include "actors/runtime/context.hpp"
 
 namespace troupe::test {
 
@@ -20,20 +20,27 @@ public:
   explicit fake_context(address who) : who_(who) {}
 
   address self() const override { return who_; }
+
   incarnation life() const override { return 1; }
+
   void send(const address& to, message m) override { sent.push_back({to, std::move(m)}); }
+
   void send_after(std::chrono::nanoseconds delay, message m) override {
     delays.push_back(delay);
     later.push_back(std::move(m));
   }
+
   std::chrono::nanoseconds now() const override { return clock; }
+
   void compute(lane, std::function<void(computation&)> work) override {
     computations.push_back(std::move(work));
   }
+
   incarnation start(const address& who) override {
     started.push_back(who);
     return 2;
   }
+
   void send_to_all(const message& m) override { to_all.push_back(m); }
 
   // Runs the oldest computation; what it posts is returned.
@@ -41,9 +48,12 @@ public:
     struct here final : computation {
       std::vector<message> posted;
       std::atomic<bool> flag{false};
+
       void post(message m) override { posted.push_back(std::move(m)); }
+
       const std::atomic<bool>& cancelled() const override { return flag; }
     } collector;
+
     auto work = std::move(computations.front());
     computations.pop_front();
     work(collector);

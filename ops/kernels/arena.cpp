@@ -42,15 +42,15 @@ std::size_t plan_arena(std::vector<lifetime>& values) {
     std::size_t offset = 0;
     for (std::size_t other_index : placed) {
       const lifetime& other = values[other_index];
-      if (!live_together(value, other))
-        continue;
-      if (offset + bytes <= other.offset)
-        break;
+      if (!live_together(value, other)) continue;
+      if (offset + bytes <= other.offset) break;
       offset = std::max(offset, other.offset + rounded_up(other.bytes, line_bytes));
     }
     value.offset = offset;
     total = std::max(total, offset + bytes);
-    auto by_offset = [&](std::size_t a, std::size_t b) { return values[a].offset < values[b].offset; };
+    auto by_offset = [&](std::size_t a, std::size_t b) {
+      return values[a].offset < values[b].offset;
+    };
     placed.insert(std::upper_bound(placed.begin(), placed.end(), index, by_offset), index);
   }
   return total;
@@ -61,15 +61,14 @@ aligned_buffer::aligned_buffer(std::size_t bytes) {
   const std::size_t alignment = huge ? huge_page_bytes : line_bytes;
   size_ = rounded_up(std::max(bytes, line_bytes), alignment);
   data_ = static_cast<std::byte*>(std::aligned_alloc(alignment, size_));
-  if (data_ == nullptr)
-    throw std::bad_alloc();
+  if (data_ == nullptr) throw std::bad_alloc();
   if (huge)
     ::madvise(data_, size_, MADV_HUGEPAGE); // advice: a kernel without huge pages may refuse
   std::memset(data_, 0, size_);             // page faults happen here and not in the first step
 }
 
 aligned_buffer::aligned_buffer(aligned_buffer&& other) noexcept
-  : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 aligned_buffer& aligned_buffer::operator=(aligned_buffer&& other) noexcept {
   std::swap(data_, other.data_);

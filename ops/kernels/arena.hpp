@@ -1,5 +1,5 @@
-// One buffer for all activations and gradients of a program. Every value lives from the first to the
-// last operation that touches it; values whose lives do not overlap share the same bytes. Small
+// One buffer for all activations and gradients of a program. Every value lives from the first to
+// the last operation that touches it; values whose lives do not overlap share the same bytes. Small
 // footprint is speed here: a gradient written where a dead activation lay finds warm cache lines.
 #pragma once
 
@@ -10,12 +10,13 @@ namespace troupe::kernels {
 
 struct lifetime {
   std::size_t bytes = 0;
-  int first = 0; // operation index, inclusive
-  int last = 0;  // inclusive
+  int first = 0;          // operation index, inclusive
+  int last = 0;           // inclusive
   std::size_t offset = 0; // the result: multiple of 64
 };
 
-// Chooses offsets such that no two values that live at the same time overlap; returns the total size.
+// Chooses offsets such that no two values that live at the same time overlap; returns the total
+// size.
 std::size_t plan_arena(std::vector<lifetime>& values);
 
 // Zeroed memory, 2 MiB aligned and advised to be backed by huge pages when it is that large.
@@ -28,6 +29,7 @@ public:
   ~aligned_buffer();
 
   std::byte* data() const noexcept { return data_; }
+
   std::size_t size() const noexcept { return size_; }
 
 private:

@@ -17,16 +17,15 @@ std::vector<std::vector<int>> cut(const graph& g, std::int64_t bytes_min) {
   std::vector<std::vector<int>> blocks;
   std::int64_t bytes = bytes_min; // opens the first block
   for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n) {
-    if (n->parameters.empty())
-      continue;
+    if (n->parameters.empty()) continue;
     if (bytes >= bytes_min) {
       blocks.emplace_back();
       bytes = 0;
     }
     for (int p : n->parameters) {
       blocks.back().push_back(p);
-      bytes += g.parameters[static_cast<std::size_t>(p)].dims.elements()
-               * static_cast<std::int64_t>(sizeof(float));
+      bytes += g.parameters[static_cast<std::size_t>(p)].dims.elements() *
+               static_cast<std::int64_t>(sizeof(float));
     }
   }
   for (std::vector<int>& block : blocks)
@@ -48,14 +47,12 @@ parameter_layout layout_in_blocks(const graph& g,
     for (parameter_kind kind : {parameter_kind::trainable, parameter_kind::statistic}) {
       for (int p : blocks[block]) {
         const auto index = static_cast<std::size_t>(p);
-        if (g.parameters[index].kind != kind)
-          continue;
-        layout.places[index] = {static_cast<int>(block), extent.size, parameters[index].size,
-                                parameters[index].order};
+        if (g.parameters[index].kind != kind) continue;
+        layout.places[index] = {
+            static_cast<int>(block), extent.size, parameters[index].size, parameters[index].order};
         extent.size = at_line(extent.size + parameters[index].size);
       }
-      if (kind == parameter_kind::trainable)
-        extent.trainable = extent.size;
+      if (kind == parameter_kind::trainable) extent.trainable = extent.size;
     }
     layout.blocks.push_back(extent);
   }

@@ -1,12 +1,12 @@
-// Cuts the parameters of a model into blocks. Layers are taken from the back of the network until a block
-// holds `bytes_min` bytes, so block 0 is what the backward pass completes first. The cut depends on the
-// model alone; places within a block depend on the packed sizes.
+// Cuts the parameters of a model into blocks. Layers are taken from the back of the network until a
+// block holds `bytes_min` bytes, so block 0 is what the backward pass completes first. The cut
+// depends on the model alone; places within a block depend on the packed sizes.
 #pragma once
-
-#include <vector>
 
 #include "ops/kernels/builder.hpp"
 #include "ops/parameter_layout.hpp"
+
+#include <vector>
 
 namespace troupe::kernels {
 

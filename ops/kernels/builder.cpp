@@ -1,8 +1,8 @@
 #include "ops/kernels/builder.hpp"
 
-#include <algorithm>
-
 #include "ops/assert.hpp"
+
+#include <algorithm>
 
 namespace troupe::kernels {
 
@@ -25,8 +25,12 @@ std::vector<bool> nodes_with_gradient(const graph& g) {
 } // namespace
 
 builder::builder(const graph& g, const compile_options& options)
-  : graph_(g), options_(options), values_(g.nodes.size()), contributions_(g.nodes.size()),
-    needs_gradient_(nodes_with_gradient(g)), parameters_(g.parameters.size()) {
+    : graph_(g),
+      options_(options),
+      values_(g.nodes.size()),
+      contributions_(g.nodes.size()),
+      needs_gradient_(nodes_with_gradient(g)),
+      parameters_(g.parameters.size()) {
   set_value(0, input_alias(plain_desc(dims_of(0))));
 }
 
@@ -77,14 +81,16 @@ view builder::input_alias(const memory_desc& desc) {
 
 void builder::copy(phase when, const std::string& label, const view& from, const view& to) {
   const dnnl::reorder::primitive_desc reorder(
-    cpu_engine(), from.desc(), cpu_engine(), to.desc(), attributes());
-  primitive(when, label + " reorder", reorder, dnnl::reorder(reorder),
+      cpu_engine(), from.desc(), cpu_engine(), to.desc(), attributes());
+  primitive(when,
+            label + " reorder",
+            reorder,
+            dnnl::reorder(reorder),
             {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
 view builder::as(phase when, const std::string& label, const view& v, const memory_desc& desc) {
-  if (v.desc() == desc)
-    return v;
+  if (v.desc() == desc) return v;
   view reordered = make(desc);
   copy(when, label, v, reordered);
   return reordered;
@@ -94,18 +100,22 @@ std::vector<operation>& builder::operations(phase when) {
   return when == phase::bind ? bind_ : when == phase::forward ? forward_ : backward_;
 }
 
-void builder::add_primitive(phase when, std::string label, const dnnl::primitive& p,
-                            std::vector<argument> arguments, const memory_desc& scratch) {
+void builder::add_primitive(phase when,
+                            std::string label,
+                            const dnnl::primitive& p,
+                            std::vector<argument> arguments,
+                            const memory_desc& scratch) {
   operation op;
   op.name = std::move(label);
   op.primitive = p;
   op.uses = std::move(arguments);
-  if (scratch.get_size() > 0)
-    op.scratch = scratch;
+  if (scratch.get_size() > 0) op.scratch = scratch;
   operations(when).push_back(std::move(op));
 }
 
-void builder::function(phase when, std::string label, const std::vector<view>& touches,
+void builder::function(phase when,
+                       std::string label,
+                       const std::vector<view>& touches,
                        std::function<void()> f) {
   operation op;
   op.name = std::move(label);
@@ -115,9 +125,10 @@ void builder::function(phase when, std::string label, const std::vector<view>& t
   operations(when).push_back(std::move(op));
 }
 
-view builder::parameter(int index, std::shared_ptr<const packed_order> order, const memory_desc& desc) {
-  if (order && order->changes_nothing())
-    order = nullptr;
+view builder::parameter(int index,
+                        std::shared_ptr<const packed_order> order,
+                        const memory_desc& desc) {
+  if (order && order->changes_nothing()) order = nullptr;
   bound_parameter& p = parameters_[static_cast<std::size_t>(index)];
   const std::int64_t wanted_size = static_cast<std::int64_t>(float_count(desc));
   std::shared_ptr<const packed_order> given = order;
@@ -137,7 +148,7 @@ view builder::parameter(int index, std::shared_ptr<const packed_order> order, co
   p.given = unplaced(plain_desc({given_size}));
   const view converted = make(desc);
   const std::size_t plain_size =
-    static_cast<std::size_t>(graph_.parameters[static_cast<std::size_t>(index)].dims.elements());
+      static_cast<std::size_t>(graph_.parameters[static_cast<std::size_t>(index)].dims.elements());
   auto plain = std::make_shared<std::vector<float>>(plain_size);
   auto convert = [=, from = p.given, to = converted.memory] {
     const std::span<const float> source(floats(from), static_cast<std::size_t>(given_size));
@@ -151,7 +162,9 @@ view builder::parameter(int index, std::shared_ptr<const packed_order> order, co
     else
       std::copy(plain->begin(), plain->end(), target.begin());
   };
-  function(phase::bind, "convert " + graph_.parameters[static_cast<std::size_t>(index)].name, {converted},
+  function(phase::bind,
+           "convert " + graph_.parameters[static_cast<std::size_t>(index)].name,
+           {converted},
            convert);
   return converted;
 }
@@ -175,7 +188,10 @@ void builder::contribute(int index, view v, bool owned) {
 view builder::sum(const view& a, const view& b, const view& target, int index) {
   const dnnl::binary::desc desc(dnnl::algorithm::binary_add, a.desc(), b.desc(), target.desc());
   const dnnl::binary::primitive_desc pd(desc, attributes(), cpu_engine());
-  primitive(phase::backward, name(index, "sum of gradients"), pd, dnnl::binary(pd),
+  primitive(phase::backward,
+            name(index, "sum of gradients"),
+            pd,
+            dnnl::binary(pd),
             {{DNNL_ARG_SRC_0, a}, {DNNL_ARG_SRC_1, b}, {DNNL_ARG_DST, target}});
   return target;
 }
@@ -186,7 +202,7 @@ gradient builder::gradient_of(int index) {
   gradient total = parts.front();
   for (std::size_t i = 1; i < parts.size(); ++i) {
     const view next =
-      as(phase::backward, name(index, "gradient"), parts[i].value, total.value.desc());
+        as(phase::backward, name(index, "gradient"), parts[i].value, total.value.desc());
     // oneDNN's addition works in place on its first operand alone.
     const bool next_owned = parts[i].owned || next.slot != parts[i].value.slot;
     if (total.owned)
@@ -200,14 +216,23 @@ gradient builder::gradient_of(int index) {
   return total;
 }
 
+std::vector<gradient> builder::gradient_parts(int index, const memory_desc& desc) {
+  auto& parts = contributions_[static_cast<std::size_t>(index)];
+  if (parts.size() != 2) return {gradient_as(index, desc)};
+  for (gradient& part : parts) {
+    const view v = as(phase::backward, name(index, "gradient"), part.value, desc);
+    part = {v, part.owned || v.slot != part.value.slot};
+  }
+  return parts;
+}
+
 void builder::leave_bias_gradient(int index, view place) {
   left_bias_gradients_[index] = std::move(place);
 }
 
 std::optional<view> builder::take_bias_gradient(int index) {
   const auto found = left_bias_gradients_.find(index);
-  if (found == left_bias_gradients_.end())
-    return std::nullopt;
+  if (found == left_bias_gradients_.end()) return std::nullopt;
   const view place = found->second;
   left_bias_gradients_.erase(found);
   return place;

@@ -1,11 +1,17 @@
-// What the layers build their part of a program with. A layer's builder adds its forward operations,
-// and leaves a closure that adds its backward operations; closures run in reverse order, once the whole
-// forward pass is known. Values are `view`s: a oneDNN memory on a slot of the arena. The lifetime of
-// a slot is that of the operations that touch it, so nobody declares one.
+// What the layers build their part of a program with. A layer's builder adds its forward
+// operations, and leaves a closure that adds its backward operations; closures run in reverse
+// order, once the whole forward pass is known. Values are `view`s: a oneDNN memory on a slot of the
+// arena. The lifetime of a slot is that of the operations that touch it, so nobody declares one.
 //
-// Gradients: each reader of a node contributes one to it; gradient_of() sums them. A contribution that
-// nobody else sees is `owned` and may be overwritten in place.
+// Gradients: each reader of a node contributes one to it; gradient_of() sums them. A contribution
+// that nobody else sees is `owned` and may be overwritten in place.
 #pragma once
+
+#include "ops/graph.hpp"
+#include "ops/kernels/dnnl_support.hpp"
+#include "ops/kernels/packed_order.hpp"
+#include "ops/kernels/unit.hpp"
+#include "ops/program.hpp"
 
 #include <functional>
 #include <map>
@@ -14,12 +20,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "ops/graph.hpp"
-#include "ops/kernels/dnnl_support.hpp"
-#include "ops/kernels/packed_order.hpp"
-#include "ops/kernels/unit.hpp"
-#include "ops/program.hpp"
 
 namespace troupe::kernels {
 
@@ -38,7 +38,7 @@ struct gradient {
 };
 
 enum class phase {
-  bind,    // once per new parameters: transforms of weights
+  bind, // once per new parameters: transforms of weights
   forward,
   backward,
 };
@@ -51,7 +51,7 @@ struct operation {
   std::vector<std::pair<int, view>> uses; // keeps the memories of `arguments` alive
   std::optional<memory_desc> scratch;
   std::vector<int> completes_blocks; // backward: blocks whose last gradient this operation writes
-  double seconds = 0;       // while profiling
+  double seconds = 0;                // while profiling
 };
 
 struct slot {
@@ -74,11 +74,19 @@ public:
   builder(const graph& g, const compile_options& options);
 
   const graph& model() const { return graph_; }
+
   const node& node_at(int index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
+
   bool training() const { return options_.training; }
+
   bool own_kernels() const { return options_.own_kernels; }
+
   std::int64_t microbatch() const { return options_.microbatch; }
-  dnnl::memory::dims dims_of(int index) const { return with_batch(microbatch(), node_at(index).output); }
+
+  dnnl::memory::dims dims_of(int index) const {
+    return with_batch(microbatch(), node_at(index).output);
+  }
+
   dnnl::prop_kind forward_kind() const;
   dnnl::primitive_attr attributes(bool relu = false) const; // scratchpad by the program; relu fused
   std::string name(int index, const std::string& what) const;
@@ -87,9 +95,13 @@ public:
   view make(const memory_desc& desc);
   view alias(const view& of, const memory_desc& desc);
   view input_alias(const memory_desc& desc); // of the batch that forward() is given
+
   const view& value(int index) const { return values_[static_cast<std::size_t>(index)]; }
+
   void set_value(int index, view v) { values_[static_cast<std::size_t>(index)] = std::move(v); }
+
   int readers(int index) const; // nodes that read it
+
   bool needs_gradient(int index) const { return needs_gradient_[static_cast<std::size_t>(index)]; }
 
   void copy(phase when, const std::string& label, const view& from, const view& to);
@@ -99,25 +111,35 @@ public:
 
   // Operations.
   template <class PrimitiveDesc>
-  void primitive(phase when, std::string label, const PrimitiveDesc& desc, const dnnl::primitive& p,
+  void primitive(phase when,
+                 std::string label,
+                 const PrimitiveDesc& desc,
+                 const dnnl::primitive& p,
                  std::vector<argument> arguments) {
     label += " [" + implementation(desc) + "]";
     add_primitive(when, std::move(label), p, std::move(arguments), desc.scratchpad_desc());
   }
-  void function(phase when, std::string label, const std::vector<view>& touches, std::function<void()> f);
 
-  // Parameters. The view has the wanted order; where an evaluation program is given another one, it is
-  // converted when parameters are bound. `order` null: plain.
+  void function(phase when,
+                std::string label,
+                const std::vector<view>& touches,
+                std::function<void()> f);
+
+  // Parameters. The view has the wanted order; where an evaluation program is given another one, it
+  // is converted when parameters are bound. `order` null: plain.
   view parameter(int index, std::shared_ptr<const packed_order> order, const memory_desc& desc);
   view parameter_gradient(int index, const memory_desc& desc);
 
   // Backward.
   void on_backward(std::function<void()> build) { backward_builders_.push_back(std::move(build)); }
+
   void build_backward(); // runs the closures, last layer first
   void contribute(int index, view v, bool owned);
   gradient gradient_of(int index);
-  // A convolution may leave the gradient of its bias to its only reader, which knows the channel sums
-  // of its gradient anyway. The reader takes it before the convolution asks.
+  // Not summed, for a kernel that adds two itself: one or two contributions in the layout `desc`.
+  std::vector<gradient> gradient_parts(int index, const memory_desc& desc);
+  // A convolution may leave the gradient of its bias to its only reader, which knows the channel
+  // sums of its gradient anyway. The reader takes it before the convolution asks.
   void leave_bias_gradient(int index, view place);
   std::optional<view> take_bias_gradient(int index);
   gradient gradient_as(int index, const memory_desc& desc);
@@ -127,8 +149,11 @@ public:
 private:
   friend class cpu_program;
 
-  void add_primitive(phase when, std::string label, const dnnl::primitive& p,
-                     std::vector<argument> arguments, const memory_desc& scratch);
+  void add_primitive(phase when,
+                     std::string label,
+                     const dnnl::primitive& p,
+                     std::vector<argument> arguments,
+                     const memory_desc& scratch);
   std::vector<operation>& operations(phase when);
   view sum(const view& a, const view& b, const view& target, int index);
 
@@ -139,7 +164,7 @@ private:
   std::vector<dnnl::memory> inputs_;                 // views of the batch
   std::vector<view> values_;                         // per node
   std::vector<std::vector<gradient>> contributions_; // per node
-  std::map<int, view> left_bias_gradients_; // per convolution
+  std::map<int, view> left_bias_gradients_;          // per convolution
   std::vector<bool> needs_gradient_;
   std::vector<bound_parameter> parameters_;
   std::vector<operation> bind_, forward_, backward_;

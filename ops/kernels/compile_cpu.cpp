@@ -1,10 +1,9 @@
-#include "ops/kernels/own_kernels.hpp"
+#include "ops/assert.hpp"
 #include "ops/kernels/cpu_program.hpp"
 #include "ops/kernels/layers/layers.hpp"
+#include "ops/kernels/own_kernels.hpp"
 #include "ops/kernels/unit.hpp"
 #include "ops/program.hpp"
-
-#include "ops/assert.hpp"
 
 namespace troupe {
 
@@ -15,6 +14,10 @@ namespace {
 void build_unit(builder& b, const unit& u) {
   if (u.pool) {
     build_fused_pool(b, u);
+    return;
+  }
+  if (u.sum) {
+    build_own_batch_norm(b, u);
     return;
   }
   switch (b.node_at(u.first()).kind) {
@@ -55,7 +58,7 @@ std::unique_ptr<program> compile_cpu(const graph& g, const compile_options& opti
   compile_options effective = options;
   effective.own_kernels = options.own_kernels && own_kernels_supported();
   builder b(g, effective);
-  for (const unit& u : units_of(g, {.pooling = effective.own_kernels}))
+  for (const unit& u : units_of(g, {.own_kernels = effective.own_kernels}))
     build_unit(b, u);
 
   const int last = static_cast<int>(g.nodes.size()) - 1;

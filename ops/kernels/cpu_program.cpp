@@ -1,20 +1,27 @@
 #include "ops/kernels/cpu_program.hpp"
 
-#include <algorithm>
-#include <chrono>
-
 #include "ops/assert.hpp"
 #include "ops/kernels/blocks.hpp"
+
+#include <algorithm>
+#include <chrono>
 
 namespace troupe::kernels {
 
 cpu_program::cpu_program(builder&& built, const view& output, const view& output_gradient)
-  : microbatch_(built.microbatch()), input_shape_(built.model().input.with_batch(microbatch_)),
-    output_shape_(built.model().output().with_batch(microbatch_)), training_(built.training()),
-    key_(built.key_), stream_(cpu_engine()), bind_(std::move(built.bind_)),
-    forward_(std::move(built.forward_)), backward_(std::move(built.backward_)),
-    inputs_(std::move(built.inputs_)), output_(output.memory), output_gradient_(output_gradient.memory),
-    parameters_(std::move(built.parameters_)) {
+    : microbatch_(built.microbatch()),
+      input_shape_(built.model().input.with_batch(microbatch_)),
+      output_shape_(built.model().output().with_batch(microbatch_)),
+      training_(built.training()),
+      key_(built.key_),
+      stream_(cpu_engine()),
+      bind_(std::move(built.bind_)),
+      forward_(std::move(built.forward_)),
+      backward_(std::move(built.backward_)),
+      inputs_(std::move(built.inputs_)),
+      output_(output.memory),
+      output_gradient_(output_gradient.memory),
+      parameters_(std::move(built.parameters_)) {
   place_values(built.slots_, output, output_gradient);
   place_parameters(built.graph_, built.options_);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_})
@@ -23,15 +30,16 @@ cpu_program::cpu_program(builder&& built, const view& output, const view& output
 
 // Time runs: forward operations, the loss, backward operations. What bind operations write, and the
 // scratch memory that all operations share, live always.
-void cpu_program::place_values(std::vector<slot>& slots, const view& output, const view& output_gradient) {
+void cpu_program::place_values(std::vector<slot>& slots,
+                               const view& output,
+                               const view& output_gradient) {
   const int loss_time = static_cast<int>(forward_.size());
   const int end = loss_time + static_cast<int>(backward_.size()) + 1;
   std::vector<lifetime> lives;
   for (const slot& s : slots)
     lives.push_back({s.bytes, end, -1});
   const auto touch = [&](const view& v, int from, int to) {
-    if (v.slot == view::external)
-      return;
+    if (v.slot == view::external) return;
     lifetime& life = lives[static_cast<std::size_t>(v.slot)];
     life.first = std::min(life.first, from);
     life.last = std::max(life.last, to);
@@ -42,8 +50,7 @@ void cpu_program::place_values(std::vector<slot>& slots, const view& output, con
       const auto [from, to] = time_of(static_cast<int>(i));
       for (const auto& [argument, v] : list[i].uses)
         touch(v, from, to);
-      if (list[i].scratch)
-        scratch_bytes = std::max(scratch_bytes, list[i].scratch->get_size());
+      if (list[i].scratch) scratch_bytes = std::max(scratch_bytes, list[i].scratch->get_size());
     }
   };
   touch_all(bind_, [&](int) { return std::pair(0, end); });
@@ -63,8 +70,9 @@ void cpu_program::place_values(std::vector<slot>& slots, const view& output, con
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (operation& op : *list) {
       if (op.scratch)
-        op.uses.emplace_back(DNNL_ARG_SCRATCHPAD, view{dnnl::memory(*op.scratch, cpu_engine(),
-                                                                   arena_.data() + lives.back().offset)});
+        op.uses.emplace_back(
+            DNNL_ARG_SCRATCHPAD,
+            view{dnnl::memory(*op.scratch, cpu_engine(), arena_.data() + lives.back().offset)});
     }
   }
 }
@@ -83,8 +91,7 @@ void cpu_program::place_parameters(const graph& g, const compile_options& option
     std::int64_t at = 0;
     used.emplace_back(layout_.blocks[block].size, layout_.blocks[block].size);
     for (const auto& [from, to] : used) {
-      if (from > at)
-        gaps_[block].push_back({at, from - at});
+      if (from > at) gaps_[block].push_back({at, from - at});
       at = to;
     }
   }
@@ -94,25 +101,25 @@ void cpu_program::place_parameters(const graph& g, const compile_options& option
     for (const dnnl::memory& gradient : parameters_[p].gradients) {
       for (std::size_t i = 0; i < backward_.size(); ++i) {
         const auto& uses = backward_[i].uses;
-        if (std::any_of(uses.begin(), uses.end(),
-                        [&](const auto& use) { return use.second.memory.get() == gradient.get(); }))
-          last[static_cast<std::size_t>(layout_.places[p].block)] =
-            std::max(last[static_cast<std::size_t>(layout_.places[p].block)], static_cast<int>(i));
+        if (std::any_of(uses.begin(), uses.end(), [&](const auto& use) {
+              return use.second.memory.get() == gradient.get();
+            }))
+          last[static_cast<std::size_t>(layout_.places[p].block)] = std::max(
+              last[static_cast<std::size_t>(layout_.places[p].block)], static_cast<int>(i));
       }
     }
   }
-  if (!training_)
-    return;
+  if (!training_) return;
   for (std::size_t block = 0; block < last.size(); ++block) {
     TROUPE_ASSERT(last[block] >= 0, "every block has a gradient");
-    backward_[static_cast<std::size_t>(last[block])].completes_blocks.push_back(static_cast<int>(block));
+    backward_[static_cast<std::size_t>(last[block])].completes_blocks.push_back(
+        static_cast<int>(block));
   }
 }
 
 void cpu_program::seal(std::vector<operation>& operations) {
   for (operation& op : operations) {
-    if (!op.primitive)
-      continue;
+    if (!op.primitive) continue;
     for (const auto& [argument, v] : op.uses)
       op.arguments.push_back({argument, v.memory.get()});
   }
@@ -128,8 +135,7 @@ void cpu_program::bind(std::span<const tensor> blocks) {
     const placed_parameter& place = layout_.places[i];
     const float* data = blocks_[static_cast<std::size_t>(place.block)].data() + place.offset;
     // oneDNN has no read-only memory; parameters are never a target.
-    if (parameters_[i].given)
-      parameters_[i].given.set_data_handle(const_cast<float*>(data));
+    if (parameters_[i].given) parameters_[i].given.set_data_handle(const_cast<float*>(data));
   }
   bound_anew_ = true;
 }
@@ -148,8 +154,7 @@ void cpu_program::forward(const tensor& input, const microbatch_key& key) {
     bound_anew_ = false;
   }
   for (operation& op : forward_) {
-    if (cancelled())
-      return;
+    if (cancelled()) return;
     run(op);
   }
 }
@@ -185,8 +190,7 @@ void cpu_program::backward(gradient_sink& sink) {
   use_one_thread();
   take_gradients();
   for (operation& op : backward_) {
-    if (cancelled())
-      break;
+    if (cancelled()) break;
     run(op);
     for (int block : op.completes_blocks)
       sink.on_gradient(block, std::move(gradients_[static_cast<std::size_t>(block)]).freeze());
@@ -199,7 +203,8 @@ void cpu_program::run(operation& op) {
     if (op.function)
       op.function();
     else
-      dnnl::error::wrap_c_api(dnnl_primitive_execute(op.primitive.get(), stream_.get(),
+      dnnl::error::wrap_c_api(dnnl_primitive_execute(op.primitive.get(),
+                                                     stream_.get(),
                                                      static_cast<int>(op.arguments.size()),
                                                      op.arguments.data()),
                               "a primitive failed");
@@ -220,8 +225,7 @@ bool cpu_program::cancelled() const {
 
 void cpu_program::profile(bool on) {
   profiling_ = on;
-  if (!on)
-    return;
+  if (!on) return;
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (operation& op : *list)
       op.seconds = 0;

@@ -1,12 +1,13 @@
-// A compiled program: three lists of operations (on new parameters, forward, backward) over one arena.
+// A compiled program: three lists of operations (on new parameters, forward, backward) over one
+// arena.
 #pragma once
-
-#include <memory>
-#include <vector>
 
 #include "ops/kernels/arena.hpp"
 #include "ops/kernels/builder.hpp"
 #include "ops/program.hpp"
+
+#include <memory>
+#include <vector>
 
 namespace troupe::kernels {
 
@@ -16,14 +17,19 @@ public:
   cpu_program(builder&& built, const view& output, const view& output_gradient);
 
   const parameter_layout& layout() const override { return layout_; }
+
   std::int64_t microbatch() const override { return microbatch_; }
+
   void bind(std::span<const tensor> blocks) override;
   void forward(const tensor& input, const microbatch_key& key) override;
   std::span<const float> output() override;
   loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) override;
   void backward(gradient_sink& sink) override;
+
   void cancel_when(const std::atomic<bool>* flag) override { cancel_ = flag; }
+
   std::size_t memory_bytes() const override { return arena_.size(); }
+
   void profile(bool on) override;
   std::vector<kernel_time> profile() const override;
 

@@ -1,9 +1,9 @@
+#include "ops/kernels/dnnl_support.hpp"
+#include "ops/kernels/own_kernels.hpp"
+#include "ops/program.hpp"
+
 #include <string>
 #include <vector>
-
-#include "ops/kernels/own_kernels.hpp"
-#include "ops/kernels/dnnl_support.hpp"
-#include "ops/program.hpp"
 
 namespace troupe {
 
@@ -24,7 +24,8 @@ std::string isa_text(dnnl::cpu_isa isa) {
   case dnnl::cpu_isa::avx512_core_bf16:
     return "AVX-512 with bfloat16";
   default:
-    return "beyond AVX-512 with bfloat16 or unnamed (" + std::to_string(static_cast<int>(isa)) + ")";
+    return "beyond AVX-512 with bfloat16 or unnamed (" + std::to_string(static_cast<int>(isa)) +
+           ")";
   }
 }
 
@@ -32,11 +33,12 @@ std::string isa_text(dnnl::cpu_isa isa) {
 
 std::vector<std::string> describe_cpu_backend() {
   const dnnl::version_t* version = dnnl::version();
-  return {"instruction set: " + isa_text(dnnl::get_effective_cpu_isa()),
-          "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "."
-            + std::to_string(version->patch) + ", one thread per computing actor",
-          std::string("own kernels (Winograd convolution, fused pooling): ")
-            + (kernels::own_kernels_supported() ? "on" : "off, they need AVX-512 F, BW, DQ and VL")};
+  return {
+      "instruction set: " + isa_text(dnnl::get_effective_cpu_isa()),
+      "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." +
+          std::to_string(version->patch) + ", one thread per computing actor",
+      std::string("own kernels (Winograd convolution, fused pooling): ") +
+          (kernels::own_kernels_supported() ? "on" : "off, they need AVX-512 F, BW, DQ and VL")};
 }
 
 } // namespace troupe

@@ -1,8 +1,8 @@
 #include "ops/kernels/dnnl_support.hpp"
 
-#include <omp.h>
-
 #include "ops/assert.hpp"
+
+#include <omp.h>
 
 namespace troupe::kernels {
 
@@ -13,8 +13,7 @@ const dnnl::engine& cpu_engine() {
 
 void use_one_thread() {
   thread_local bool done = false;
-  if (done)
-    return;
+  if (done) return;
   omp_set_num_threads(1);
   done = true;
 }

@@ -1,13 +1,13 @@
 // What every file that talks to oneDNN shares.
 #pragma once
 
+#include "ops/tensor.hpp"
+
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
-
-#include "ops/tensor.hpp"
 
 namespace troupe::kernels {
 
@@ -16,9 +16,9 @@ using format = dnnl::memory::format_tag;
 
 const dnnl::engine& cpu_engine();
 
-// oneDNN on Debian runs on OpenMP, and the bits of a primitive depend on the number of OpenMP threads
-// at its creation. Parallelism is the actors' business here, so every thread that creates or executes
-// primitives sets its own number to one. Cheap after the first call on a thread.
+// oneDNN on Debian runs on OpenMP, and the bits of a primitive depend on the number of OpenMP
+// threads at its creation. Parallelism is the actors' business here, so every thread that creates
+// or executes primitives sets its own number to one. Cheap after the first call on a thread.
 void use_one_thread();
 
 dnnl::memory::dims with_batch(std::int64_t n, const shape& dims);

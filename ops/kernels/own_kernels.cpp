@@ -3,8 +3,8 @@
 namespace troupe::kernels {
 
 bool own_kernels_supported() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-         && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
 } // namespace troupe::kernels

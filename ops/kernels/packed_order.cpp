@@ -1,8 +1,8 @@
 #include "ops/kernels/packed_order.hpp"
 
-#include <algorithm>
-
 #include "ops/assert.hpp"
+
+#include <algorithm>
 
 namespace troupe::kernels {
 
@@ -56,7 +56,10 @@ bool packed_order::changes_nothing() const {
 }
 
 bool operator==(const packed_order& a, const packed_order& b) {
-  return std::equal(a.steps_.begin(), a.steps_.end(), b.steps_.begin(), b.steps_.end(),
+  return std::equal(a.steps_.begin(),
+                    a.steps_.end(),
+                    b.steps_.begin(),
+                    b.steps_.end(),
                     [](const auto& x, const auto& y) { return x.from == y.from && x.to == y.to; });
 }
 

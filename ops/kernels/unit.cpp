@@ -1,8 +1,8 @@
 #include "ops/kernels/unit.hpp"
 
-#include <variant>
-
 #include "ops/kernels/own_kernels.hpp"
+
+#include <variant>
 
 namespace troupe::kernels {
 
@@ -10,7 +10,8 @@ namespace {
 
 class fuser {
 public:
-  fuser(const graph& g, const fusing& allowed) : graph_(g), allowed_(allowed), reader_(g.nodes.size(), none) {
+  fuser(const graph& g, const fusing& allowed)
+      : graph_(g), allowed_(allowed), reader_(g.nodes.size(), none) {
     for (std::size_t i = 0; i < g.nodes.size(); ++i) {
       for (int input : g.nodes[i].inputs) {
         int& reader = reader_[static_cast<std::size_t>(input)];
@@ -24,17 +25,23 @@ public:
     const int next = only_reader(index);
     switch (at(index).kind) {
     case node_kind::relu:
-      if (pools(index))
-        result = {{index, next}, true, true};
+      if (pools(index)) result = {{index, next}, true, true};
       break;
     case node_kind::batch_norm:
       if (next != none && at(next).kind == node_kind::relu)
         result = pools(next) ? unit{{index, next, only_reader(next)}, true, true}
                              : unit{{index, next}, true};
       break;
+    case node_kind::add:
+      if (const int norm = absorbed_norm(index); norm != none)
+        result = next != none && at(next).kind == node_kind::relu && !pools(next)
+                     ? unit{{norm, index, next}, true, false, true}
+                     : unit{{norm, index}, false, false, true};
+      else if (next != none && at(next).kind == node_kind::relu && !pools(next))
+        result = {{index, next}, true};
+      break;
     case node_kind::conv2d:
     case node_kind::dense:
-    case node_kind::add:
       if (next != none && at(next).kind == node_kind::relu && !pools(next))
         result = {{index, next}, true};
       break;
@@ -42,6 +49,12 @@ public:
       break;
     }
     return result;
+  }
+
+  // A batch norm that the sum behind it computes: it waits for the other input.
+  bool waits_for_sum(int index) const {
+    const int next = only_reader(index);
+    return next != none && at(next).kind == node_kind::add && absorbed_norm(next) == index;
   }
 
 private:
@@ -55,11 +68,20 @@ private:
     return reader == several ? none : reader;
   }
 
+  int absorbed_norm(int sum) const {
+    for (int input : at(sum).inputs) {
+      if (allowed_.own_kernels && at(input).kind == node_kind::batch_norm &&
+          only_reader(input) == sum && own_batch_norm_refusal(at(input).output).empty())
+        return input;
+    }
+    return none;
+  }
+
   // Whether `relu` feeds nothing but a pooling that the own kernel computes together with it.
   bool pools(int relu) const {
     const int pool = only_reader(relu);
-    return allowed_.pooling && pool != none && at(pool).kind == node_kind::max_pool2d
-           && fused_pool_refusal(std::get<max_pool2d>(at(pool).options), at(relu).output).empty();
+    return allowed_.own_kernels && pool != none && at(pool).kind == node_kind::max_pool2d &&
+           fused_pool_refusal(std::get<max_pool2d>(at(pool).options), at(relu).output).empty();
   }
 
   const graph& graph_;
@@ -74,8 +96,7 @@ std::vector<unit> units_of(const graph& g, const fusing& allowed) {
   std::vector<bool> done(g.nodes.size(), false);
   std::vector<unit> units;
   for (std::size_t i = 1; i < g.nodes.size(); ++i) {
-    if (done[i])
-      continue;
+    if (done[i] || fuse.waits_for_sum(static_cast<int>(i))) continue;
     units.push_back(fuse.starting_at(static_cast<int>(i)));
     for (int index : units.back().nodes)
       done[static_cast<std::size_t>(index)] = true;

@@ -2,9 +2,9 @@
 // that nobody else reads what lies between them.
 #pragma once
 
-#include <vector>
-
 #include "ops/graph.hpp"
+
+#include <vector>
 
 namespace troupe::kernels {
 
@@ -12,13 +12,15 @@ struct unit {
   std::vector<int> nodes; // a chain, in execution order
   bool relu = false;      // conv2d, dense, batch_norm or add, then relu
   bool pool = false;      // [batch_norm], relu, max_pool2d(2): own kernel
+  bool sum = false;       // batch_norm, add, perhaps relu: own kernel; the other input is any value
 
   int first() const { return nodes.front(); }
+
   int last() const { return nodes.back(); }
 };
 
 struct fusing {
-  bool pooling = false; // the own fused pooling kernel may be used
+  bool own_kernels = false;
 };
 
 std::vector<unit> units_of(const graph& g, const fusing& allowed);

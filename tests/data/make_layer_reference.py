@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Writes layer_reference.json: what PyTorch computes, in float64, for small networks.
 
-tests/ops/kernels/reference_test.cpp builds the same networks and compares outputs, losses, gradients
-and running statistics. Parameters and inputs are a hash of their name and index, so only results are
-stored; of large gradients a sample and the Euclidean norm.  /usr/bin/python3 make_layer_reference.py
+tests/ops/kernels/reference_test.cpp builds the same networks and compares outputs, losses,
+gradients and running statistics. Parameters and inputs are a hash of their name and index, so only
+results are stored; of large gradients a sample and the Euclidean norm.
+
+    /usr/bin/python3 make_layer_reference.py
 """
 import json
 import pathlib
@@ -51,7 +53,8 @@ def networks():
         conv(8, 6, 2, 1, 0), nn.Flatten(), nn.Linear(6 * 16, 5)]
     yield "pools", (4, 11, 11), 3, [
         conv(4, 6, 3, 1, 1), nn.MaxPool2d(3, 2, 1), conv(6, 16, 3, 1, 1), nn.Tanh(),
-        nn.AvgPool2d(2, 2, 1), conv(16, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4)]
+        nn.AvgPool2d(2, 2, 1), conv(16, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(5, 4)]
     yield "batch_norms", (3, 8, 8), 6, [
         conv(3, 16, 3, 1, 1, 1, False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
         conv(16, 5, 3, 1, 1), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(80, 7), nn.BatchNorm1d(7),
@@ -65,6 +68,11 @@ def networks():
                  [conv(16, 32, 1, 2, 0, 1, False), nn.BatchNorm2d(32)], True),
         Residual([conv(32, 32, 3, 1, 1)], [], False),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)]
+    yield "nested", (3, 6, 7), 4, [
+        conv(3, 16, 3, 1, 1),
+        Residual([conv(16, 16, 1), Residual([conv(16, 16, 3, 1, 1), nn.BatchNorm2d(16)], [], False)],
+                 [conv(16, 16, 1)], False),
+        nn.ReLU(), nn.Flatten(), nn.Linear(16 * 42, 3)]
     yield "activations", (10,), 7, [
         nn.Linear(10, 12), nn.Tanh(), nn.Linear(12, 9), nn.Sigmoid(), nn.Linear(9, 8),
         nn.LeakyReLU(0.2), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3, bias=False)]

@@ -1,6 +1,10 @@
 // Speed of the CPU kernels: whole training steps on one thread, without actors.
-//   bench_kernels [--model cnn] [--batch 128] [--microbatch 128] [--seconds 2] [--onednn] [--profile]
-//   cnn, batch 128: 5470 images per CPU second (5320 to 5510), arena 61.4 MB
+//   bench_kernels [--model cnn] [--batch 128] [--microbatch 128] [--seconds 2] [--onednn]
+//   [--profile] cnn, batch 128: 5470 images per CPU second (5320 to 5510), arena 61.4 MB
+#include "ops/graph.hpp"
+#include "ops/program.hpp"
+#include "ops/random.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,10 +12,6 @@
 #include <ctime>
 #include <string>
 #include <vector>
-
-#include "ops/graph.hpp"
-#include "ops/program.hpp"
-#include "ops/random.hpp"
 
 namespace {
 
@@ -159,7 +159,13 @@ int main(int count, char** arguments) {
       fmt::print("{:<70} {:9.1f} us\n", k.name, k.seconds / (steps * repeats) * 1e6);
   }
   std::sort(speeds.begin(), speeds.end());
-  fmt::print("{}, batch {}, microbatch {}: {:.0f} images per CPU second ({:.0f} to {:.0f}), arena {:.1f} MB\n", s.model,
-             s.batch, s.microbatch, speeds[repeats / 2], speeds.front(), speeds.back(),
+  fmt::print("{}, batch {}, microbatch {}: {:.0f} images per CPU second ({:.0f} to {:.0f}), arena "
+             "{:.1f} MB\n",
+             s.model,
+             s.batch,
+             s.microbatch,
+             speeds[repeats / 2],
+             speeds.front(),
+             speeds.back(),
              static_cast<double>(p->memory_bytes()) / 1e6);
 }

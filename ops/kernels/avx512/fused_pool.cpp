@@ -1,5 +1,7 @@
 #include "ops/kernels/avx512/fused_pool.hpp"
 
+#include "ops/kernels/avx512/affine.hpp"
+
 #include <immintrin.h>
 
 namespace troupe::kernels::avx512 {
@@ -10,50 +12,23 @@ using vector = __m512;
 constexpr int lanes = 16;
 constexpr char dead = 4; // 0..3: which of the four; relu let nothing through
 
-struct affine { // y = factor * x + offset, of 16 channels
-  vector factor = _mm512_set1_ps(1);
-  vector offset = _mm512_setzero_ps();
-  vector mean = _mm512_setzero_ps();
-  vector inverse = _mm512_setzero_ps(); // 1 / sqrt(variance + epsilon)
-};
-
-affine affine_of(const normalisation& n, int channel) {
-  affine a;
-  if (n.mean == nullptr)
-    return a;
-  a.mean = _mm512_loadu_ps(n.mean + channel);
-  const vector variance = _mm512_loadu_ps(n.variance + channel);
-  a.inverse = _mm512_div_ps(_mm512_set1_ps(1),
-                            _mm512_sqrt_ps(_mm512_add_ps(variance, _mm512_set1_ps(n.epsilon))));
-  a.factor = _mm512_mul_ps(_mm512_loadu_ps(n.scale + channel), a.inverse);
-  a.offset = _mm512_fnmadd_ps(a.mean, a.factor, _mm512_loadu_ps(n.shift + channel));
-  return a;
-}
-
-// Sum of f(pixel) over one image's block, in four independent chains.
-template <class Value>
-inline vector sum_over(int pixels, Value value) {
-  vector sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
-  int i = 0;
-  for (; i + 4 <= pixels; i += 4)
-    for (int j = 0; j < 4; ++j)
-      sum[j] = _mm512_add_ps(sum[j], value(i + j));
-  for (; i < pixels; ++i)
-    sum[0] = _mm512_add_ps(sum[0], value(i));
-  return _mm512_add_ps(_mm512_add_ps(sum[0], sum[1]), _mm512_add_ps(sum[2], sum[3]));
-}
-
 struct quad { // the four values under one pooled one
   vector value[4];
 };
 
 inline quad load_quad(const float* at, int width) {
-  return {{_mm512_load_ps(at), _mm512_load_ps(at + lanes), _mm512_load_ps(at + width * lanes),
+  return {{_mm512_load_ps(at),
+           _mm512_load_ps(at + lanes),
+           _mm512_load_ps(at + width * lanes),
            _mm512_load_ps(at + (width + 1) * lanes)}};
 }
 
 template <bool Normalised, bool Keep>
-void pool_block(const pool_shape& s, const affine& a, const float* in, float* out, std::uint8_t* which,
+void pool_block(const image_shape& s,
+                const affine& a,
+                const float* in,
+                float* out,
+                std::uint8_t* which,
                 float* picked) {
   const int rows = s.height / 2, columns = s.width / 2;
   for (int row = 0; row < rows; ++row) {
@@ -74,7 +49,8 @@ void pool_block(const pool_shape& s, const affine& a, const float* in, float* ou
       _mm512_store_ps(out + at, _mm512_maskz_mov_ps(alive, largest));
       if constexpr (Keep) {
         const auto right = static_cast<__mmask16>((right_above & ~lower) | (right_below & lower));
-        const __m128i index = _mm_add_epi8(_mm_maskz_set1_epi8(right, 1), _mm_maskz_set1_epi8(lower, 2));
+        const __m128i index =
+            _mm_add_epi8(_mm_maskz_set1_epi8(right, 1), _mm_maskz_set1_epi8(lower, 2));
         _mm_store_si128(reinterpret_cast<__m128i*>(which + at),
                         _mm_mask_mov_epi8(_mm_set1_epi8(dead), alive, index));
         if constexpr (Normalised) {
@@ -92,49 +68,34 @@ struct channel_sums {
   vector gradient_times_centred = _mm512_setzero_ps(); // (x - mean)
 };
 
-channel_sums sum_gradients(const pool_shape& s, int block, const affine& a, const float* gradient,
-                           const std::uint8_t* which, const float* picked) {
+channel_sums sum_gradients(const image_shape& s,
+                           int block,
+                           const affine& a,
+                           const float* gradient,
+                           const std::uint8_t* which,
+                           const float* picked) {
   const int blocks = s.channels / lanes, pixels = (s.height / 2) * (s.width / 2);
   channel_sums total;
   for (int image = 0; image < s.images; ++image) {
     const std::int64_t at = (std::int64_t{image} * blocks + block) * pixels * lanes;
     channel_sums part;
     for (int i = 0; i < pixels; ++i) {
-      const __m128i index = _mm_load_si128(reinterpret_cast<const __m128i*>(which + at + i * lanes));
+      const __m128i index =
+          _mm_load_si128(reinterpret_cast<const __m128i*>(which + at + i * lanes));
       const __mmask16 alive = _mm_cmplt_epi8_mask(index, _mm_set1_epi8(dead));
       const vector g = _mm512_maskz_load_ps(alive, gradient + at + i * lanes);
       part.gradient = _mm512_add_ps(part.gradient, g);
       if (picked != nullptr)
         part.gradient_times_centred =
-          _mm512_fmadd_ps(g, _mm512_sub_ps(_mm512_load_ps(picked + at + i * lanes), a.mean),
-                          part.gradient_times_centred);
+            _mm512_fmadd_ps(g,
+                            _mm512_sub_ps(_mm512_load_ps(picked + at + i * lanes), a.mean),
+                            part.gradient_times_centred);
     }
     total.gradient = _mm512_add_ps(total.gradient, part.gradient);
     total.gradient_times_centred =
-      _mm512_add_ps(total.gradient_times_centred, part.gradient_times_centred);
+        _mm512_add_ps(total.gradient_times_centred, part.gradient_times_centred);
   }
   return total;
-}
-
-// dx = factor * (dy - mean(dy) - xhat * mean(dy * xhat)) = factor * dy + constant - slope * x
-struct gradient_rule {
-  vector factor = _mm512_set1_ps(1);
-  vector constant = _mm512_setzero_ps();
-  vector slope = _mm512_setzero_ps();
-};
-
-gradient_rule rule_of(const pool_shape& s, const affine& a, const channel_sums& sums) {
-  const float count = static_cast<float>(s.images) * static_cast<float>(s.height * s.width);
-  const vector per_value = _mm512_set1_ps(1.0F / count);
-  const vector mean_gradient = _mm512_mul_ps(sums.gradient, per_value);
-  const vector squared = _mm512_mul_ps(a.inverse, a.inverse);
-  const vector mean_product =
-    _mm512_mul_ps(_mm512_mul_ps(sums.gradient_times_centred, squared), per_value);
-  gradient_rule r;
-  r.factor = a.factor;
-  r.slope = _mm512_mul_ps(a.factor, mean_product);
-  r.constant = _mm512_fmsub_ps(r.slope, a.mean, _mm512_mul_ps(a.factor, mean_gradient));
-  return r;
 }
 
 template <bool Normalised>
@@ -146,8 +107,12 @@ inline vector without_gradient(const gradient_rule& r, const float* x) {
 }
 
 template <bool Normalised>
-void spread_block(const pool_shape& s, const gradient_rule& r, const float* in, const float* gradient,
-                  const std::uint8_t* which, float* out) {
+void spread_block(const image_shape& s,
+                  const gradient_rule& r,
+                  const float* in,
+                  const float* gradient,
+                  const std::uint8_t* which,
+                  float* out) {
   const int rows = s.height / 2, columns = s.width / 2;
   for (int row = 0; row < rows; ++row) {
     for (int column = 0; column < columns; ++column) {
@@ -178,35 +143,12 @@ void spread_block(const pool_shape& s, const gradient_rule& r, const float* in, 
 
 } // namespace
 
-// Two passes over each image while it is in cache, merged by Chan, Golub & LeVeque 1979, eq. 2.1.
-void measure(const pool_shape& s, const float* input, float* mean, float* variance) {
-  const int pixels = s.height * s.width, blocks = s.channels / lanes;
-  for (int block = 0; block < blocks; ++block) {
-    vector total_mean = _mm512_setzero_ps(), total_squares = _mm512_setzero_ps();
-    float count = 0;
-    const auto added = static_cast<float>(pixels);
-    for (int image = 0; image < s.images; ++image) {
-      const float* x = input + (std::int64_t{image} * blocks + block) * pixels * lanes;
-      const vector sum = sum_over(pixels, [&](int i) { return _mm512_load_ps(x + i * lanes); });
-      const vector image_mean = _mm512_mul_ps(sum, _mm512_set1_ps(1.0F / added));
-      const vector squares = sum_over(pixels, [&](int i) {
-        const vector d = _mm512_sub_ps(_mm512_load_ps(x + i * lanes), image_mean);
-        return _mm512_mul_ps(d, d);
-      });
-      const vector delta = _mm512_sub_ps(image_mean, total_mean);
-      const float together = count + added;
-      const vector between = _mm512_mul_ps(_mm512_mul_ps(delta, delta), _mm512_set1_ps(count * added / together));
-      total_squares = _mm512_add_ps(total_squares, _mm512_add_ps(squares, between));
-      total_mean = _mm512_fmadd_ps(delta, _mm512_set1_ps(added / together), total_mean);
-      count = together;
-    }
-    _mm512_storeu_ps(mean + block * lanes, total_mean);
-    _mm512_storeu_ps(variance + block * lanes, _mm512_mul_ps(total_squares, _mm512_set1_ps(1.0F / count)));
-  }
-}
-
-void pool_forward(const pool_shape& s, const normalisation& norm, const float* input, float* output,
-                  std::uint8_t* which, float* picked) {
+void pool_forward(const image_shape& s,
+                  const normalisation& norm,
+                  const float* input,
+                  float* output,
+                  std::uint8_t* which,
+                  float* picked) {
   const int blocks = s.channels / lanes;
   const std::int64_t size = std::int64_t{s.height} * s.width * lanes;
   const std::int64_t pooled = std::int64_t{s.height / 2} * (s.width / 2) * lanes;
@@ -228,9 +170,15 @@ void pool_forward(const pool_shape& s, const normalisation& norm, const float* i
   }
 }
 
-void pool_backward(const pool_shape& s, const normalisation& norm, const float* input,
-                   const float* output_gradient, const std::uint8_t* which, const float* picked,
-                   float* input_gradient, float* scale_gradient, float* shift_gradient) {
+void pool_backward(const image_shape& s,
+                   const normalisation& norm,
+                   const float* input,
+                   const float* output_gradient,
+                   const std::uint8_t* which,
+                   const float* picked,
+                   float* input_gradient,
+                   float* scale_gradient,
+                   float* shift_gradient) {
   const int blocks = s.channels / lanes;
   const std::int64_t size = std::int64_t{s.height} * s.width * lanes;
   const std::int64_t pooled = std::int64_t{s.height / 2} * (s.width / 2) * lanes;
@@ -243,18 +191,27 @@ void pool_backward(const pool_shape& s, const normalisation& norm, const float* 
       if (shift_gradient != nullptr)
         _mm512_storeu_ps(shift_gradient + block * lanes, sums.gradient);
       if (normalised) {
-        _mm512_storeu_ps(scale_gradient + block * lanes, _mm512_mul_ps(sums.gradient_times_centred, a.inverse));
-        rule = rule_of(s, a, sums);
+        _mm512_storeu_ps(scale_gradient + block * lanes,
+                         _mm512_mul_ps(sums.gradient_times_centred, a.inverse));
+        rule = rule_of(s, a, _mm512_mul_ps(sums.gradient_times_centred, a.inverse), sums.gradient);
       }
     }
     for (int image = 0; image < s.images; ++image) {
       const std::int64_t i = std::int64_t{image} * blocks + block;
       const float* in = normalised ? input + i * size : nullptr;
       if (normalised)
-        spread_block<true>(s, rule, in, output_gradient + i * pooled, which + i * pooled,
+        spread_block<true>(s,
+                           rule,
+                           in,
+                           output_gradient + i * pooled,
+                           which + i * pooled,
                            input_gradient + i * size);
       else
-        spread_block<false>(s, rule, in, output_gradient + i * pooled, which + i * pooled,
+        spread_block<false>(s,
+                            rule,
+                            in,
+                            output_gradient + i * pooled,
+                            which + i * pooled,
                             input_gradient + i * size);
     }
   }

@@ -9,15 +9,18 @@ namespace {
 using vector = __m512;
 constexpr int lanes = 16;
 
-// Strides that the compiler knows become part of the addresses of broadcast operands; otherwise each
-// multiplication of a small product would need address arithmetic. 0: known at run time only.
+// Strides that the compiler knows become part of the addresses of broadcast operands; otherwise
+// each multiplication of a small product would need address arithmetic. 0: known at run time only.
 template <int RowStride, int Columns>
 struct strides {
   std::int64_t a_row_any, a_depth_any, b_any, c_any;
 
   constexpr std::int64_t a_row() const { return RowStride != 0 ? RowStride : a_row_any; }
+
   constexpr std::int64_t a_depth() const { return RowStride > 1 ? 1 : a_depth_any; }
+
   constexpr std::int64_t b() const { return Columns != 0 ? Columns : b_any; }
+
   constexpr std::int64_t c() const { return Columns != 0 ? Columns : c_any; }
 };
 
@@ -45,20 +48,21 @@ inline void register_tile(int depth, const float* a, const float* b, float* c, c
 }
 
 template <int Rows, int Vectors, bool Accumulate, class Strides>
-inline void column_strip(int rows, int depth, const float* a, const float* b, float* c, const Strides& s) {
+inline void
+column_strip(int rows, int depth, const float* a, const float* b, float* c, const Strides& s) {
   int row = 0;
   for (; row + Rows <= rows; row += Rows)
     register_tile<Rows, Vectors, Accumulate>(depth, a + row * s.a_row(), b, c + row * s.c(), s);
   if constexpr (Rows > 1) {
     if (row < rows)
       column_strip<Rows / 2, Vectors, Accumulate>(
-        rows - row, depth, a + row * s.a_row(), b, c + row * s.c(), s);
+          rows - row, depth, a + row * s.a_row(), b, c + row * s.c(), s);
   }
 }
 
 template <bool Accumulate, class Strides>
-inline void product(int rows, int columns, int depth, const float* a, const float* b, float* c,
-                    const Strides& s) {
+inline void product(
+    int rows, int columns, int depth, const float* a, const float* b, float* c, const Strides& s) {
   int column = 0;
   for (; column + 4 * lanes <= columns; column += 4 * lanes)
     column_strip<4, 4, Accumulate>(rows, depth, a, b + column, c + column, s);
@@ -69,8 +73,11 @@ inline void product(int rows, int columns, int depth, const float* a, const floa
 }
 
 template <int RowStride, int Columns>
-void products(const product_shape& shape, const left_matrices& a, const right_matrices& b,
-              const result_matrices& c, bool accumulate) {
+void products(const product_shape& shape,
+              const left_matrices& a,
+              const right_matrices& b,
+              const result_matrices& c,
+              bool accumulate) {
   const strides<RowStride, Columns> s{a.row_stride, a.depth_stride, b.row_stride, c.row_stride};
   const int columns = Columns != 0 ? Columns : shape.columns;
   const int depth = Columns != 0 && RowStride == Columns ? Columns : shape.depth;
@@ -87,12 +94,14 @@ void products(const product_shape& shape, const left_matrices& a, const right_ma
 
 } // namespace
 
-void matrix_products(const product_shape& shape, const left_matrices& a, const right_matrices& b,
-                     const result_matrices& c, bool accumulate) {
+void matrix_products(const product_shape& shape,
+                     const left_matrices& a,
+                     const right_matrices& b,
+                     const result_matrices& c,
+                     bool accumulate) {
   const bool dense_right = b.row_stride == shape.columns && c.row_stride == shape.columns;
   const bool dense_left = a.depth_stride == 1 && a.row_stride == shape.depth;
-  if (a.row_stride == 1)
-    return products<1, 0>(shape, a, b, c, accumulate);
+  if (a.row_stride == 1) return products<1, 0>(shape, a, b, c, accumulate);
   if (dense_left && dense_right && shape.depth == shape.columns) {
     switch (shape.depth) {
     case 16:

@@ -1,6 +1,6 @@
-// C = A B (+ C) for the many small matrices of Winograd's algorithm: row-major B and C whose columns are
-// multiples of 16, any strides of A. Register tiles of 4 x 64, 8 x 32 or 16 x 16: 16 sums cover
-// the latency of two multipliers, and channel counts divide evenly.
+// C = A B (+ C) for the many small matrices of Winograd's algorithm: row-major B and C whose
+// columns are multiples of 16, any strides of A. Register tiles of 4 x 64, 8 x 32 or 16 x 16: 16
+// sums cover the latency of two multipliers, and channel counts divide evenly.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,10 @@ struct result_matrices {
   std::int64_t row_stride = 0, next = 0;
 };
 
-void matrix_products(const product_shape& shape, const left_matrices& a, const right_matrices& b,
-                     const result_matrices& c, bool accumulate);
+void matrix_products(const product_shape& shape,
+                     const left_matrices& a,
+                     const right_matrices& b,
+                     const result_matrices& c,
+                     bool accumulate);
 
 } // namespace troupe::kernels::avx512

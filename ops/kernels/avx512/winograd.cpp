@@ -10,10 +10,12 @@ namespace {
 constexpr int lanes = 16;
 constexpr int points = 36;
 
-int smaller(int a, int b) { return a < b ? a : b; }
+int smaller(int a, int b) {
+  return a < b ? a : b;
+}
 
-// Floats between two planes: an odd number of cache lines and not near a multiple of 4096 bytes, or the
-// 36 stores of one transform would fall into one set of the first-level cache.
+// Floats between two planes: an odd number of cache lines and not near a multiple of 4096 bytes, or
+// the 36 stores of one transform would fall into one set of the first-level cache.
 std::int64_t padded_plane(std::int64_t floats) {
   const std::int64_t lines = floats / lanes;
   return ((lines | 1) + (lines % 64 < 2 ? 2 : 0)) * lanes;
@@ -27,8 +29,8 @@ struct tile_position {
 template <class Visit>
 inline void for_each_tile(const winograd& w, int first, int last, Visit visit) {
   const int per_image = w.tile_rows * w.tile_columns;
-  tile_position at{first / per_image, first % per_image / w.tile_columns,
-                   first % per_image % w.tile_columns};
+  tile_position at{
+      first / per_image, first % per_image / w.tile_columns, first % per_image % w.tile_columns};
   for (int t = first; t < last; ++t) {
     visit(t - first, at);
     if (++at.column == w.tile_columns) {
@@ -41,13 +43,19 @@ inline void for_each_tile(const winograd& w, int first, int last, Visit visit) {
   }
 }
 
-inline const float* block_of(const winograd& w, const float* base, int image, int channels, int block) {
+inline const float*
+block_of(const winograd& w, const float* base, int image, int channels, int block) {
   return base + (std::int64_t{image} * (channels / lanes) + block) * w.height * w.width * lanes;
 }
 
 // planes[36][tile][channels] = B^T x B of each tile
 template <int Tile, int Kernel>
-void gather(const winograd& w, const float* input, int channels, int first, int last, float* planes,
+void gather(const winograd& w,
+            const float* input,
+            int channels,
+            int first,
+            int last,
+            float* planes,
             std::int64_t plane) {
   constexpr int padding = Kernel / 2;
   for (int block = 0; block < channels / lanes; ++block) {
@@ -86,10 +94,17 @@ void gather(const winograd& w, const float* input, int channels, int first, int 
 
 // output = A^T planes A + bias of each tile
 template <int Tile>
-void scatter(const winograd& w, const float* planes, std::int64_t plane, int channels, int first, int last,
-             const float* bias, float* output) {
+void scatter(const winograd& w,
+             const float* planes,
+             std::int64_t plane,
+             int channels,
+             int first,
+             int last,
+             const float* bias,
+             float* output) {
   for (int block = 0; block < channels / lanes; ++block) {
-    const vector offset = bias != nullptr ? _mm512_loadu_ps(bias + block * lanes) : _mm512_setzero_ps();
+    const vector offset =
+        bias != nullptr ? _mm512_loadu_ps(bias + block * lanes) : _mm512_setzero_ps();
     for_each_tile(w, first, last, [&](int t, tile_position at) {
       float* image = const_cast<float*>(block_of(w, output, at.image, channels, block));
       const float* in = planes + std::int64_t{t} * channels + block * lanes;
@@ -119,8 +134,13 @@ void scatter(const winograd& w, const float* planes, std::int64_t plane, int cha
 
 // planes = A dY A^T of each tile
 template <int Tile>
-void gather_gradient(const winograd& w, const float* gradient, int channels, int first, int last,
-                     float* planes, std::int64_t plane) {
+void gather_gradient(const winograd& w,
+                     const float* gradient,
+                     int channels,
+                     int first,
+                     int last,
+                     float* planes,
+                     std::int64_t plane) {
   for (int block = 0; block < channels / lanes; ++block) {
     for_each_tile(w, first, last, [&](int t, tile_position at) {
       const float* image = block_of(w, gradient, at.image, channels, block);
@@ -165,7 +185,8 @@ void transform(const float* weight, int rows, int columns, float* transformed) {
           vector sum = _mm512_setzero_ps();
           for (int x = 0; x < Kernel; ++x)
             sum = add_scaled(sum, matrix.g[b][x], half[a][x]);
-          _mm512_storeu_ps(transformed + (std::int64_t{a * 6 + b} * rows + row) * columns + column, sum);
+          _mm512_storeu_ps(transformed + (std::int64_t{a * 6 + b} * rows + row) * columns + column,
+                           sum);
         }
       }
     }
@@ -182,7 +203,8 @@ void transform_back(const float* transformed, int rows, int columns, float* weig
       for (int b = 0; b < 6; ++b) {
         vector in[6];
         for (int a = 0; a < 6; ++a)
-          in[a] = _mm512_loadu_ps(transformed + (std::int64_t{a * 6 + b} * rows + row) * columns + column);
+          in[a] = _mm512_loadu_ps(transformed + (std::int64_t{a * 6 + b} * rows + row) * columns +
+                                  column);
         for (int y = 0; y < Kernel; ++y) {
           vector sum = _mm512_setzero_ps();
           for (int a = 0; a < 6; ++a)
@@ -209,13 +231,19 @@ struct scratch_areas {
   float* gradient; // transformed gradient of the weight
 
   scratch_areas(const winograd& w, float* scratch)
-    : inputs(scratch), outputs(inputs + points * w.input_plane),
-      gradient(outputs + points * w.output_plane) {}
+      : inputs(scratch),
+        outputs(inputs + points * w.input_plane),
+        gradient(outputs + points * w.output_plane) {}
 };
 
 template <int Tile, int Kernel>
-void forward(const winograd& w, int n, const float* input, const float* transformed, const float* bias,
-             float* output, const scratch_areas& s) {
+void forward(const winograd& w,
+             int n,
+             const float* input,
+             const float* transformed,
+             const float* bias,
+             float* output,
+             const scratch_areas& s) {
   const int tiles = n * w.tile_rows * w.tile_columns;
   for (int first = 0; first < tiles; first += w.chunk) {
     const int last = smaller(tiles, first + w.chunk);
@@ -223,14 +251,19 @@ void forward(const winograd& w, int n, const float* input, const float* transfor
     matrix_products({last - first, w.outputs, w.inputs, points},
                     {s.inputs, w.inputs, 1, w.input_plane},
                     {transformed, w.outputs, std::int64_t{w.inputs} * w.outputs},
-                    {s.outputs, w.outputs, w.output_plane}, false);
+                    {s.outputs, w.outputs, w.output_plane},
+                    false);
     scatter<Tile>(w, s.outputs, w.output_plane, w.outputs, first, last, bias, output);
   }
 }
 
 template <int Tile, int Kernel>
-void input_gradient(const winograd& w, int n, const float* gradient, const float* transformed,
-                    float* result, const scratch_areas& s) {
+void input_gradient(const winograd& w,
+                    int n,
+                    const float* gradient,
+                    const float* transformed,
+                    float* result,
+                    const scratch_areas& s) {
   const int tiles = n * w.tile_rows * w.tile_columns;
   for (int first = 0; first < tiles; first += w.chunk) {
     const int last = smaller(tiles, first + w.chunk);
@@ -238,13 +271,18 @@ void input_gradient(const winograd& w, int n, const float* gradient, const float
     matrix_products({last - first, w.inputs, w.outputs, points},
                     {s.outputs, w.outputs, 1, w.output_plane},
                     {transformed, w.inputs, std::int64_t{w.inputs} * w.outputs},
-                    {s.inputs, w.inputs, w.input_plane}, false);
+                    {s.inputs, w.inputs, w.input_plane},
+                    false);
     scatter<Tile>(w, s.inputs, w.input_plane, w.inputs, first, last, nullptr, result);
   }
 }
 
 template <int Tile, int Kernel>
-void weight_gradient(const winograd& w, int n, const float* input, const float* gradient, float* result,
+void weight_gradient(const winograd& w,
+                     int n,
+                     const float* input,
+                     const float* gradient,
+                     float* result,
                      const scratch_areas& s) {
   const int tiles = n * w.tile_rows * w.tile_columns;
   for (int first = 0; first < tiles; first += w.chunk) {
@@ -254,7 +292,8 @@ void weight_gradient(const winograd& w, int n, const float* input, const float* 
     matrix_products({w.inputs, w.outputs, last - first, points},
                     {s.inputs, 1, w.inputs, w.input_plane},
                     {s.outputs, w.outputs, w.output_plane},
-                    {s.gradient, w.outputs, std::int64_t{w.inputs} * w.outputs}, first > 0);
+                    {s.gradient, w.outputs, std::int64_t{w.inputs} * w.outputs},
+                    first > 0);
   }
   transform_back<Kernel>(s.gradient, w.inputs, w.outputs, result);
 }
@@ -262,7 +301,8 @@ void weight_gradient(const winograd& w, int n, const float* input, const float* 
 } // namespace
 
 winograd plan_winograd(int kernel, int inputs, int outputs, int height, int width) {
-  // Measured: a wide optimum where a chunk's transforms take half of a second-level cache of 1 or 2 MiB.
+  // Measured: a wide optimum where a chunk's transforms take half of a second-level cache of 1 or 2
+  // MiB.
   constexpr std::int64_t bytes = 700'000;
   constexpr int rows = 8; // divides into register tiles
   winograd w;
@@ -275,8 +315,7 @@ winograd plan_winograd(int kernel, int inputs, int outputs, int height, int widt
   w.tile_rows = (height + w.tile - 1) / w.tile;
   w.tile_columns = (width + w.tile - 1) / w.tile;
   w.chunk = static_cast<int>(bytes / (std::int64_t{points} * (inputs + outputs) * 4)) / rows * rows;
-  if (w.chunk < rows)
-    w.chunk = rows;
+  if (w.chunk < rows) w.chunk = rows;
   w.input_plane = padded_plane(std::int64_t{w.chunk} * inputs);
   w.output_plane = padded_plane(std::int64_t{w.chunk} * outputs);
   w.transformed = std::int64_t{points} * inputs * outputs;
@@ -291,21 +330,29 @@ void transform_weight(const winograd& w, const float* weight, float* transformed
     transform<5>(weight, w.inputs, w.outputs, transformed);
 }
 
-void transform_weight_for_input(const winograd& w, const float* weight, float* transformed, float* scratch) {
+void transform_weight_for_input(const winograd& w,
+                                const float* weight,
+                                float* transformed,
+                                float* scratch) {
   const int taps = w.kernel * w.kernel;
   for (int i = 0; i < w.inputs; ++i) // scratch[outputs][rotated tap][inputs]
     for (int k = 0; k < taps; ++k)
       for (int o = 0; o < w.outputs; ++o)
         scratch[(std::int64_t{o} * taps + taps - 1 - k) * w.inputs + i] =
-          weight[(std::int64_t{i} * taps + k) * w.outputs + o];
+            weight[(std::int64_t{i} * taps + k) * w.outputs + o];
   if (w.kernel == 3)
     transform<3>(scratch, w.outputs, w.inputs, transformed);
   else
     transform<5>(scratch, w.outputs, w.inputs, transformed);
 }
 
-void winograd_forward(const winograd& w, int n, const float* input, const float* transformed,
-                      const float* bias, float* output, float* scratch) {
+void winograd_forward(const winograd& w,
+                      int n,
+                      const float* input,
+                      const float* transformed,
+                      const float* bias,
+                      float* output,
+                      float* scratch) {
   const scratch_areas s(w, scratch);
   if (w.kernel == 3)
     forward<4, 3>(w, n, input, transformed, bias, output, s);
@@ -313,8 +360,12 @@ void winograd_forward(const winograd& w, int n, const float* input, const float*
     forward<2, 5>(w, n, input, transformed, bias, output, s);
 }
 
-void winograd_input_gradient(const winograd& w, int n, const float* output_gradient,
-                             const float* transformed, float* result, float* scratch) {
+void winograd_input_gradient(const winograd& w,
+                             int n,
+                             const float* output_gradient,
+                             const float* transformed,
+                             float* result,
+                             float* scratch) {
   const scratch_areas s(w, scratch);
   if (w.kernel == 3)
     input_gradient<4, 3>(w, n, output_gradient, transformed, result, s);
@@ -322,8 +373,12 @@ void winograd_input_gradient(const winograd& w, int n, const float* output_gradi
     input_gradient<2, 5>(w, n, output_gradient, transformed, result, s);
 }
 
-void winograd_weight_gradient(const winograd& w, int n, const float* input, const float* output_gradient,
-                              float* result, float* scratch) {
+void winograd_weight_gradient(const winograd& w,
+                              int n,
+                              const float* input,
+                              const float* output_gradient,
+                              float* result,
+                              float* scratch) {
   const scratch_areas s(w, scratch);
   if (w.kernel == 3)
     weight_gradient<4, 3>(w, n, input, output_gradient, result, s);

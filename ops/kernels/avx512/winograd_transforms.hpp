@@ -1,6 +1,6 @@
-// The one-dimensional transforms of Winograd's algorithm for six points, each over 16 channels at once.
-// Two-dimensional ones apply them to columns, then to rows. Matrices as in Lavin & Gray 2016, section 4.3,
-// extended to 2 outputs of a kernel of 5.
+// The one-dimensional transforms of Winograd's algorithm for six points, each over 16 channels at
+// once. Two-dimensional ones apply them to columns, then to rows. Matrices as in Lavin & Gray 2016,
+// section 4.3, extended to 2 outputs of a kernel of 5.
 #pragma once
 
 #include <immintrin.h>
@@ -9,8 +9,14 @@ namespace troupe::kernels::avx512 {
 
 using vector = __m512;
 
-static inline vector add(vector a, vector b) { return _mm512_add_ps(a, b); }
-static inline vector subtract(vector a, vector b) { return _mm512_sub_ps(a, b); }
+static inline vector add(vector a, vector b) {
+  return _mm512_add_ps(a, b);
+}
+
+static inline vector subtract(vector a, vector b) {
+  return _mm512_sub_ps(a, b);
+}
+
 static inline vector add_scaled(vector a, float k, vector b) { // a + k b
   return _mm512_fmadd_ps(_mm512_set1_ps(k), b, a);
 }
@@ -63,7 +69,8 @@ static inline void gradient_transform(const vector* in, vector* out, int out_str
   }
 }
 
-// G: row i is scale_i * (1, p_i, p_i^2, ...) for the point p_i, the last one picks the highest power.
+// G: row i is scale_i * (1, p_i, p_i^2, ...) for the point p_i, the last one picks the highest
+// power.
 template <int Kernel>
 struct kernel_matrix {
   float g[6][Kernel] = {};

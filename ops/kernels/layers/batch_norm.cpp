@@ -1,12 +1,13 @@
-// Ioffe & Szegedy 2015, algorithm 1: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, per channel
-// over the microbatch (training) or with the running statistics (evaluation). A relu that follows is
-// computed in the same pass. Flat inputs are images of one pixel.
+// Ioffe & Szegedy 2015, algorithm 1: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta, per
+// channel over the microbatch (training) or with the running statistics (evaluation). A relu that
+// follows is computed in the same pass. Flat inputs are images of one pixel.
+#include "ops/error.hpp"
+#include "ops/kernels/layers/layers.hpp"
+#include "ops/kernels/own_kernels.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <variant>
-
-#include "ops/error.hpp"
-#include "ops/kernels/layers/layers.hpp"
 
 namespace troupe::kernels {
 
@@ -22,8 +23,7 @@ memory_desc image_desc(const memory_desc& desc) {
 }
 
 view image(builder& b, const view& v) {
-  if (v.desc().dims().size() != 2)
-    return v;
+  if (v.desc().dims().size() != 2) return v;
   return v.slot == view::external ? b.input_alias(image_desc(v.desc()))
                                   : b.alias(v, image_desc(v.desc()));
 }
@@ -31,8 +31,7 @@ view image(builder& b, const view& v) {
 // A flattened image is one channel per pixel here: its values must lie in PyTorch's order.
 view input_of(builder& b, int index, int source) {
   const view v = b.value(source);
-  if (b.node_at(index).output.rank() != 1 || v.desc().dims().size() == 2)
-    return v;
+  if (b.node_at(index).output.rank() != 1 || v.desc().dims().size() == 2) return v;
   const view plain = b.as(phase::forward, b.name(index, "input"), v, plain_desc(v.desc().dims()));
   const memory_desc flat = plain_desc(b.dims_of(index));
   return plain.slot == view::external ? b.input_alias(flat) : b.alias(plain, flat);
@@ -53,8 +52,13 @@ void add_measured_statistics(builder& b, int index, const view& mean, const view
   const auto count = static_cast<double>(values_per_channel(b, index));
   const auto unbiased = static_cast<float>(count / (count - 1));
   const auto n = static_cast<std::size_t>(channels.dims()[0]);
-  b.function(phase::backward, b.name(index, "statistics"), {mean, variance, mean_place, variance_place},
-             [=, from = mean.memory, from_variance = variance.memory, to = mean_place.memory,
+  b.function(phase::backward,
+             b.name(index, "statistics"),
+             {mean, variance, mean_place, variance_place},
+             [=,
+              from = mean.memory,
+              from_variance = variance.memory,
+              to = mean_place.memory,
               to_variance = variance_place.memory] {
                std::copy_n(floats(from), n, floats(to));
                for (std::size_t c = 0; c < n; ++c)
@@ -72,18 +76,21 @@ void build_batch_norm(builder& b, const unit& u) {
                  .where = "layer " + b.node_at(index).path,
                  .why = "microbatch 1 of flat inputs",
                  .help = "use microbatches of at least 2 samples"});
+  if (b.own_kernels() && own_batch_norm_refusal(b.node_at(index).output).empty()) {
+    build_own_batch_norm(b, u);
+    return;
+  }
 
   const view given = input_of(b, index, source);
   const view input = image(b, given);
   auto flags = normalization_flags::use_scale | normalization_flags::use_shift;
-  if (u.relu)
-    flags = flags | normalization_flags::fuse_norm_relu;
-  if (!b.training())
-    flags = flags | normalization_flags::use_global_stats;
+  if (u.relu) flags = flags | normalization_flags::fuse_norm_relu;
+  if (!b.training()) flags = flags | normalization_flags::use_global_stats;
   const forward::desc desc(b.forward_kind(), input.desc(), options.epsilon, flags);
   const forward::primitive_desc pd(desc, b.attributes(), cpu_engine());
 
-  const auto& parameters = b.node_at(index).parameters; // weight, bias, running mean, running variance
+  const auto& parameters =
+      b.node_at(index).parameters; // weight, bias, running mean, running variance
   const memory_desc channels = plain_desc({input.desc().dims()[1]});
   const view scale = b.parameter(parameters[0], nullptr, channels);
   const view shift = b.parameter(parameters[1], nullptr, channels);
@@ -103,7 +110,10 @@ void build_batch_norm(builder& b, const unit& u) {
     workspace = b.make(pd.workspace_desc());
     arguments.emplace_back(DNNL_ARG_WORKSPACE, *workspace);
   }
-  b.primitive(phase::forward, b.name(index, u.relu ? "relu forward" : "forward"), pd, forward(pd),
+  b.primitive(phase::forward,
+              b.name(index, u.relu ? "relu forward" : "forward"),
+              pd,
+              forward(pd),
               arguments);
   b.set_value(u.last(), output);
 
@@ -111,26 +121,27 @@ void build_batch_norm(builder& b, const unit& u) {
     const gradient g = b.gradient_as(u.last(), given.desc());
     const view output_gradient = image(b, g.value);
     const view result = g.owned ? g.value : b.make(given.desc());
-    const backward::desc back(dnnl::prop_kind::backward, input.desc(), input.desc(), options.epsilon,
-                              flags);
+    const backward::desc back(
+        dnnl::prop_kind::backward, input.desc(), input.desc(), options.epsilon, flags);
     const backward::primitive_desc back_pd(back, b.attributes(), cpu_engine(), pd);
     std::vector<builder::argument> back_arguments{
-      {DNNL_ARG_SRC, input},
-      {DNNL_ARG_MEAN, mean},
-      {DNNL_ARG_VARIANCE, variance},
-      {DNNL_ARG_DIFF_DST, output_gradient},
-      {DNNL_ARG_SCALE, scale},
-      {DNNL_ARG_SHIFT, shift},
-      {DNNL_ARG_DIFF_SRC, g.owned ? output_gradient : image(b, result)},
-      {DNNL_ARG_DIFF_SCALE, b.parameter_gradient(parameters[0], channels)},
-      {DNNL_ARG_DIFF_SHIFT, b.parameter_gradient(parameters[1], channels)}};
-    if (workspace)
-      back_arguments.emplace_back(DNNL_ARG_WORKSPACE, *workspace);
-    b.primitive(phase::backward, b.name(index, "gradients"), back_pd, backward(back_pd), back_arguments);
+        {DNNL_ARG_SRC, input},
+        {DNNL_ARG_MEAN, mean},
+        {DNNL_ARG_VARIANCE, variance},
+        {DNNL_ARG_DIFF_DST, output_gradient},
+        {DNNL_ARG_SCALE, scale},
+        {DNNL_ARG_SHIFT, shift},
+        {DNNL_ARG_DIFF_SRC, g.owned ? output_gradient : image(b, result)},
+        {DNNL_ARG_DIFF_SCALE, b.parameter_gradient(parameters[0], channels)},
+        {DNNL_ARG_DIFF_SHIFT, b.parameter_gradient(parameters[1], channels)}};
+    if (workspace) back_arguments.emplace_back(DNNL_ARG_WORKSPACE, *workspace);
+    b.primitive(
+        phase::backward, b.name(index, "gradients"), back_pd, backward(back_pd), back_arguments);
     add_measured_statistics(b, index, mean, variance);
     if (b.needs_gradient(source)) {
       const bool was_image = source_desc.dims().size() != given.desc().dims().size();
-      b.contribute(source, was_image ? b.alias(result, plain_desc(source_desc.dims())) : result, true);
+      b.contribute(
+          source, was_image ? b.alias(result, plain_desc(source_desc.dims())) : result, true);
     }
   });
 }

@@ -1,11 +1,11 @@
-// Srivastava et al. 2014, inverted: kept values are divided by the probability of being kept, so that
-// evaluation is the identity. The mask is a function of (seed, step, microbatch, node) and of the place
-// of a value in memory. It is kept as bytes for the gradient.
-#include <cmath>
-#include <variant>
-
+// Srivastava et al. 2014, inverted: kept values are divided by the probability of being kept, so
+// that evaluation is the identity. The mask is a function of (seed, step, microbatch, node) and of
+// the place of a value in memory. It is kept as bytes for the gradient.
 #include "ops/kernels/layers/layers.hpp"
 #include "ops/random.hpp"
+
+#include <cmath>
+#include <variant>
 
 namespace troupe::kernels {
 
@@ -13,8 +13,11 @@ namespace {
 
 constexpr int microbatch_shift = 16; // nodes are far fewer than 2^16
 
-void draw_mask(const microbatch_key& key, int index, float probability, std::uint8_t* mask, std::size_t n) {
-  const random_key draw{key.seed, random_purpose::dropout, key.step,
+void draw_mask(
+    const microbatch_key& key, int index, float probability, std::uint8_t* mask, std::size_t n) {
+  const random_key draw{key.seed,
+                        random_purpose::dropout,
+                        key.step,
                         (key.microbatch << microbatch_shift) | static_cast<std::uint32_t>(index)};
   const double scaled = std::ldexp(static_cast<double>(probability), 32);
   const auto dropped_below = static_cast<std::uint64_t>(scaled); // 2^32 drops everything
@@ -25,7 +28,8 @@ void draw_mask(const microbatch_key& key, int index, float probability, std::uin
   }
 }
 
-void scale_kept(const float* from, const std::uint8_t* mask, float scale, float* to, std::size_t n) {
+void scale_kept(
+    const float* from, const std::uint8_t* mask, float scale, float* to, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i)
     to[i] = mask[i] != 0 ? from[i] * scale : 0.0F;
 }
@@ -45,8 +49,10 @@ void build_dropout(builder& b, const unit& u) {
   const std::size_t n = float_count(desc);
   const view output = b.make(desc);
   const view mask =
-    b.make({{static_cast<dnnl::memory::dim>(n)}, dnnl::memory::data_type::u8, format::a});
-  b.function(phase::forward, b.name(index, "forward"), {input, output, mask},
+      b.make({{static_cast<dnnl::memory::dim>(n)}, dnnl::memory::data_type::u8, format::a});
+  b.function(phase::forward,
+             b.name(index, "forward"),
+             {input, output, mask},
              [=, key = b.key(), x = input.memory, y = output.memory, m = mask.memory] {
                auto* bytes = static_cast<std::uint8_t*>(m.get_data_handle());
                draw_mask(*key, index, probability, bytes, n);
@@ -54,15 +60,17 @@ void build_dropout(builder& b, const unit& u) {
              });
   b.set_value(index, output);
   b.on_backward([=, &b] {
-    if (!b.needs_gradient(source))
-      return;
+    if (!b.needs_gradient(source)) return;
     const gradient g = b.gradient_as(index, desc);
     const view result = g.owned ? g.value : b.make(desc);
-    b.function(phase::backward, b.name(index, "gradient"), {g.value, result, mask},
-               [=, dy = g.value.memory, dx = result.memory, m = mask.memory] {
-                 scale_kept(floats(dy), static_cast<std::uint8_t*>(m.get_data_handle()), scale,
-                            floats(dx), n);
-               });
+    b.function(
+        phase::backward,
+        b.name(index, "gradient"),
+        {g.value, result, mask},
+        [=, dy = g.value.memory, dx = result.memory, m = mask.memory] {
+          scale_kept(
+              floats(dy), static_cast<std::uint8_t*>(m.get_data_handle()), scale, floats(dx), n);
+        });
     b.contribute(source, result, true);
   });
 }

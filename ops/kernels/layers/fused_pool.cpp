@@ -1,9 +1,10 @@
 // [batch norm,] relu and 2x2 maximum pooling by the own kernel (ops/kernels/avx512/fused_pool.hpp).
-#include <variant>
-
 #include "ops/kernels/avx512/fused_pool.hpp"
+
 #include "ops/kernels/layers/layers.hpp"
 #include "ops/kernels/own_kernels.hpp"
+
+#include <variant>
 
 namespace troupe::kernels {
 
@@ -16,22 +17,29 @@ struct fused_pooling {
   unit u;
   int source;
   bool normalised;
-  avx512::pool_shape size;
+  avx512::image_shape size;
   float epsilon;
   view input, output, which, picked, mean, variance, scale, shift;
 
   std::string name(const char* what) const {
-    return b.name(u.first(), std::string(normalised ? "relu max_pool2d " : "max_pool2d ") + what) + " [fused]";
+    return b.name(u.first(), std::string(normalised ? "relu max_pool2d " : "max_pool2d ") + what) +
+           " [fused]";
   }
+
   int parameter(int which_one) const {
     return b.node_at(u.first()).parameters[static_cast<std::size_t>(which_one)];
   }
+
   memory_desc channels() const { return plain_desc({size.channels}); }
 
   // Resolved when it runs: parameters move with each bind.
   auto norm() const {
-    return [normalised = normalised, epsilon = epsilon, m = mean.memory, v = variance.memory,
-            a = scale.memory, c = shift.memory] {
+    return [normalised = normalised,
+            epsilon = epsilon,
+            m = mean.memory,
+            v = variance.memory,
+            a = scale.memory,
+            c = shift.memory] {
       return normalised ? avx512::normalisation{floats(m), floats(v), floats(a), floats(c), epsilon}
                         : avx512::normalisation{};
     };
@@ -55,7 +63,9 @@ void build_normalisation(fused_pooling& p) {
   p.mean = b.training() ? b.make(p.channels()) : running_mean;
   p.variance = b.training() ? b.make(p.channels()) : running_variance;
   if (b.training())
-    b.function(phase::forward, p.name("measure"), {p.input, p.mean, p.variance},
+    b.function(phase::forward,
+               p.name("measure"),
+               {p.input, p.mean, p.variance},
                [size = p.size, x = p.input.memory, m = p.mean.memory, v = p.variance.memory] {
                  avx512::measure(size, floats(x), floats(m), floats(v));
                });
@@ -63,8 +73,7 @@ void build_normalisation(fused_pooling& p) {
 
 void build_forward(fused_pooling& p) {
   builder& b = p.b;
-  if (p.normalised)
-    build_normalisation(p);
+  if (p.normalised) build_normalisation(p);
   const memory::dims dims = b.dims_of(p.u.last());
   p.output = b.make(blocked_desc(dims));
   std::vector<view> touches{p.input, p.output};
@@ -76,17 +85,23 @@ void build_forward(fused_pooling& p) {
       touches.insert(touches.end(), {p.picked, p.mean, p.variance});
     }
   }
-  b.function(phase::forward, p.name("forward"), touches,
-             [size = p.size, norm = p.norm(), x = p.input.memory, y = p.output.memory,
-              w = p.which.memory, s = p.picked.memory] {
-               avx512::pool_forward(size, norm(), floats(x), floats(y), bytes(w), floats_or_null(s));
+  b.function(phase::forward,
+             p.name("forward"),
+             touches,
+             [size = p.size,
+              norm = p.norm(),
+              x = p.input.memory,
+              y = p.output.memory,
+              w = p.which.memory,
+              s = p.picked.memory] {
+               avx512::pool_forward(
+                   size, norm(), floats(x), floats(y), bytes(w), floats_or_null(s));
              });
 }
 
 void build_backward(const fused_pooling& p) {
   builder& b = p.b;
-  if (!p.normalised && !b.needs_gradient(p.source))
-    return;
+  if (!p.normalised && !b.needs_gradient(p.source)) return;
   const gradient g = b.gradient_as(p.u.last(), p.output.desc());
   const view dx = b.make(p.input.desc());
   view scale_gradient, shift_gradient;
@@ -101,29 +116,40 @@ void build_backward(const fused_pooling& p) {
       touches.push_back(shift_gradient);
     }
   }
-  b.function(phase::backward, p.name("gradient"), touches,
-             [size = p.size, norm = p.norm(), x = p.input.memory, dy = g.value.memory,
-              w = p.which.memory, s = p.picked.memory, to = dx.memory, a = scale_gradient.memory,
+  b.function(phase::backward,
+             p.name("gradient"),
+             touches,
+             [size = p.size,
+              norm = p.norm(),
+              x = p.input.memory,
+              dy = g.value.memory,
+              w = p.which.memory,
+              s = p.picked.memory,
+              to = dx.memory,
+              a = scale_gradient.memory,
               c = shift_gradient.memory] {
-               avx512::pool_backward(size, norm(), floats(x), floats(dy), bytes(w), floats_or_null(s),
-                                     floats(to), floats_or_null(a), floats_or_null(c));
+               avx512::pool_backward(size,
+                                     norm(),
+                                     floats(x),
+                                     floats(dy),
+                                     bytes(w),
+                                     floats_or_null(s),
+                                     floats(to),
+                                     floats_or_null(a),
+                                     floats_or_null(c));
              });
-  if (p.normalised)
-    add_measured_statistics(b, p.u.first(), p.mean, p.variance);
-  if (b.needs_gradient(p.source))
-    b.contribute(p.source, dx, true);
+  if (p.normalised) add_measured_statistics(b, p.u.first(), p.mean, p.variance);
+  if (b.needs_gradient(p.source)) b.contribute(p.source, dx, true);
 }
 
 } // namespace
 
 std::string fused_pool_refusal(const max_pool2d& options, const shape& input) {
   constexpr int lanes = 16;
-  if (input.rank() != 3)
-    return "not an image";
+  if (input.rank() != 3) return "not an image";
   if (options.kernel != 2 || (options.stride != 0 && options.stride != 2) || options.padding != 0)
     return "not a pooling of 2x2";
-  if (input[0] % lanes != 0)
-    return "channels are no multiple of 16";
+  if (input[0] % lanes != 0) return "channels are no multiple of 16";
   return {};
 }
 
@@ -135,9 +161,12 @@ void build_fused_pool(builder& b, const unit& u) {
                   .u = u,
                   .source = source,
                   .normalised = normalised,
-                  .size = {static_cast<int>(b.microbatch()), static_cast<int>(in[0]),
-                           static_cast<int>(in[1]), static_cast<int>(in[2])},
-                  .epsilon = normalised ? std::get<batch_norm>(b.node_at(index).options).epsilon : 0.0F};
+                  .size = {static_cast<int>(b.microbatch()),
+                           static_cast<int>(in[0]),
+                           static_cast<int>(in[1]),
+                           static_cast<int>(in[2])},
+                  .epsilon =
+                      normalised ? std::get<batch_norm>(b.node_at(index).options).epsilon : 0.0F};
   p.input = b.as(phase::forward, p.name("input"), b.value(source), blocked_desc(b.dims_of(source)));
   build_forward(p);
   b.set_value(u.last(), p.output);

@@ -18,8 +18,8 @@ void build_flatten(builder& b, const unit& u);
 // The gradient before a fused relu whose output is `output`: in place where the gradient is owned.
 gradient relu_gradient(builder& b, int index, const view& output, gradient g);
 
-// What a batch norm measured, written where its statistics lie in the gradient block: the mean, and the
-// unbiased variance n / (n - 1) * `variance` that torch's running variance follows.
+// What a batch norm measured, written where its statistics lie in the gradient block: the mean, and
+// the unbiased variance n / (n - 1) * `variance` that torch's running variance follows.
 void add_measured_statistics(builder& b, int index, const view& mean, const view& variance);
 
 } // namespace troupe::kernels

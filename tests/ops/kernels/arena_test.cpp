@@ -1,10 +1,10 @@
 #include "ops/kernels/arena.hpp"
 
+#include "ops/random.hpp"
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
-
-#include "ops/random.hpp"
 
 using namespace troupe;
 using namespace troupe::kernels;

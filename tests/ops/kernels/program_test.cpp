@@ -1,11 +1,11 @@
+#include "ops/kernels/support.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
-
-#include "ops/kernels/support.hpp"
 
 using namespace troupe;
 using namespace troupe::kernel_tests;
@@ -14,8 +14,7 @@ namespace {
 
 network residual_network() {
   for (network& n : networks()) {
-    if (n.name == "residuals")
-      return n;
+    if (n.name == "residuals") return n;
   }
   return {};
 }
@@ -25,9 +24,12 @@ bool equal_bits(const tensor& a, const tensor& b) {
 }
 
 bool equal_bits(const step_result& a, const step_result& b) {
-  return a.loss.sum == b.loss.sum && a.output == b.output
-         && std::equal(a.gradients.begin(), a.gradients.end(), b.gradients.begin(), b.gradients.end(),
-                       [](const tensor& x, const tensor& y) { return equal_bits(x, y); });
+  return a.loss.sum == b.loss.sum && a.output == b.output &&
+         std::equal(a.gradients.begin(),
+                    a.gradients.end(),
+                    b.gradients.begin(),
+                    b.gradients.end(),
+                    [](const tensor& x, const tensor& y) { return equal_bits(x, y); });
 }
 
 step_result compile_and_run(const network& n, const graph& g) {
@@ -35,10 +37,12 @@ step_result compile_and_run(const network& n, const graph& g) {
   return run_step(*p, n, g, pack(p->layout(), plain_parameters(n, g)), {1, 2, 3});
 }
 
-double loss_at(program& p, const network& n, const graph& g,
+double loss_at(program& p,
+               const network& n,
+               const graph& g,
                const std::vector<std::vector<float>>& plain) {
-  return run_step(p, n, g, pack(p.layout(), plain), {5, 6, 7}).loss.sum
-         / static_cast<double>(n.microbatch);
+  return run_step(p, n, g, pack(p.layout(), plain), {5, 6, 7}).loss.sum /
+         static_cast<double>(n.microbatch);
 }
 
 // Along a random direction, so that one number checks all gradients of a parameter.
@@ -49,8 +53,7 @@ void check_finite_differences(const network& n) {
   const auto plain = plain_parameters(n, g);
   const step_result r = run_step(*p, n, g, pack(p->layout(), plain), {5, 6, 7});
   for (std::size_t i = 0; i < plain.size(); ++i) {
-    if (g.parameters[i].kind != parameter_kind::trainable)
-      continue;
+    if (g.parameters[i].kind != parameter_kind::trainable) continue;
     INFO(g.parameters[i].name);
     const auto gradient = plain_values(p->layout(), static_cast<int>(i), r.gradients);
     double norm = 0;
@@ -76,15 +79,20 @@ void check_finite_differences(const network& n) {
 
 TEST_CASE("gradients are the slopes of the loss, for every layer") {
   for (const network& n : networks()) {
-    const bool kinks = n.name == "convolutions" || n.name == "small_vgg" || n.name == "small_lenet"
-                       || n.name == "small_cnn" || n.name == "residuals" || n.name == "batch_norms";
-    if (!kinks) // relu and maximum have no slope where a step crosses a kink: reference_test has those
+    const bool kinks = n.name == "convolutions" || n.name == "small_vgg" ||
+                       n.name == "small_lenet" || n.name == "small_cnn" || n.name == "residuals" ||
+                       n.name == "batch_norms";
+    if (!kinks) // relu and maximum have no slope where a step crosses a kink: reference_test has
+                // those
       check_finite_differences(n);
   }
-  check_finite_differences({"dropped", {12}, 9,
-                            sequential(dense{16}, tanh_activation{}, dropout{0.4F}, dense{4})});
-  check_finite_differences({"dropped_image", {2, 6, 6}, 5,
-                            sequential(conv2d{16, 3, 1, 1}, sigmoid{}, dropout{0.3F}, flatten{}, dense{3})});
+  check_finite_differences(
+      {"dropped", {12}, 9, sequential(dense{16}, tanh_activation{}, dropout{0.4F}, dense{4})});
+  check_finite_differences(
+      {"dropped_image",
+       {2, 6, 6},
+       5,
+       sequential(conv2d{16, 3, 1, 1}, sigmoid{}, dropout{0.3F}, flatten{}, dense{3})});
 }
 
 TEST_CASE("the same step gives the same bits, again and in another program") {
@@ -212,7 +220,9 @@ TEST_CASE("dropout follows its key") {
   const graph g = build_graph(n.layers, n.input);
   const auto p = compile_cpu(g, {.microbatch = n.microbatch});
   const auto parameters = pack(p->layout(), plain_parameters(n, g));
-  const auto output = [&](const microbatch_key& key) { return run_step(*p, n, g, parameters, key).output; };
+  const auto output = [&](const microbatch_key& key) {
+    return run_step(*p, n, g, parameters, key).output;
+  };
   CHECK(output({1, 1, 0}) == output({1, 1, 0}));
   CHECK(output({1, 1, 0}) != output({1, 1, 1}));
   CHECK(output({1, 1, 0}) != output({1, 2, 0}));
@@ -244,7 +254,8 @@ TEST_CASE("an evaluation program reads any layout") {
     const auto trained = compile_cpu(g, {.microbatch = n.microbatch});
     const auto evaluate = [&](const parameter_layout* layout) {
       const auto p = compile_cpu(
-        g, {.microbatch = n.microbatch, .training = false, .layout = layout, .own_kernels = false});
+          g,
+          {.microbatch = n.microbatch, .training = false, .layout = layout, .own_kernels = false});
       p->bind(pack(p->layout(), plain));
       p->forward(input_of(n), {});
       return std::vector<float>(p->output().begin(), p->output().end());

@@ -1,15 +1,15 @@
-// Networks, parameters and inputs of the kernel tests. Values are a hash of a name and an index, the
-// same as in tests/data/make_layer_reference.py.
+// Networks, parameters and inputs of the kernel tests. Values are a hash of a name and an index,
+// the same as in tests/data/make_layer_reference.py.
 #pragma once
+
+#include "ops/graph.hpp"
+#include "ops/program.hpp"
 
 #include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "ops/graph.hpp"
-#include "ops/program.hpp"
 
 namespace troupe::kernel_tests {
 
@@ -36,20 +36,48 @@ inline std::vector<network> networks() {
     return conv2d{channels, kernel, stride, padding, groups, bias};
   };
   std::vector<network> all;
-  all.push_back({"convolutions", {3, 9, 9}, 4,
-                 sequential(conv(8, 3, 1, 1, 1, true), relu{}, conv(8, 3, 2, 1, 2, false),
-                            leaky_relu{0.1F}, conv(6, 2, 1, 0, 1, true), flatten{}, dense{5})});
-  all.push_back({"pools", {4, 11, 11}, 3,
-                 sequential(conv(6, 3, 1, 1, 1, true), max_pool2d{3, 2, 1}, conv(16, 3, 1, 1, 1, true),
-                            tanh_activation{}, average_pool2d{2, 2, 1}, conv(5, 1, 1, 0, 1, true),
-                            global_average_pool{}, flatten{}, dense{4})});
-  all.push_back({"batch_norms", {3, 8, 8}, 6,
-                 sequential(conv(16, 3, 1, 1, 1, false), batch_norm{}, relu{}, max_pool2d{2},
-                            conv(5, 3, 1, 1, 1, true), batch_norm{}, flatten{}, dense{7}, batch_norm{},
-                            sigmoid{}, dense{3})});
+  all.push_back({"convolutions",
+                 {3, 9, 9},
+                 4,
+                 sequential(conv(8, 3, 1, 1, 1, true),
+                            relu{},
+                            conv(8, 3, 2, 1, 2, false),
+                            leaky_relu{0.1F},
+                            conv(6, 2, 1, 0, 1, true),
+                            flatten{},
+                            dense{5})});
+  all.push_back({"pools",
+                 {4, 11, 11},
+                 3,
+                 sequential(conv(6, 3, 1, 1, 1, true),
+                            max_pool2d{3, 2, 1},
+                            conv(16, 3, 1, 1, 1, true),
+                            tanh_activation{},
+                            average_pool2d{2, 2, 1},
+                            conv(5, 1, 1, 0, 1, true),
+                            global_average_pool{},
+                            flatten{},
+                            dense{4})});
+  all.push_back({"batch_norms",
+                 {3, 8, 8},
+                 6,
+                 sequential(conv(16, 3, 1, 1, 1, false),
+                            batch_norm{},
+                            relu{},
+                            max_pool2d{2},
+                            conv(5, 3, 1, 1, 1, true),
+                            batch_norm{},
+                            flatten{},
+                            dense{7},
+                            batch_norm{},
+                            sigmoid{},
+                            dense{3})});
   const auto block = [&](int channels, int stride) {
-    return std::vector<layer>{conv(channels, 3, stride, 1, 1, false), batch_norm{}, relu{},
-                              conv(channels, 3, 1, 1, 1, false), batch_norm{}};
+    return std::vector<layer>{conv(channels, 3, stride, 1, 1, false),
+                              batch_norm{},
+                              relu{},
+                              conv(channels, 3, 1, 1, 1, false),
+                              batch_norm{}};
   };
   residual narrow, wide, plain;
   narrow.body = block(16, 1);
@@ -58,23 +86,78 @@ inline std::vector<network> networks() {
   wide.shortcut = {conv(32, 1, 2, 0, 1, false), batch_norm{}};
   wide.relu_after = true;
   plain.body = {conv(32, 3, 1, 1, 1, true)};
-  all.push_back({"residuals", {3, 8, 8}, 5,
-                 sequential(conv(16, 3, 1, 1, 1, false), batch_norm{}, relu{}, narrow, wide, plain,
-                            global_average_pool{}, flatten{}, dense{4})});
-  all.push_back({"activations", {10}, 7,
-                 sequential(dense{12}, tanh_activation{}, dense{9}, sigmoid{}, dense{8},
-                            leaky_relu{0.2F}, batch_norm{}, relu{}, dense{3, false})});
-  all.push_back({"small_vgg", {1, 13, 13}, 4,
-                 sequential(conv(16, 5, 1, 2, 1, true), relu{}, max_pool2d{2}, conv(32, 3, 1, 1, 1, true),
-                            relu{}, conv(32, 3, 1, 1, 1, true), relu{}, max_pool2d{2}, flatten{},
+  all.push_back({"residuals",
+                 {3, 8, 8},
+                 5,
+                 sequential(conv(16, 3, 1, 1, 1, false),
+                            batch_norm{},
+                            relu{},
+                            narrow,
+                            wide,
+                            plain,
+                            global_average_pool{},
+                            flatten{},
+                            dense{4})});
+  residual inner, outer;
+  inner.body = {conv(16, 3, 1, 1, 1, true), batch_norm{}};
+  outer.body = {conv(16, 1, 1, 0, 1, true), inner};
+  outer.shortcut = {conv(16, 1, 1, 0, 1, true)};
+  all.push_back({"nested",
+                 {3, 6, 7},
+                 4,
+                 sequential(conv(16, 3, 1, 1, 1, true), outer, relu{}, flatten{}, dense{3})});
+  all.push_back({"activations",
+                 {10},
+                 7,
+                 sequential(dense{12},
+                            tanh_activation{},
+                            dense{9},
+                            sigmoid{},
+                            dense{8},
+                            leaky_relu{0.2F},
+                            batch_norm{},
+                            relu{},
+                            dense{3, false})});
+  all.push_back({"small_vgg",
+                 {1, 13, 13},
+                 4,
+                 sequential(conv(16, 5, 1, 2, 1, true),
+                            relu{},
+                            max_pool2d{2},
+                            conv(32, 3, 1, 1, 1, true),
+                            relu{},
+                            conv(32, 3, 1, 1, 1, true),
+                            relu{},
+                            max_pool2d{2},
+                            flatten{},
                             dense{6})});
-  all.push_back({"small_lenet", {1, 15, 15}, 4,
-                 sequential(conv(16, 5, 1, 2, 1, true), relu{}, max_pool2d{2}, conv(48, 5, 1, 2, 1, true),
-                            relu{}, max_pool2d{2}, flatten{}, dense{24}, relu{}, dense{5})});
-  all.push_back({"small_cnn", {1, 15, 14}, 6,
-                 sequential(conv(16, 3, 1, 1, 1, false), batch_norm{}, relu{}, max_pool2d{2},
-                            conv(48, 3, 1, 1, 1, false), batch_norm{}, relu{}, max_pool2d{2}, flatten{},
-                            batch_norm{}, dense{5})});
+  all.push_back({"small_lenet",
+                 {1, 15, 15},
+                 4,
+                 sequential(conv(16, 5, 1, 2, 1, true),
+                            relu{},
+                            max_pool2d{2},
+                            conv(48, 5, 1, 2, 1, true),
+                            relu{},
+                            max_pool2d{2},
+                            flatten{},
+                            dense{24},
+                            relu{},
+                            dense{5})});
+  all.push_back({"small_cnn",
+                 {1, 15, 14},
+                 6,
+                 sequential(conv(16, 3, 1, 1, 1, false),
+                            batch_norm{},
+                            relu{},
+                            max_pool2d{2},
+                            conv(48, 3, 1, 1, 1, false),
+                            batch_norm{},
+                            relu{},
+                            max_pool2d{2},
+                            flatten{},
+                            batch_norm{},
+                            dense{5})});
   return all;
 }
 
@@ -88,12 +171,12 @@ inline std::vector<std::vector<float>> plain_parameters(const network& n, const 
   for (const parameter_spec& spec : g.parameters) {
     std::vector<float> values(static_cast<std::size_t>(spec.dims.elements()));
     const double scale =
-      spec.dims.rank() > 1
-        ? 1.5 / std::sqrt(static_cast<double>(spec.dims.elements() / spec.dims[0]))
-        : 0.3;
+        spec.dims.rank() > 1
+            ? 1.5 / std::sqrt(static_cast<double>(spec.dims.elements() / spec.dims[0]))
+            : 0.3;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const double v = value_of(n.name + "." + spec.name, static_cast<std::uint32_t>(i));
-      values[i] = spec.dims.rank() > 1                   ? static_cast<float>(v * scale)
+      values[i] = spec.dims.rank() > 1                  ? static_cast<float>(v * scale)
                   : ends_with(spec.name, "running_var") ? static_cast<float>(1 + 0.5 * v)
                   : ends_with(spec.name, "weight")      ? static_cast<float>(1 + 0.3 * v)
                                                         : static_cast<float>(v * 0.3);
@@ -128,10 +211,12 @@ inline tensor labels_of(const network& n, std::int64_t classes) {
 class collected final : public gradient_sink {
 public:
   explicit collected(std::size_t blocks) : gradients(blocks) {}
+
   void on_gradient(int block, tensor gradient) override {
     order.push_back(block);
     gradients[static_cast<std::size_t>(block)] = std::move(gradient);
   }
+
   std::vector<tensor> gradients;
   std::vector<int> order;
 };
@@ -143,13 +228,17 @@ struct step_result {
 };
 
 // Forward, loss and backward with normaliser = microbatch.
-inline step_result run_step(program& p, const network& n, const graph& g,
-                            const std::vector<tensor>& parameters, const microbatch_key& key = {}) {
+inline step_result run_step(program& p,
+                            const network& n,
+                            const graph& g,
+                            const std::vector<tensor>& parameters,
+                            const microbatch_key& key = {}) {
   p.bind(parameters);
   p.forward(input_of(n), key);
   step_result r;
   r.output.assign(p.output().begin(), p.output().end());
-  r.loss = p.compute_loss(softmax_cross_entropy{}, labels_of(n, g.output().elements()),
+  r.loss = p.compute_loss(softmax_cross_entropy{},
+                          labels_of(n, g.output().elements()),
                           static_cast<double>(n.microbatch));
   collected sink(p.layout().blocks.size());
   p.backward(sink);

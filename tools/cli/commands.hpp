@@ -1,0 +1,20 @@
+// The commands of the program. Each returns an exit code; results go to stdout, talk to stderr.
+#pragma once
+
+#include "cli/command_line.hpp"
+
+#include <string>
+#include <vector>
+
+namespace troupe::cli {
+
+int train(const command_line& line);
+int plan(const command_line& line);
+int eval(const command_line& line);
+int bench(const command_line& line);
+int doctor(const command_line& line);
+
+// The whole program: parses, runs, reports mistakes.
+int run_program(const std::vector<std::string>& words);
+
+} // namespace troupe::cli

@@ -1,0 +1,121 @@
+#include "cli/help.hpp"
+
+#include "ops/program.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <map>
+
+namespace troupe::cli {
+
+namespace {
+
+const std::map<std::string, std::string>& summaries() {
+  static const std::map<std::string, std::string> texts = {
+      {"train", "train a network"},
+      {"plan", "show layers, wiring, cost and every mistake of a training; run nothing"},
+      {"eval", "loss and accuracy of saved weights"},
+      {"bench", "images per second on this machine"},
+      {"doctor", "what this machine has: versions, kernels, cores, data sets"},
+  };
+  return texts;
+}
+
+std::string examples_of(const std::string& command) {
+  if (command.empty())
+    return R"(Trains neural networks with actors. A worker may be killed in mid-step: the result is the same.
+
+Examples:
+  troupe train                                     a CNN on Fashion-MNIST, two replicas
+  troupe train --kill layer_shard/1/0@step=30      the same, with a death; the digest is equal
+  troupe plan --model resnet20 --replicas 4        what a training would do and cost
+  troupe eval --load weights.safetensors           how good saved weights are
+  troupe COMMAND --help                            options of a command
+)";
+  if (command == "train" || command == "plan")
+    return fmt::format(R"({0}
+
+Examples:
+  troupe {1}
+  troupe {1} --model lenet --epochs 3 --save lenet.safetensors
+  troupe {1} --model resnet20 --augment flip,shift:2 --replicas 2 --microbatches 4
+  troupe {1} --optimizer adamw --learning-rate 0.001 --weight-decay 0.01
+  troupe {1} --data my-folder --validation 0.1 --class-weights balanced
+  troupe {1} --kill data_loader@step=10 --kill layer_shard/1/0@step=30
+  troupe {1} --resume runs/2026-01-31-fashion-mnist-cnn-1
+  troupe {1} --config job.toml --seed 2
+
+A value is taken from the flag, else from TROUPE_<NAME> in the environment, else from --config,
+else it is the default in brackets. Ctrl-C finishes the step and saves; twice ends at once.
+)",
+                       command == "train"
+                           ? "Trains a network; what is printed at the end goes to stdout."
+                           : "Checks a training and shows what it would be.",
+                       command);
+  if (command == "eval")
+    return R"(Loss and accuracy of saved weights on the test images.
+
+Examples:
+  troupe eval --model lenet --load lenet.safetensors
+  troupe eval --load runs/2026-01-31-fashion-mnist-cnn-1/checkpoints/step-1000.safetensors --classes
+)";
+  if (command == "bench")
+    return R"(Images per second of whole training steps. Rounds over all measurements alternate, and
+the median counts, so that a busy machine slows all alike.
+
+Examples:
+  troupe bench
+  troupe bench --models cnn --batch 32,128 --replicas 1,2 --repeat 9
+  troupe bench --peers ../peers                    ratios to PyTorch, measured in the same rounds
+)";
+  return "What this machine has.\n";
+}
+
+class examples_first : public CLI::Formatter {
+public:
+  explicit examples_first(std::string command) : command_(std::move(command)) { column_width(38); }
+
+  std::string make_description(const CLI::App*) const override {
+    return examples_of(command_) + "\n";
+  }
+
+  // A flag is shown as --[no-]name.
+  std::string make_option_name(const CLI::Option* option, bool positional) const override {
+    if (option->get_items_expected_max() > 0 || option->get_lnames().size() < 2)
+      return Formatter::make_option_name(option, positional);
+    return "--[no-]" + option->get_lnames().front();
+  }
+
+private:
+  std::string command_;
+};
+
+} // namespace
+
+std::string command_summary(const std::string& command) {
+  const auto at = summaries().find(command);
+  return at == summaries().end() ? "" : at->second;
+}
+
+std::shared_ptr<CLI::FormatterBase> help_formatter(const std::string& command) {
+  return std::make_shared<examples_first>(command);
+}
+
+std::string version_text() {
+  return "troupe " TROUPE_VERSION;
+}
+
+std::string header_text() {
+#if defined(__clang__)
+  std::string out =
+      fmt::format("{}  clang {}.{}", version_text(), __clang_major__, __clang_minor__);
+#else
+  std::string out = fmt::format("{}  gcc {}.{}", version_text(), __GNUC__, __GNUC_MINOR__);
+#endif
+  for (const std::string& line : describe_cpu_backend())
+    out += "  " + line;
+  return out;
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,73 @@
+#include "cli/mistakes.hpp"
+#include "cli/train_options.hpp"
+
+#include <utility>
+
+namespace troupe::cli {
+
+namespace {
+
+bool starts(const std::string& text, const char* with) {
+  return text.rfind(with, 0) == 0;
+}
+
+// A misspelt name is a usage mistake, an absent package one of the environment; anything else means
+// that a file is damaged.
+exit_code code_of(const error_text& text) {
+  if (text.help.find("apt install") != std::string::npos) return exit_environment;
+  for (const char* usage : {"unknown data", "validation", "data \"", "no data set in"})
+    if (starts(text.what, usage)) return exit_usage;
+  return exit_failed;
+}
+
+} // namespace
+
+data_split load_data_of(const std::string& spec,
+                        double validation,
+                        std::uint64_t seed,
+                        const std::string& where) {
+  try {
+    return split_validation(load_data(spec, seed), validation, seed);
+  } catch (const error& e) {
+    error_text text = e.text();
+    if (text.where.empty()) text.where = where.empty() ? "--data " + spec : where;
+    const exit_code code = code_of(text);
+    throw mistakes(std::move(text), code);
+  }
+}
+
+std::vector<float> balanced_weights(const dataset& data) {
+  const auto classes = static_cast<std::size_t>(data.classes);
+  std::vector<std::int64_t> count(classes, 0);
+  for (const std::uint8_t label : data.labels)
+    ++count[label];
+  std::vector<float> out(classes, 0.0F);
+  for (std::size_t c = 0; c < classes; ++c)
+    if (count[c] > 0)
+      out[c] = static_cast<float>(static_cast<double>(data.size()) /
+                                  (static_cast<double>(classes) * static_cast<double>(count[c])));
+  return out;
+}
+
+job job_of(const train_options& o, data_split data) {
+  softmax_cross_entropy loss{.class_weights = o.class_weights,
+                             .label_smoothing = o.label_smoothing};
+  if (o.balanced_weights) loss.class_weights = balanced_weights(*data.train);
+  job out;
+  out.model = model_by_name(o.model, data.train->classes);
+  out.data = std::move(data);
+  out.loss = std::move(loss);
+  out.optimizer = o.optimizer;
+  out.learning_rate = o.learning_rate;
+  out.augment = o.augment;
+  out.batch = o.batch;
+  out.microbatches = o.microbatches;
+  out.epochs = o.epochs;
+  out.steps = o.steps;
+  out.shuffle = o.shuffle;
+  out.balanced_sampling = o.balanced_sampling;
+  out.seed = o.seed;
+  return out;
+}
+
+} // namespace troupe::cli

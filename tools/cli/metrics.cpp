@@ -1,0 +1,146 @@
+#include "cli/metrics.hpp"
+
+#include "cli/mistakes.hpp"
+#include "ops/digest.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cerrno>
+#include <cstring>
+#include <variant>
+
+namespace troupe::cli {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string line_of(const json& object) {
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json json_of(const step_event& e) {
+  return {{"event", "step"},
+          {"step", e.step},
+          {"loss", e.loss},
+          {"accuracy", e.accuracy},
+          {"seconds", e.seconds},
+          {"digest", digest_text(e.digest)}};
+}
+
+json json_of(const epoch_event& e) {
+  return {{"event", "epoch"},
+          {"epoch", e.epoch},
+          {"train_loss", e.train_loss},
+          {"train_accuracy", e.train_accuracy},
+          {"test_loss", e.test_loss},
+          {"test_accuracy", e.test_accuracy},
+          {"validation_loss", e.validation_loss},
+          {"validation_accuracy", e.validation_accuracy},
+          {"images_per_second", e.images_per_second},
+          {"digest", digest_text(e.digest)}};
+}
+
+json json_of(const fault_event& e) {
+  return {{"event", "fault"},
+          {"who", e.who.text()},
+          {"incarnation", e.now},
+          {"step", e.step},
+          {"reason", e.reason},
+          {"recovery_ms", e.recovery_ms}};
+}
+
+json json_of(const saved_event& e) {
+  return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
+}
+
+std::ofstream opened(const std::string& path, const std::string& where, bool append) {
+  std::ofstream out(path, append ? std::ios::app : std::ios::trunc);
+  if (!out)
+    throw mistakes({.what = "cannot write " + path,
+                    .where = where,
+                    .why = std::strerror(errno), // NOLINT(concurrency-mt-unsafe): one thread
+                    .help = "choose a path in a folder that exists and that you may write"},
+                   exit_environment);
+  return out;
+}
+
+} // namespace
+
+std::string json_line(const start_facts& f) {
+  return line_of({{"event", "start"},
+                  {"version", f.version},
+                  {"model", f.model},
+                  {"data", f.data},
+                  {"train_images", f.train_images},
+                  {"wiring", f.wiring},
+                  {"replicas", f.replicas},
+                  {"batch", f.batch},
+                  {"microbatches", f.microbatches},
+                  {"steps", f.steps},
+                  {"optimizer", f.optimizer},
+                  {"learning_rate", f.learning_rate},
+                  {"seed", f.seed}});
+}
+
+std::string json_line(const run_event& e) {
+  return line_of(std::visit([](const auto& event) { return json_of(event); }, e));
+}
+
+std::string end_json(const run_result& r, bool tested) {
+  json out = {{"event", "end"},
+              {"test_accuracy", r.test_accuracy},
+              {"test_loss", r.test_loss},
+              {"train_loss", r.train_loss},
+              {"train_accuracy", r.train_accuracy},
+              {"images_per_second", r.images_per_second},
+              {"seconds", r.seconds},
+              {"steps", r.steps},
+              {"epochs", r.epochs},
+              {"restarts", r.restarts},
+              {"peak_memory_bytes", r.peak_memory_bytes},
+              {"parameter_digest", digest_text(r.parameter_digest)},
+              {"interrupted", r.interrupted}};
+  if (!tested) out["test_accuracy"] = out["test_loss"] = nullptr;
+  return line_of(out);
+}
+
+std::string failed_json(const std::string& why) {
+  return line_of({{"event", "failed"}, {"why", why}});
+}
+
+std::string log_json(double seconds, const std::string& message) {
+  return line_of({{"seconds", seconds}, {"message", message}});
+}
+
+metrics::metrics(const std::string& path,
+                 const run_folder& folder,
+                 bool append,
+                 std::int64_t digest_every)
+    : digest_every_(digest_every) {
+  if (!path.empty()) metrics_.push_back(opened(path, "--metrics " + path, append));
+  if (!folder.kept()) return;
+  metrics_.push_back(opened(folder.file("metrics.jsonl"), "the run folder", true));
+  events_ = opened(folder.file("events.jsonl"), "the run folder", true);
+  log_ = opened(folder.file("log.jsonl"), "the run folder", true);
+}
+
+void metrics::write(const run_event& e) {
+  const auto* step = std::get_if<step_event>(&e);
+  if (step != nullptr && (digest_every_ <= 0 || step->step % digest_every_ != 0)) return;
+  write_line(json_line(e), step == nullptr);
+}
+
+void metrics::write_line(const std::string& line, bool event) {
+  const std::lock_guard hold(mutex_);
+  for (std::ofstream& file : metrics_)
+    file << line << '\n' << std::flush;
+  if (event && events_.is_open()) events_ << line << '\n' << std::flush;
+}
+
+void metrics::log(double seconds, const std::string& message) {
+  const std::lock_guard hold(mutex_);
+  if (log_.is_open()) log_ << log_json(seconds, message) << '\n' << std::flush;
+}
+
+} // namespace troupe::cli

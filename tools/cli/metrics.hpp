@@ -1,0 +1,49 @@
+// What a run reports as JSON: one object a line, the last one "end" (or "failed").
+#pragma once
+
+#include "cli/run_folder.hpp"
+#include "troupe/cluster.hpp"
+
+#include <cstdint>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace troupe::cli {
+
+struct start_facts {
+  std::string model, data, wiring, optimizer, learning_rate, version;
+  std::int64_t batch = 0, steps = 0, train_images = 0;
+  std::uint32_t microbatches = 1;
+  int replicas = 1;
+  std::uint64_t seed = 0;
+};
+
+std::string json_line(const start_facts& f);
+std::string json_line(const run_event& e);
+std::string end_json(const run_result& r, bool tested);
+std::string failed_json(const std::string& why);
+std::string log_json(double seconds, const std::string& message);
+
+// Writes the lines to --metrics and to the run folder. Thread-safe; each line is flushed.
+class metrics {
+public:
+  // Throws mistakes where a file cannot be opened. A resumed run goes on at the end of its files.
+  metrics(const std::string& path,
+          const run_folder& folder,
+          bool append,
+          std::int64_t digest_every);
+
+  void write(const run_event& e);
+  void write_line(const std::string& line, bool event); // event: of events.jsonl too
+  void log(double seconds, const std::string& message); // log.jsonl
+
+private:
+  std::mutex mutex_;
+  std::vector<std::ofstream> metrics_;
+  std::ofstream events_, log_;
+  std::int64_t digest_every_ = 0;
+};
+
+} // namespace troupe::cli

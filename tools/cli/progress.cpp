@@ -1,0 +1,123 @@
+#include "cli/progress.hpp"
+
+#include "ops/digest.hpp"
+#include "ops/files/count_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace troupe::cli {
+
+namespace {
+
+constexpr int bar_columns_max = 30, bar_columns_min = 6;
+
+std::string percent(double part) {
+  return fmt::format("{:.1f} %", part * 100);
+}
+
+std::string bar(double part, int columns, bool colour) {
+  const int full = std::clamp(static_cast<int>(std::lround(part * columns)), 0, columns);
+  const std::string done(static_cast<std::size_t>(full), '#');
+  const std::string rest(static_cast<std::size_t>(columns - full), '-');
+  if (!colour) return "[" + done + rest + "]";
+  return "[\x1b[32m" + done + "\x1b[2m" + rest + "\x1b[0m]";
+}
+
+std::string counter(const progress_state& s) {
+  const std::string all = std::to_string(s.steps);
+  return fmt::format("{:>{}}/{}", s.step, all.size(), all);
+}
+
+std::string figures(const progress_state& s) {
+  std::string out = fmt::format("  loss {:.3f}  acc {}", s.loss, percent(s.accuracy));
+  if (s.images_per_second > 0) out += fmt::format("  {} img/s", count_of(s.images_per_second));
+  if (s.seconds_per_step > 0)
+    out += fmt::format("  {} left",
+                       duration_text(s.seconds_per_step * static_cast<double>(s.steps_left)));
+  return out;
+}
+
+} // namespace
+
+std::string live_line(const progress_state& s, int width, bool colour) {
+  const std::string head = fmt::format("epoch {}/{}", s.epoch, s.epochs);
+  std::string tail = fmt::format("  {}{}", counter(s), figures(s));
+  const int room = width - 1 - static_cast<int>(head.size() + tail.size()) - 3;
+  const double part = s.steps > 0 ? static_cast<double>(s.step) / static_cast<double>(s.steps) : 0;
+  if (room >= bar_columns_min)
+    return head + " " + bar(part, std::min(room, bar_columns_max), colour) + tail;
+  return (head + tail).substr(0, static_cast<std::size_t>(std::max(width - 1, 0)));
+}
+
+std::string plain_line(const progress_state& s) {
+  return fmt::format("epoch {}/{}  {}{}", s.epoch, s.epochs, counter(s), figures(s));
+}
+
+std::string epoch_line(const epoch_event& e, std::int64_t epochs, bool tested, bool validated) {
+  std::string out = fmt::format(
+      "epoch {}/{}  loss {:.3f}  acc {}", e.epoch, epochs, e.train_loss, percent(e.train_accuracy));
+  if (validated)
+    out += fmt::format(
+        "  validation {:.3f}  acc {}", e.validation_loss, percent(e.validation_accuracy));
+  if (tested) out += fmt::format("  test {:.3f}  acc {}", e.test_loss, percent(e.test_accuracy));
+  return out + fmt::format("  {} img/s  digest {}",
+                           count_of(e.images_per_second),
+                           digest_text(e.digest).substr(0, 8));
+}
+
+std::string fault_line(const fault_event& e) {
+  return fmt::format("  ! {} died in step {}: {}; restarted in {:.1f} ms as incarnation {}",
+                     e.who.text(),
+                     e.step,
+                     e.reason,
+                     e.recovery_ms,
+                     e.now);
+}
+
+std::string saved_line(const saved_event& e) {
+  return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
+}
+
+std::string result_table(const run_result& r, bool tested) {
+  std::string out = fmt::format("{:<8}{:>10}{:>12}\n", "", "loss", "accuracy");
+  out += fmt::format("{:<8}{:>10.4f}{:>12}\n", "train", r.train_loss, percent(r.train_accuracy));
+  if (tested)
+    out += fmt::format("{:<8}{:>10.4f}{:>12}\n",
+                       "test",
+                       r.test_loss,
+                       fmt::format("{:.2f} %", r.test_accuracy * 100));
+  const auto row = [&](const char* name, const std::string& value) {
+    out += fmt::format("{:<18}{}\n", name, value);
+  };
+  out += "\n";
+  row("steps", count_text(r.steps));
+  row("images/s", count_of(r.images_per_second));
+  row("training time", duration_text(r.seconds));
+  row("peak memory", bytes_text(r.peak_memory_bytes));
+  row("restarts", count_text(r.restarts));
+  row("parameter digest", digest_text(r.parameter_digest));
+  return out;
+}
+
+std::string duration_text(double seconds) {
+  const auto all = static_cast<std::int64_t>(std::llround(std::max(seconds, 0.0)));
+  if (all < 60) return fmt::format("{} s", all);
+  if (all < 3600) return fmt::format("{} min {:02} s", all / 60, all % 60);
+  return fmt::format("{} h {:02} min", all / 3600, all % 3600 / 60);
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  if (size < 1e6) return fmt::format("{:.1f} kB", size / 1e3);
+  if (size < 1e9) return fmt::format("{:.1f} MB", size / 1e6);
+  return fmt::format("{:.2f} GB", size / 1e9);
+}
+
+std::string count_of(double number) {
+  return count_text(std::llround(number));
+}
+
+} // namespace troupe::cli

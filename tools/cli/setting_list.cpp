@@ -1,0 +1,179 @@
+#include "cli/settings.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace troupe::cli {
+
+namespace {
+
+using enum setting_kind;
+
+std::string default_replicas() {
+  return std::to_string(std::clamp(std::thread::hardware_concurrency(), 1U, 2U));
+}
+
+// Tables, one row a setting: group, name, what its value is called, default, help, kind.
+setting_list model_and_data() {
+  const std::string g = "Model and data";
+  return {
+      {g, "model", "NAME", "cnn", "lenet, cnn, resnet20 or mlp"},
+      {g,
+       "data",
+       "DATA",
+       "fashion-mnist",
+       "fashion-mnist, synthetic[:N], a folder with IDX or CIFAR-10 binary files, or "
+       "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS"},
+      {g,
+       "augment",
+       "LIST",
+       "",
+       "flip, shift[:N], crop[:N] (pad by N, 2 by default), normalise",
+       list},
+      {g, "validation", "FRACTION", "0", "part of the training images that is held out", number},
+      {g, "shuffle", "", "true", "--no-shuffle: the file's order", flag},
+      {g, "balanced-sampling", "", "false", "every class equally often", flag},
+  };
+}
+
+setting_list job_length() {
+  const std::string g = "Length";
+  return {
+      {g, "epochs", "N", "5", "passes over the training images", number},
+      {g, "steps", "N", "0", "stop after N steps, whatever --epochs says; 0: no", number},
+      {g, "batch", "N", "128", "images a step", number},
+      {g, "seed", "N", "1", "of weights, order, augmentation and dropout", number},
+  };
+}
+
+setting_list learning() {
+  const std::string g = "Learning";
+  return {
+      {g, "optimizer", "NAME", "sgd", "sgd, adam or adamw"},
+      {g, "learning-rate", "RATE", "0.1", "at its highest", number},
+      {g, "schedule", "NAME", "cosine", "constant, step or cosine"},
+      {g, "warmup", "STEPS", "200", "steps over which the rate rises from 0", number},
+      {g, "milestones", "STEPS", "", "steps at which --schedule step lowers the rate", list},
+      {g, "gamma", "FACTOR", "0.1", "what --schedule step multiplies the rate by", number},
+      {g, "momentum", "M", "0.9", "of sgd", number},
+      {g, "nesterov", "", "true", "Nesterov's momentum, of sgd; --no-nesterov: classic", flag},
+      {g, "weight-decay", "W", "0.0005", "", number},
+      {g, "beta1", "B", "0.9", "of adam and adamw", number},
+      {g, "beta2", "B", "0.999", "of adam and adamw", number},
+      {g, "label-smoothing", "S", "0", "0 <= S < 1", number},
+      {g, "class-weights", "LIST", "", "one weight a class, or: balanced", list},
+  };
+}
+
+setting_list wiring_settings() {
+  const std::string g = "Wiring";
+  return {
+      {g,
+       "replicas",
+       "N",
+       default_replicas(),
+       "copies of the model that train side by side",
+       number},
+      {g,
+       "microbatches",
+       "N",
+       "2",
+       "parts of a batch; same number, same bits, any --replicas",
+       number},
+      {g, "holders", "N", "0", "actors that share the parameters; 0: one a replica", number},
+      {g, "threads", "N", "0", "threads that compute; 0: one a replica", number},
+      {g,
+       "kill",
+       "ROLE@step=N",
+       "",
+       "kill an actor in step N, e.g. layer_shard/1/0@step=30[,message=K]; may be repeated",
+       text,
+       true},
+  };
+}
+
+setting_list files() {
+  const std::string g = "Files";
+  return {
+      {g, "load", "FILE", "", "start from these weights (safetensors, PyTorch's names)"},
+      {g, "save", "FILE", "", "write the weights at the end"},
+      {g,
+       "resume",
+       "PATH",
+       "",
+       "go on from a checkpoint, or from the newest one of a run folder",
+       text,
+       false,
+       false},
+      {g, "checkpoint-every", "STEPS", "0", "0: at the end of each epoch", number},
+      {g,
+       "run-folder",
+       "FOLDER",
+       "",
+       "default: runs/<date>-<data>-<model>-<k>; none: keep nothing",
+       text,
+       false,
+       false},
+      {g, "metrics", "FILE", "", "one JSON object a line; the last is the \"end\""},
+      {g,
+       "digest-every",
+       "STEPS",
+       "50",
+       "a \"step\" line with the parameters' digest; 0: none",
+       number},
+  };
+}
+
+setting_list screen_settings() {
+  const std::string g = "Screen";
+  return {
+      {g, "quiet", "", "false", "no progress", flag},
+      {g, "json", "", "false", "print the \"end\" object instead of the table", flag},
+  };
+}
+
+setting_list together(std::initializer_list<setting_list> lists) {
+  setting_list out;
+  for (const setting_list& one : lists)
+    out.insert(out.end(), one.begin(), one.end());
+  return out;
+}
+
+} // namespace
+
+setting_list train_settings() {
+  return together(
+      {model_and_data(), job_length(), learning(), wiring_settings(), files(), screen_settings()});
+}
+
+setting_list eval_settings() {
+  const std::string g = "Evaluation";
+  return {
+      {g, "model", "NAME", "cnn", "lenet, cnn, resnet20 or mlp"},
+      {g, "load", "FILE", "", "weights or a checkpoint (safetensors)"},
+      {g, "data", "DATA", "fashion-mnist", "as for troupe train; its test images are used"},
+      {g, "augment", "LIST", "", "normalise, if the training had it", list},
+      {g, "classes", "", "false", "accuracy of each class as well", flag},
+      {g, "json", "", "false", "print one JSON object", flag},
+  };
+}
+
+setting_list bench_settings() {
+  const std::string g = "Measurement";
+  return {
+      {g, "models", "LIST", "lenet,cnn,resnet20", "models to measure", list},
+      {g, "batch", "LIST", "128", "images a step, over all replicas", list},
+      {g, "replicas", "LIST", "1,2", "", list},
+      {g, "seconds", "S", "2", "of each measurement", number},
+      {g, "repeat", "N", "5", "rounds over all measurements; the median counts", number},
+      {g, "data", "DATA", "fashion-mnist", "as for troupe train"},
+      {g, "peers", "FOLDER", "", "also measure PyTorch with FOLDER/train.py, and print ratios"},
+      {g, "json", "", "false", "print one JSON object a measurement", flag},
+  };
+}
+
+setting_list doctor_settings() {
+  return {{"Screen", "json", "", "false", "print one JSON object", flag}};
+}
+
+} // namespace troupe::cli

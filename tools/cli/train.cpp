@@ -1,0 +1,175 @@
+#include "cli/commands.hpp"
+#include "cli/help.hpp"
+#include "cli/interrupt.hpp"
+#include "cli/metrics.hpp"
+#include "cli/mistakes.hpp"
+#include "cli/run_folder.hpp"
+#include "cli/screen.hpp"
+#include "cli/train_options.hpp"
+#include "ops/files/count_text.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace troupe::cli {
+
+namespace {
+
+data_parallel_options wiring_options_of(const train_options& o) {
+  return {.replicas = o.replicas, .holders = o.holders};
+}
+
+void check_job(const job& j, const train_options& o) {
+  if (auto wrong = mistakes_of(j, wiring_options_of(o)); !wrong.empty())
+    throw mistakes(std::move(wrong));
+}
+
+run_options run_options_of(const train_options& o, const run_folder& folder) {
+  run_options out;
+  out.checkpoint_folder = folder.file("checkpoints");
+  out.checkpoint_every = o.checkpoint_every;
+  out.load_weights = o.load;
+  out.resume = o.resume.empty() ? "" : checkpoints_of_resume(o.resume);
+  out.kills = o.kills;
+  return out;
+}
+
+start_facts facts_of(const train_options& o, const wiring& w) {
+  return {.model = o.model,
+          .data = w.job.data.train->name,
+          .wiring = w.name,
+          .optimizer = text(w.job.optimizer),
+          .learning_rate = w.job.learning_rate.text(),
+          .version = version_text(),
+          .batch = o.batch,
+          .steps = w.job.total_steps(),
+          .train_images = w.job.data.train->size(),
+          .microbatches = o.microbatches,
+          .replicas = o.replicas,
+          .seed = o.seed};
+}
+
+std::string intro(const train_options& o, const wiring& w) {
+  const job& j = w.job;
+  const graph g = build_graph(j.model, j.data.train->image);
+  return fmt::format("{}\n{}  {}, {} images of {}, batch {} in {} microbatches, {} steps\n"
+                     "  {}, learning rate {}, augment: {}\n",
+                     summary(g),
+                     fmt::format("{}: {}\n", o.model, w.name),
+                     j.data.train->name,
+                     count_text(j.data.train->size()),
+                     j.data.train->image.text(),
+                     j.batch,
+                     j.microbatches,
+                     count_text(j.total_steps()),
+                     text(j.optimizer),
+                     j.learning_rate.text(),
+                     j.augment.text().empty() ? "nothing" : j.augment.text());
+}
+
+screen_options screen_options_of(const train_options& o, const job& j) {
+  screen_options out = screen_options_of_process();
+  out.quiet = o.quiet;
+  out.tested = j.data.test != nullptr;
+  out.validated = j.data.validation != nullptr;
+  out.steps = j.total_steps();
+  out.steps_per_epoch = j.steps_per_epoch();
+  out.batch = j.batch;
+  return out;
+}
+
+// Takes the listener back before the run that it stops is gone.
+struct listening {
+  interrupt_watch& watch;
+
+  ~listening() {
+    watch.on_first([] {});
+  }
+};
+
+// Runs to the end or to the interrupt; the run's own errors pass through.
+run_result play(const train_options& o,
+                const wiring& w,
+                run_options options,
+                interrupt_watch& watch,
+                screen& to) {
+  run going = cluster{.compute_threads = o.threads}.start(w, std::move(options));
+  const listening while_it_goes{watch};
+  watch.on_first([&] {
+    to.say("interrupted: finishing the step and saving; once more ends at once");
+    going.stop();
+  });
+  return going.wait();
+}
+
+void tell_end(const train_options& o, const run_result& r, const run_folder& folder, screen& to) {
+  for (const std::string& path : r.skipped_checkpoints)
+    to.say(fmt::format("  ! checkpoint {} is damaged and was not used", path));
+  if (!o.save.empty()) to.say("weights saved: " + o.save);
+  if (!r.interrupted) {
+    if (folder.kept() && !o.quiet) to.say("run kept in " + folder.path());
+    return;
+  }
+  if (folder.kept())
+    to.say(fmt::format("resume with: troupe train --resume {}", folder.path()));
+  else
+    to.say("nothing to resume: there is no run folder (--run-folder none)");
+}
+
+int finish(const train_options& o,
+           const job& j,
+           const run_result& r,
+           const run_folder& folder,
+           screen& to,
+           metrics& report_to) {
+  if (!o.save.empty()) r.save_weights(o.save);
+  const bool tested = j.data.test != nullptr;
+  tell_end(o, r, folder, to);
+  report_to.write_line(end_json(r, tested), true);
+  fmt::print("{}", o.json ? end_json(r, tested) + "\n" : result_table(r, tested));
+  std::fflush(stdout);
+  return r.interrupted ? exit_interrupted : exit_done;
+}
+
+} // namespace
+
+int train(const command_line& line) {
+  interrupt_watch watch;
+  const train_options o = train_options_of(line.values);
+  check_writable(o.save, "--save");
+  check_writable(o.metrics, "--metrics");
+  const auto& data_where = line.values.at("data").where;
+  job j = job_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
+  check_job(j, o);
+  const wiring w = data_parallel(std::move(j), wiring_options_of(o));
+
+  const std::string name = fmt::format("{}-{}", o.data, o.model);
+  const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
+  folder.write_job(config_text(line.known, line.values, false));
+  metrics report_to(o.metrics, folder, !o.resume.empty(), o.digest_every);
+
+  screen_options look = screen_options_of(o, w.job);
+  const double began = look.now();
+  look.log = [&, now = look.now](const std::string& said) { report_to.log(now() - began, said); };
+  screen to(std::move(look));
+  if (!o.quiet) to.say(header_text() + "\n" + intro(o, w));
+
+  report_to.write_line(json_line(facts_of(o, w)), true);
+  run_options options = run_options_of(o, folder);
+  options.observer = [&](const run_event& event) {
+    report_to.write(event);
+    to.show(event);
+  };
+  try {
+    const run_result result = play(o, w, std::move(options), watch, to);
+    to.finish();
+    return finish(o, w.job, result, folder, to, report_to);
+  } catch (const std::exception& e) {
+    to.finish();
+    report_to.write_line(failed_json(e.what()), true);
+    throw;
+  }
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,58 @@
+// What `troupe train` and `troupe plan` were asked for: checked values, ready to become a job.
+#pragma once
+
+#include "cli/settings.hpp"
+#include "troupe/cluster.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe::cli {
+
+struct train_options {
+  std::string model, data;
+  double validation = 0;
+  augmentation augment;
+  bool shuffle = true, balanced_sampling = false;
+
+  std::int64_t epochs = 0, steps = 0, batch = 0;
+  std::uint64_t seed = 1;
+
+  troupe::optimizer optimizer;
+  troupe::learning_rate learning_rate;
+  float label_smoothing = 0;
+  std::vector<float> class_weights;
+  bool balanced_weights = false;
+
+  int replicas = 1, holders = 0, threads = 0;
+  std::uint32_t microbatches = 1;
+  std::vector<planned_kill> kills;
+
+  std::string load, save, resume, run_folder, metrics;
+  std::int64_t checkpoint_every = 0, digest_every = 0;
+  bool quiet = false, json = false;
+};
+
+// Throws mistakes: all of them.
+train_options train_options_of(const setting_values& values);
+
+// "flip,shift:2,normalise"; mistakes go to `wrong`.
+augmentation parse_augment(const std::vector<std::string>& parts,
+                           const std::string& where,
+                           std::vector<error_text>& wrong);
+
+// The data set is the one thing missing. REQUIRES: data was loaded for these options.
+job job_of(const train_options& o, data_split data);
+
+// Loads what --data names, held-out images split off. Throws mistakes with the exit code of the
+// case.
+data_split load_data_of(const std::string& spec,
+                        double validation,
+                        std::uint64_t seed,
+                        const std::string& where);
+
+// Weights that make every class count the same: n / (classes x images of the class).
+std::vector<float> balanced_weights(const dataset& data);
+
+} // namespace troupe::cli

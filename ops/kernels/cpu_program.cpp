@@ -28,16 +28,17 @@ cpu_program::cpu_program(builder&& built, const view& output, const view& output
     seal(*list);
 }
 
-// Time runs: forward operations, the loss, backward operations. What bind operations write, and the
-// scratch memory that all operations share, live always.
+// Time runs: bind operations (below zero), forward operations, the loss, backward operations. What
+// a bind operation leaves to others lives always, and so does the scratch memory that all share.
 void cpu_program::place_values(std::vector<slot>& slots,
                                const view& output,
                                const view& output_gradient) {
+  const int begin = -static_cast<int>(bind_.size());
   const int loss_time = static_cast<int>(forward_.size());
   const int end = loss_time + static_cast<int>(backward_.size()) + 1;
   std::vector<lifetime> lives;
   for (const slot& s : slots)
-    lives.push_back({s.bytes, end, -1});
+    lives.push_back({s.bytes, end, begin}); // an empty life where nothing touches it
   const auto touch = [&](const view& v, int from, int to) {
     if (v.slot == view::external) return;
     lifetime& life = lives[static_cast<std::size_t>(v.slot)];
@@ -53,14 +54,15 @@ void cpu_program::place_values(std::vector<slot>& slots,
       if (list[i].scratch) scratch_bytes = std::max(scratch_bytes, list[i].scratch->get_size());
     }
   };
-  touch_all(bind_, [&](int) { return std::pair(0, end); });
+  touch_all(bind_, [&](int i) { return std::pair(begin + i, begin + i); });
   touch_all(forward_, [&](int i) { return std::pair(i, i); });
   touch_all(backward_, [&](int i) { return std::pair(loss_time + 1 + i, loss_time + 1 + i); });
   touch(output, loss_time, end);
   touch(output_gradient, loss_time, loss_time);
-  lives.push_back({scratch_bytes, 0, end});
-  for (lifetime& life : lives)
-    life.first = std::min(life.first, std::max(life.last, 0)); // never touched: an empty life
+  for (lifetime& life : lives) {
+    if (life.first < 0 && life.last >= 0) life = {life.bytes, begin, end};
+  }
+  lives.push_back({scratch_bytes, begin, end});
 
   arena_ = aligned_buffer(plan_arena(lives));
   for (std::size_t i = 0; i < slots.size(); ++i) {

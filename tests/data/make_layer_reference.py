@@ -70,7 +70,8 @@ def networks():
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 4)]
     yield "nested", (3, 6, 7), 4, [
         conv(3, 16, 3, 1, 1),
-        Residual([conv(16, 16, 1), Residual([conv(16, 16, 3, 1, 1), nn.BatchNorm2d(16)], [], False)],
+        Residual([conv(16, 16, 1),
+                  Residual([conv(16, 16, 3, 1, 1), nn.BatchNorm2d(16)], [], False)],
                  [conv(16, 16, 1)], False),
         nn.ReLU(), nn.Flatten(), nn.Linear(16 * 42, 3)]
     yield "activations", (10,), 7, [

@@ -54,7 +54,7 @@ void build_forward(winograd_convolution& c) {
   b.function(
       phase::forward,
       c.name("forward"),
-      {c.input, c.output, scratch},
+      {c.input, c.transformed, c.output, scratch},
       [plan = c.plan,
        n = c.images,
        x = c.input.memory,
@@ -105,7 +105,7 @@ void build_backward(const winograd_convolution& c) {
              });
   b.function(phase::backward,
              c.name("input gradient"),
-             {dy, dx, products},
+             {dy, transformed, dx, products},
              [plan = c.plan,
               n = c.images,
               y = dy.memory,

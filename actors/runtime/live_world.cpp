@@ -7,6 +7,7 @@
 #include "actors/runtime/live_world.hpp"
 
 #include "actors/runtime/executor.hpp"
+#include "actors/runtime/serial_coordinator.hpp"
 #include "ops/assert.hpp"
 
 #include <caf/actor_system.hpp>
@@ -68,6 +69,9 @@ struct live_world::impl {
 
   struct configuration : caf::actor_system_config {
     explicit configuration(const live_world_options& options) {
+#if defined(__SANITIZE_THREAD__)
+      load<serial_coordinator>();
+#endif
       set("scheduler.policy", caf::atom("sharing"));
       set("scheduler.max-threads", options.actor_threads);
       set("scheduler.max-throughput", 64);
@@ -82,6 +86,7 @@ struct live_world::impl {
   void deliver(const address& to, envelope e) {
     seat* target = find(to);
     TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
+    const ordered_send order;
     const auto [player, life] = target->current();
     if (!player || (e.to_life != 0 && e.to_life != life)) return;
     caf::anon_send(player, std::move(e));
@@ -319,6 +324,7 @@ void live_world::send(const address& to, message m) {
 }
 
 void live_world::kill(const address& who) {
+  const ordered_send order;
   if (seat* s = impl_->find(who); s != nullptr)
     if (auto player = s->current().first)
       caf::anon_send<caf::message_priority::high>(
@@ -328,8 +334,11 @@ void live_world::kill(const address& who) {
 void live_world::stop() {
   if (impl_->stopping.exchange(true)) return;
   impl_->work.stop();
-  for (auto& [who, s] : impl_->seats)
-    if (auto player = s->current().first) caf::anon_send_exit(player, caf::exit_reason::kill);
+  {
+    const ordered_send order;
+    for (auto& [who, s] : impl_->seats)
+      if (auto player = s->current().first) caf::anon_send_exit(player, caf::exit_reason::kill);
+  }
   impl_->system.await_all_actors_done();
 }
 

@@ -1,6 +1,7 @@
 // The smallest program that a user outside can write.
-#include <cstdio>
 #include <troupe.hpp>
+
+#include <cstdio>
 
 int main() {
   const auto graph = troupe::build_graph(troupe::lenet(), troupe::shape{1, 28, 28});

@@ -112,7 +112,7 @@ double measure_kernels(const bench_case& c, const data_split& data, const bench_
   const job j = job_of_case(c, data);
   const graph g = build_graph(j.model, data.train->image);
   const auto program = compile_cpu(g, {.microbatch = c.batch, .training = true});
-  program->bind(initial_parameters(program->layout(), 1));
+  const auto parameters = initial_parameters(program->layout(), 1);
   microbatch_reader reader(
       data.train, {.batch = c.batch}, {}, j.loss, static_cast<int>(g.output().elements()));
   const microbatch_data batch = reader.read(0, 0);
@@ -122,6 +122,7 @@ double measure_kernels(const bench_case& c, const data_split& data, const bench_
     if (step == t.warm_up_steps) from = now();
     if (step > t.warm_up_steps && now() - from >= t.seconds)
       return static_cast<double>((step - t.warm_up_steps) * c.batch) / (now() - from);
+    program->bind(parameters); // they are new in every step
     program->forward(batch.inputs, {1, static_cast<std::uint64_t>(step), 0});
     program->compute_loss(j.loss, batch.targets, batch.normaliser);
     program->backward(sink);

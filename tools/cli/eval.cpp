@@ -1,6 +1,7 @@
 #include "cli/class_table.hpp"
 #include "cli/commands.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/run_folder.hpp"
 #include "cli/train_options.hpp"
 #include "cli/values.hpp"
 #include "ops/files/count_text.hpp"
@@ -45,6 +46,7 @@ eval_options eval_options_of(const setting_values& values) {
 
 int eval(const command_line& line) {
   const eval_options o = eval_options_of(line.values);
+  check_readable(o.load, "--load");
   const data_split data = load_data_of(o.data, 0, 1, line.values.at("data").where);
   if (data.test == nullptr)
     throw mistakes(

@@ -24,7 +24,8 @@ const std::map<std::string, std::string>& summaries() {
 
 std::string examples_of(const std::string& command) {
   if (command.empty())
-    return R"(Trains neural networks with actors. A worker may be killed in mid-step: the result is the same.
+    return R"(Trains neural networks with actors. A worker may be killed in mid-step:
+the result is the same.
 
 Examples:
   troupe train                                     a CNN on Fashion-MNIST, two replicas
@@ -72,6 +73,17 @@ Examples:
   return "What this machine has.\n";
 }
 
+// "instruction set: AVX-512" -> "AVX-512"; "oneDNN 2.6.3, one thread ..." -> "oneDNN 2.6.3";
+// "own kernels (Winograd ...): on" -> "own kernels: on".
+std::string short_form(std::string line) {
+  const std::string prefix = "instruction set: ";
+  if (line.rfind(prefix, 0) == 0) line.erase(0, prefix.size());
+  const auto open = line.find(" ("), close = line.find(')');
+  if (open != std::string::npos && close != std::string::npos && close > open)
+    line.erase(open, close - open + 1);
+  return line.substr(0, line.find(','));
+}
+
 class examples_first : public CLI::Formatter {
 public:
   explicit examples_first(std::string command) : command_(std::move(command)) { column_width(38); }
@@ -114,7 +126,7 @@ std::string header_text() {
   std::string out = fmt::format("{}  gcc {}.{}", version_text(), __GNUC__, __GNUC_MINOR__);
 #endif
   for (const std::string& line : describe_cpu_backend())
-    out += "  " + line;
+    out += "  " + short_form(line);
   return out;
 }
 

@@ -1,6 +1,10 @@
+#include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/train_options.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace troupe::cli {
@@ -67,6 +71,27 @@ job job_of(const train_options& o, data_split data) {
   out.shuffle = o.shuffle;
   out.balanced_sampling = o.balanced_sampling;
   out.seed = o.seed;
+  return out;
+}
+
+wiring wiring_of(const train_options& o, data_split data) {
+  job j = job_of(o, std::move(data));
+  const data_parallel_options options{.replicas = o.replicas, .holders = o.holders};
+  if (auto wrong = mistakes_of(j, options); !wrong.empty()) throw mistakes(std::move(wrong));
+  wiring out = data_parallel(std::move(j), options);
+  std::vector<error_text> wrong;
+  for (const planned_kill& kill : o.kills) {
+    std::vector<std::string> names;
+    for (const wired_role& role : out.roles)
+      names.push_back(role.where.text());
+    const std::string who = kill.who.text();
+    if (std::find(names.begin(), names.end(), who) == names.end())
+      wrong.push_back({.what = fmt::format("there is no {} to kill", who),
+                       .where = "--kill " + kill_text(kill),
+                       .why = fmt::format("the wiring is {}", out.name),
+                       .help = suggestion(who, names, "troupe plan lists the actors")});
+  }
+  if (!wrong.empty()) throw mistakes(std::move(wrong));
   return out;
 }
 

@@ -10,6 +10,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
 
 namespace troupe::cli {
 
@@ -18,7 +21,7 @@ namespace {
 // Backward computes two products, of the size of forward's one, for each layer.
 constexpr double training_factor = 3;
 
-// Every mistake that can be found without running: paths, data, job, wiring.
+// Every mistake that can be found without running: options, paths, data, job, wiring.
 class mistake_list {
 public:
   template <class Check>
@@ -28,22 +31,30 @@ public:
       return true;
     } catch (const mistakes& wrong) {
       all_.insert(all_.end(), wrong.all().begin(), wrong.all().end());
-      code_ = code_ == exit_done ? wrong.code() : code_;
     } catch (const error& e) {
       all_.push_back(e.text());
-      code_ = exit_usage;
     }
     return false;
   }
 
   void throw_any() const {
-    if (!all_.empty()) throw mistakes(all_, code_);
+    if (!all_.empty()) throw mistakes(all_, exit_usage);
   }
 
 private:
   std::vector<error_text> all_;
-  exit_code code_ = exit_done;
 };
+
+// Blank images in place of those that could not be read, so that the rest can be checked.
+data_split stand_in() {
+  auto blank = std::make_shared<dataset>();
+  blank->name = "blank";
+  blank->image = shape{1, 28, 28};
+  blank->classes = 10;
+  blank->labels.resize(60'000);
+  blank->pixels.resize(blank->labels.size() * 28 * 28);
+  return {.train = blank, .test = blank, .validation = nullptr};
+}
 
 std::string cost_text(const job& j, const graph& g, const wiring& w) {
   const std::int64_t microbatch = j.batch / j.microbatches;
@@ -76,26 +87,23 @@ std::string cost_text(const job& j, const graph& g, const wiring& w) {
 int plan(const command_line& line) {
   mistake_list wrong;
   train_options o;
-  const bool read = wrong.passes([&] { o = train_options_of(line.values); });
   const auto& said = line.values;
+  const auto text = [&](const char* name) { return said.at(name).values.back(); };
+  const bool read = wrong.passes([&] { o = train_options_of(said); });
   for (const char* name : {"save", "metrics"})
-    wrong.passes([&] { check_writable(said.at(name).values.back(), std::string("--") + name); });
+    wrong.passes([&] { check_writable(text(name), std::string("--") + name); });
+  for (const char* name : {"load", "resume"})
+    wrong.passes([&] { check_readable(text(name), std::string("--") + name); });
   data_split data;
-  const std::string spec = said.at("data").values.back();
-  const bool loaded =
-      wrong.passes([&] { data = load_data_of(spec, o.validation, o.seed, said.at("data").where); });
-  if (read && loaded)
-    wrong.passes([&] {
-      if (auto found = mistakes_of(job_of(o, data), {.replicas = o.replicas, .holders = o.holders});
-          !found.empty())
-        throw mistakes(std::move(found));
-    });
+  const bool loaded = wrong.passes(
+      [&] { data = load_data_of(text("data"), o.validation, o.seed, said.at("data").where); });
+  if (!loaded) data = stand_in();
+  std::optional<wiring> w;
+  if (read) wrong.passes([&] { w = wiring_of(o, data); });
   wrong.throw_any();
 
-  const wiring w = data_parallel(job_of(o, data), {.replicas = o.replicas, .holders = o.holders});
-  const graph g = build_graph(w.job.model, w.job.data.train->image);
-  fmt::print(
-      "{}\n{}\n{}\n{}\n{}", header_text(), summary(g), w.name, w.text(), cost_text(w.job, g, w));
+  const graph g = build_graph(w->job.model, w->job.data.train->image);
+  fmt::print("{}\n{}\n{}\n{}", header_text(), summary(g), w->text(), cost_text(w->job, g, *w));
   return exit_done;
 }
 

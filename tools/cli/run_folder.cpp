@@ -95,6 +95,14 @@ void check_writable(const std::string& path, const std::string& option) {
         path, where, std::strerror(errno)); // NOLINT(concurrency-mt-unsafe): one thread
 }
 
+void check_readable(const std::string& path, const std::string& option) {
+  if (path.empty() || ::access(path.c_str(), R_OK) == 0) return;
+  throw mistakes({.what = fmt::format("cannot read {}", path),
+                  .where = fmt::format("{} {}", option, path),
+                  .why = std::strerror(errno), // NOLINT(concurrency-mt-unsafe): one thread
+                  .help = "check the path"});
+}
+
 std::string job_file_of_resume(const std::string& path) {
   const fs::path folder = run_folder_around(path);
   return folder.empty() ? ""
@@ -117,6 +125,7 @@ run_folder::open(const std::string& asked, const std::string& resume, const std:
                                          : new_numbered(name);
   out.path_ = at.string();
   std::error_code code;
+  out.made_ = !fs::exists(at / "job.toml", code);
   fs::create_directories(at / "checkpoints", code);
   if (code || ::access(at.c_str(), W_OK) != 0)
     throw_unwritable(out.path_, "the run folder", code ? code.message() : "permission denied");
@@ -125,6 +134,14 @@ run_folder::open(const std::string& asked, const std::string& resume, const std:
 
 std::string run_folder::file(const std::string& name) const {
   return kept() ? (fs::path(path_) / name).string() : "";
+}
+
+void run_folder::discard() const {
+  if (!made_) return;
+  std::error_code ignored;
+  for (const char* name : {"job.toml", "log.jsonl", "metrics.jsonl", "events.jsonl", "checkpoints"})
+    fs::remove(fs::path(path_) / name, ignored);
+  fs::remove(path_, ignored); // stays where something else lies in it
 }
 
 void run_folder::write_job(const std::string& text) const {

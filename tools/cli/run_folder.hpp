@@ -13,6 +13,9 @@ namespace troupe::cli {
 // Throws mistakes (exit_environment) unless a file can be written there; creates nothing.
 void check_writable(const std::string& path, const std::string& option);
 
+// Throws mistakes unless there is something to read.
+void check_readable(const std::string& path, const std::string& option);
+
 // The job.toml that `--resume path` goes on with, or "".
 std::string job_file_of_resume(const std::string& path);
 
@@ -34,9 +37,11 @@ public:
 
   std::string file(const std::string& name) const; // "" when nothing is kept
   void write_job(const std::string& text) const;   // job.toml, unless it is there
+  void discard() const; // of a run that never began: removes what open() made
 
 private:
   std::string path_;
+  bool made_ = false;
 };
 
 } // namespace troupe::cli

@@ -204,7 +204,7 @@ std::string config_text(const setting_list& known, const setting_values& values,
     std::string line = fmt::format("{} = {}", s.name, value_text(s, value));
     if (origins) {
       line = fmt::format("{:<36} # {}", line, origin_text(value.from));
-      if (!value.where.empty()) line += ": " + value.where;
+      if (!value.where.empty()) line += ": " + value.where.substr(0, value.where.find("  "));
     }
     out += line + "\n";
   }

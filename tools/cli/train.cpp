@@ -16,15 +16,6 @@ namespace troupe::cli {
 
 namespace {
 
-data_parallel_options wiring_options_of(const train_options& o) {
-  return {.replicas = o.replicas, .holders = o.holders};
-}
-
-void check_job(const job& j, const train_options& o) {
-  if (auto wrong = mistakes_of(j, wiring_options_of(o)); !wrong.empty())
-    throw mistakes(std::move(wrong));
-}
-
 run_options run_options_of(const train_options& o, const run_folder& folder) {
   run_options out;
   out.checkpoint_folder = folder.file("checkpoints");
@@ -79,6 +70,15 @@ screen_options screen_options_of(const train_options& o, const job& j) {
   return out;
 }
 
+run start(const train_options& o, const wiring& w, const run_folder& folder, run_options options) {
+  try {
+    return cluster{.compute_threads = o.threads}.start(w, std::move(options));
+  } catch (...) {
+    folder.discard();
+    throw;
+  }
+}
+
 // Takes the listener back before the run that it stops is gone.
 struct listening {
   interrupt_watch& watch;
@@ -91,10 +91,11 @@ struct listening {
 // Runs to the end or to the interrupt; the run's own errors pass through.
 run_result play(const train_options& o,
                 const wiring& w,
+                const run_folder& folder,
                 run_options options,
                 interrupt_watch& watch,
                 screen& to) {
-  run going = cluster{.compute_threads = o.threads}.start(w, std::move(options));
+  run going = start(o, w, folder, std::move(options));
   const listening while_it_goes{watch};
   watch.on_first([&] {
     to.say("interrupted: finishing the step and saving; once more ends at once");
@@ -124,7 +125,7 @@ int finish(const train_options& o,
            screen& to,
            metrics& report_to) {
   if (!o.save.empty()) r.save_weights(o.save);
-  const bool tested = j.data.test != nullptr;
+  const bool tested = j.data.test != nullptr && !(r.interrupted && r.test_loss == 0);
   tell_end(o, r, folder, to);
   report_to.write_line(end_json(r, tested), true);
   fmt::print("{}", o.json ? end_json(r, tested) + "\n" : result_table(r, tested));
@@ -139,10 +140,10 @@ int train(const command_line& line) {
   const train_options o = train_options_of(line.values);
   check_writable(o.save, "--save");
   check_writable(o.metrics, "--metrics");
+  check_readable(o.load, "--load");
+  check_readable(o.resume, "--resume");
   const auto& data_where = line.values.at("data").where;
-  job j = job_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
-  check_job(j, o);
-  const wiring w = data_parallel(std::move(j), wiring_options_of(o));
+  const wiring w = wiring_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
 
   const std::string name = fmt::format("{}-{}", o.data, o.model);
   const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
@@ -162,7 +163,7 @@ int train(const command_line& line) {
     to.show(event);
   };
   try {
-    const run_result result = play(o, w, std::move(options), watch, to);
+    const run_result result = play(o, w, folder, std::move(options), watch, to);
     to.finish();
     return finish(o, w.job, result, folder, to, report_to);
   } catch (const std::exception& e) {

@@ -45,6 +45,9 @@ augmentation parse_augment(const std::vector<std::string>& parts,
 // The data set is the one thing missing. REQUIRES: data was loaded for these options.
 job job_of(const train_options& o, data_split data);
 
+// Who plays it. Throws mistakes: all of the job, of the wiring, and kills of actors that it lacks.
+wiring wiring_of(const train_options& o, data_split data);
+
 // Loads what --data names, held-out images split off. Throws mistakes with the exit code of the
 // case.
 data_split load_data_of(const std::string& spec,

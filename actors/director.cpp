@@ -126,15 +126,8 @@ void director::after_evaluation() {
     protocol::epoch_ended out{
         .epoch = static_cast<std::int64_t>((committed_ + options_.steps_per_epoch - 1) /
                                            options_.steps_per_epoch)};
-    const auto add = [](protocol::evaluation_sums& to, const protocol::evaluation_sums& part) {
-      to.loss += part.loss;
-      to.correct += part.correct;
-      to.images += part.images;
-    };
-    for (const auto& [part, sums] : parts_) {
-      add(out.test, sums.test);
-      add(out.validation, sums.validation);
-    }
+    out.test = totals(&protocol::evaluated::test);
+    out.validation = totals(&protocol::evaluated::validation);
     parts_.clear();
     world_.send(options_.recorder, out);
   }
@@ -149,6 +142,22 @@ void director::after_evaluation() {
     world_.send(options_.recorder, protocol::training_paused{false});
     permit();
   }
+}
+
+// Batch b was evaluated by part b % parts. Losses are added in the order of the batches, so the
+// total does not depend on how many evaluators there are.
+protocol::evaluation_totals
+director::totals(protocol::evaluation_sums protocol::evaluated::*set) const {
+  protocol::evaluation_totals out;
+  if (parts_.empty()) return out;
+  for (const auto& [part, answer] : parts_) {
+    out.correct += (answer.*set).correct;
+    out.images += (answer.*set).images;
+  }
+  for (std::size_t row = 0; row < (parts_.begin()->second.*set).losses.size(); ++row)
+    for (const auto& [part, answer] : parts_)
+      if (const auto& losses = (answer.*set).losses; row < losses.size()) out.loss += losses[row];
+  return out;
 }
 
 void director::save(bool write) {

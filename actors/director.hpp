@@ -56,6 +56,7 @@ private:
   bool record(const step_record& step); // false: the job has failed
   void pause();
   void after_evaluation();
+  protocol::evaluation_totals totals(protocol::evaluation_sums protocol::evaluated::*set) const;
   void save(bool write);
   void end();
   void fail(const error_text& why);

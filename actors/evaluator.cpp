@@ -72,7 +72,7 @@ protocol::evaluation_sums evaluate_part(program& compiled,
     const auto count = static_cast<std::size_t>(rows);
     const auto value = evaluate_loss(
         criterion, logits.first(count * outputs), targets.first(count * per_row), rows, 1.0, {});
-    out.loss += value.sum;
+    out.losses.push_back(value.sum);
     out.correct += value.correct;
     out.images += rows;
   }

@@ -1,6 +1,6 @@
 // An evaluator computes loss and accuracy of its share of the test and validation images with the
-// parameters of one version. Sums are taken image by image in a fixed order, so they do not depend
-// on who evaluates which share.
+// parameters of one version. It reports the loss batch by batch; the director adds them in the
+// order of the batches, so the total does not depend on how many evaluators share the work.
 #pragma once
 
 #include "actors/address.hpp"

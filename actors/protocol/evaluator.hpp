@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace troupe::protocol {
 
 struct evaluation_sums {
-  double loss = 0; // summed over the images
+  std::vector<double> losses; // summed over the images of each batch, in the order of the share
   std::int64_t correct = 0;
   std::int64_t images = 0;
 };

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "actors/address.hpp"
-#include "actors/protocol/evaluator.hpp"
 #include "ops/error.hpp"
 #include "ops/files/checkpoint.hpp"
 
@@ -20,10 +19,16 @@ struct step_committed {
   std::uint64_t digest = 0;
 };
 
+struct evaluation_totals {
+  double loss = 0; // summed over the images
+  std::int64_t correct = 0;
+  std::int64_t images = 0;
+};
+
 // From: director. To: recorder. Key: (epoch). Twice: dropped. Bound: one per epoch.
 struct epoch_ended {
   std::int64_t epoch = 0; // from 1
-  evaluation_sums test, validation;
+  evaluation_totals test, validation;
 };
 
 // From: director. To: recorder: the clock of training stops (evaluation, saving) or goes on.

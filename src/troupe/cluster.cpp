@@ -23,6 +23,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -462,7 +463,9 @@ evaluation evaluate(const model& m,
   compiled->bind(load_weights(weights, compiled->layout()));
   const auto sums = evaluate_part(*compiled, l, *data, pixels, 0, 1);
   const auto n = static_cast<double>(std::max<std::int64_t>(sums.images, 1));
-  return {sums.loss / n, static_cast<double>(sums.correct) / n, sums.images};
+  return {std::accumulate(sums.losses.begin(), sums.losses.end(), 0.0) / n,
+          static_cast<double>(sums.correct) / n,
+          sums.images};
 }
 
 std::uint64_t peak_memory_bytes() {

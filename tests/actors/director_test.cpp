@@ -72,7 +72,7 @@ TEST_CASE("a director permits no step beyond the epoch until it has been evaluat
   f.run_step(1);
   CHECK(f.permitted() == 1);
   REQUIRE(f.world.of<protocol::evaluate>().size() == 1);
-  f.boss.on(protocol::evaluated{.round = 1, .part = 0, .test = {2.0, 3, 4}});
+  f.boss.on(protocol::evaluated{.round = 1, .part = 0, .test = {{2.0}, 3, 4}});
   CHECK(f.permitted() == 3);
   REQUIRE(f.world.of<protocol::epoch_ended>().size() == 1);
   CHECK(f.world.of<protocol::epoch_ended>()[0].test.correct == 3);

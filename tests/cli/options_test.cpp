@@ -1,0 +1,235 @@
+#include "cli/command_line.hpp"
+#include "cli/kill.hpp"
+#include "cli/mistakes.hpp"
+#include "cli/train_options.hpp"
+#include "ops/error.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <variant>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::cli;
+
+namespace {
+
+train_options options(std::vector<std::string> words) {
+  words.insert(words.begin(), "train");
+  return train_options_of(parse_command_line(words, nullptr).values);
+}
+
+std::string wrong_of(std::vector<std::string> words) {
+  try {
+    words.insert(words.begin(), "train");
+    train_options_of(parse_command_line(words, nullptr).values);
+  } catch (const mistakes& wrong) {
+    CHECK(wrong.code() == exit_usage);
+    return wrong.what();
+  }
+  return "";
+}
+
+std::string kill_wrong(const std::string& text) {
+  try {
+    parse_kill(text);
+  } catch (const error& e) {
+    return report(e.text());
+  }
+  return "";
+}
+
+job small_job(const train_options& o) {
+  return job_of(o, load_data("synthetic:200", 1));
+}
+
+} // namespace
+
+TEST_CASE("without options a cnn learns fashion-mnist") {
+  const train_options o = options({});
+  CHECK(o.model == "cnn");
+  CHECK(o.data == "fashion-mnist");
+  CHECK(o.batch == 128);
+  const auto& rule = std::get<sgd>(o.optimizer);
+  CHECK(rule.momentum == 0.9F);
+  CHECK(rule.nesterov);
+  CHECK(o.learning_rate.kind == learning_rate::shape_kind::cosine);
+  CHECK(o.shuffle);
+  CHECK_FALSE(o.augment.flip);
+}
+
+TEST_CASE("options become a job") {
+  const train_options o = options({"--model",
+                                   "mlp",
+                                   "--batch=40",
+                                   "--steps",
+                                   "7",
+                                   "--no-shuffle",
+                                   "--optimizer",
+                                   "adamw",
+                                   "--learning-rate",
+                                   "1e-3",
+                                   "--schedule",
+                                   "step",
+                                   "--milestones",
+                                   "3,5",
+                                   "--gamma",
+                                   "0.5",
+                                   "--warmup",
+                                   "2",
+                                   "--weight-decay",
+                                   "0.01",
+                                   "--beta1",
+                                   "0.8",
+                                   "--augment",
+                                   "flip,shift:3,normalise",
+                                   "--label-smoothing",
+                                   "0.1",
+                                   "--class-weights",
+                                   "balanced",
+                                   "--seed",
+                                   "9",
+                                   "--microbatches",
+                                   "4",
+                                   "--balanced-sampling"});
+  const job j = small_job(o);
+  CHECK(j.batch == 40);
+  CHECK(j.steps == 7);
+  CHECK_FALSE(j.shuffle);
+  CHECK(j.balanced_sampling);
+  CHECK(j.microbatches == 4);
+  CHECK(j.seed == 9);
+  const auto& rule = std::get<adamw>(j.optimizer);
+  CHECK(rule.beta1 == 0.8F);
+  CHECK(rule.weight_decay == 0.01F);
+  CHECK(j.learning_rate.milestones == std::vector<std::int64_t>{3, 5});
+  CHECK(j.learning_rate.gamma == 0.5F);
+  CHECK(j.learning_rate.warmup_steps == 2);
+  CHECK(j.augment.flip);
+  CHECK(j.augment.crop_padding == 3);
+  CHECK(j.augment.normalise);
+  const auto& loss = std::get<softmax_cross_entropy>(j.loss);
+  CHECK(loss.label_smoothing == 0.1F);
+  CHECK(loss.class_weights.size() == 10);
+}
+
+TEST_CASE("balanced weights give every class the same sum") {
+  dataset d;
+  d.classes = 3;
+  d.labels = {0, 0, 0, 1};
+  const auto weights = balanced_weights(d);
+  CHECK(weights[0] * 3 == doctest::Approx(weights[1] * 1));
+  CHECK(weights[2] == 0.0F);
+}
+
+TEST_CASE("an unknown option or command comes with the nearest known one") {
+  CHECK(wrong_of({"--bacth", "64"}) == "error: unknown option --bacth\n"
+                                       "  --> troupe train --bacth\n"
+                                       "  help: did you mean '--batch'?\n");
+  CHECK(wrong_of({"--learningrate=0.1"}) == "error: unknown option --learningrate\n"
+                                            "  --> troupe train --learningrate=0.1\n"
+                                            "  help: did you mean '--learning-rate'?\n");
+  CHECK_THROWS_WITH_AS(parse_command_line({"trian"}, nullptr),
+                       "error: unknown command 'trian'\n"
+                       "  --> troupe trian\n"
+                       "  help: did you mean 'train'?\n",
+                       mistakes);
+  CHECK_THROWS_WITH_AS(parse_command_line({"doctor", "now"}, nullptr),
+                       "error: nothing takes the word 'now'\n"
+                       "  --> troupe doctor now\n"
+                       "  help: troupe doctor --help lists the options\n",
+                       mistakes);
+}
+
+TEST_CASE("an option without its value says so") {
+  CHECK(wrong_of({"--batch"}).rfind("error: option --batch has no value\n", 0) == 0);
+}
+
+TEST_CASE("all wrong values are told at once") {
+  CHECK(wrong_of({"--batch", "many", "--epochs", "-1", "--optimizer", "adm", "--augment", "flp"}) ==
+        "error: unknown augmentation 'flp'\n"
+        "  --> --augment flp\n"
+        "  flip, shift[:N], crop[:N] and normalise are known\n"
+        "  help: did you mean 'flip'?\n"
+        "error: epochs -1 is out of range\n"
+        "  --> --epochs -1\n"
+        "  it must be at least 1\n"
+        "error: batch 'many' is not a whole number\n"
+        "  --> --batch many\n"
+        "  help: give a number of at least 1\n"
+        "error: unknown optimizer 'adm'\n"
+        "  --> --optimizer adm\n"
+        "  sgd, adam or adamw are known\n"
+        "  help: did you mean 'adam'?\n");
+  CHECK(wrong_of({"--schedule", "step"}) == "error: schedule step has no milestones\n"
+                                            "  --> --schedule step\n"
+                                            "  help: --milestones 1000,2000\n");
+  CHECK(wrong_of({"--class-weights", "1,x"}).find("'x' is not a class weight") !=
+        std::string::npos);
+  CHECK(wrong_of({"--model", "lenett"}).find("did you mean 'lenet'?") != std::string::npos);
+  CHECK(wrong_of({"--label-smoothing", "nan"}).find("not a number") != std::string::npos);
+  CHECK(wrong_of({"--milestones", "5,5"}).find("milestones do not ascend") != std::string::npos);
+  CHECK(wrong_of({"--augment", "flip:2"}).find("'flip:2' is not understood") != std::string::npos);
+}
+
+TEST_CASE("a kill names who, when and after how many messages") {
+  const planned_kill kill = parse_kill("layer_shard/1/0@step=30,message=4");
+  CHECK(kill.who == parse_address("layer_shard/1/0"));
+  CHECK(kill.step == 30);
+  CHECK(kill.after_messages == 4);
+  CHECK(parse_kill("data_loader@step=1").after_messages == 1);
+  const planned_kill again = parse_kill(kill_text(kill));
+  CHECK(again.who == kill.who);
+  CHECK(again.step == kill.step);
+  CHECK(again.after_messages == kill.after_messages);
+  CHECK(options({"--kill", "data_loader@step=1", "--kill", "director@step=2"}).kills.size() == 2);
+}
+
+TEST_CASE("a kill that is not understood is told with a cure") {
+  CHECK(kill_wrong("layer_shard") == "error: a kill names who and when\n"
+                                     "  --> --kill layer_shard\n"
+                                     "  ROLE@step=N[,message=K]\n"
+                                     "  help: --kill layer_shard/1/0@step=30\n");
+  CHECK(kill_wrong("layer_shard@stp=3") == "error: a kill has no 'stp'\n"
+                                           "  --> --kill layer_shard@stp=3\n"
+                                           "  step and message are known\n"
+                                           "  help: did you mean 'step'?\n");
+  CHECK(kill_wrong("layer_shard@step=x").find("step 'x' of a kill is not a number") !=
+        std::string::npos);
+  CHECK(kill_wrong("layer_shard@message=2").find("a kill says in which step") != std::string::npos);
+  const std::string role = kill_wrong("layer_shart@step=3");
+  CHECK(role.find("--> --kill layer_shart@step=3\n") != std::string::npos);
+  CHECK(role.find("did you mean 'layer_shard'?") != std::string::npos);
+}
+
+TEST_CASE("a kill of an actor that the wiring lacks is refused") {
+  const train_options o =
+      options({"--kill", "layer_shard/7@step=3", "--replicas", "2", "--batch", "20"});
+  CHECK_THROWS_AS(wiring_of(o, load_data("synthetic:200", 1)), mistakes);
+}
+
+TEST_CASE("data that cannot be loaded ends with the exit code of the case") {
+  const auto code = [](const std::string& spec) {
+    try {
+      load_data_of(spec, 0, 1, "");
+    } catch (const mistakes& wrong) {
+      CHECK(wrong.all().front().where == "--data " + spec);
+      return static_cast<int>(wrong.code());
+    }
+    return 0;
+  };
+  CHECK(code("synthetic:200") == exit_done);
+  CHECK(code("fashion-mnst") == exit_usage);
+  CHECK(code("synthetic:x") == exit_usage);
+}
+
+TEST_CASE("help shows examples before options") {
+  const std::string text = parse_command_line({"train", "--help"}, nullptr).text;
+  const auto examples = text.find("Examples:"), batch = text.find("--batch N (128)");
+  CHECK(examples != std::string::npos);
+  CHECK(batch != std::string::npos);
+  CHECK(examples < batch);
+  CHECK(text.find("--[no-]shuffle (on)") != std::string::npos);
+  CHECK(parse_command_line({}, nullptr).text.find("troupe plan") != std::string::npos);
+}

@@ -1,0 +1,226 @@
+// The built program, as a user meets it.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+struct answer {
+  int code = -1;
+  std::string text;
+};
+
+// An empty folder of its own, which the program runs in.
+class scratch {
+public:
+  scratch() {
+    std::string name = (fs::temp_directory_path() / "troupe-program-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+
+  ~scratch() { fs::remove_all(path_); }
+
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+
+  fs::path operator/(const std::string& name) const { return path_ / name; }
+
+  const fs::path& path() const { return path_; }
+
+  answer run(const std::string& words, const std::string& before = "") const {
+    const std::string command =
+        fmt::format("cd '{}' || exit; {} '{}' {}", path_.string(), before, TROUPE_PROGRAM, words);
+    answer out;
+    std::FILE* pipe = ::popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::array<char, 4096> part{};
+    while (std::fgets(part.data(), part.size(), pipe) != nullptr)
+      out.text += part.data();
+    const int status = ::pclose(pipe);
+    out.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+  }
+
+private:
+  fs::path path_;
+};
+
+constexpr const char* small =
+    "train --model mlp --data synthetic:400 --batch 40 --steps 12 --warmup 0 ";
+
+nlohmann::json last_line(const fs::path& file) {
+  std::ifstream lines(file);
+  std::string line, last;
+  while (std::getline(lines, line))
+    last = line;
+  return nlohmann::json::parse(last);
+}
+
+nlohmann::json end_of(const scratch& in, const std::string& more) {
+  const answer a = in.run(std::string(small) + "--quiet --json " + more + " 2>/dev/null");
+  REQUIRE(a.code == 0);
+  return nlohmann::json::parse(a.text);
+}
+
+} // namespace
+
+TEST_CASE("help goes to stdout and succeeds") {
+  const scratch here;
+  const answer all = here.run("--help 2>/dev/null");
+  CHECK(all.code == 0);
+  CHECK(all.text.find("Examples:") != std::string::npos);
+  for (const char* command : {"train", "plan", "eval", "bench", "doctor"})
+    CHECK(here.run(fmt::format("{} --help 2>/dev/null", command)).code == 0);
+}
+
+TEST_CASE("usage mistakes exit with 2, tell the cure on stderr and leave nothing") {
+  const scratch here;
+  const answer option = here.run("train --bacth 64 2>&1 >/dev/null");
+  CHECK(option.code == 2);
+  CHECK(option.text == "error: unknown option --bacth\n"
+                       "  --> troupe train --bacth\n"
+                       "  help: did you mean '--batch'?\n");
+  const answer batch =
+      here.run("train --data synthetic:400 --batch 63 --microbatches 2 --replicas 2 2>&1");
+  CHECK(batch.code == 2);
+  CHECK(batch.text.find("63 = 2 x 31 + 1") != std::string::npos);
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("plan tells every mistake and runs nothing") {
+  const scratch here;
+  const answer a = here.run("plan --data fashion-mnst --batch 63 --replicas 3 --microbatches 2 "
+                            "--save /no/such/folder/w 2>&1");
+  CHECK(a.code == 2);
+  for (const char* part : {"unknown data \"fashion-mnst\"",
+                           "cannot write /no/such/folder/w",
+                           "63 = 2 x 31 + 1",
+                           "2 microbatches do not split into 3 replicas"})
+    CHECK_MESSAGE(a.text.find(part) != std::string::npos, part);
+  const answer good = here.run("plan --model lenet --data synthetic:400 2>&1");
+  CHECK(good.code == 0);
+  CHECK(good.text.find("layer_shard/1/0") != std::string::npos);
+  CHECK(good.text.find("MFLOP an image") != std::string::npos);
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("a missing data set exits with 3 and names the package") {
+  const scratch here;
+  const answer a = here.run("train 2>&1", "TROUPE_DATA_DIR=/no/such/folder");
+  CHECK(a.code == 3);
+  CHECK(a.text.find("apt install dataset-fashion-mnist") != std::string::npos);
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("unwritable and unreadable paths are told before training") {
+  const scratch here;
+  const answer save = here.run(std::string(small) + "--save /no/such/folder/w 2>&1");
+  CHECK(save.code == 3);
+  CHECK(save.text == "error: cannot write /no/such/folder/w\n"
+                     "  --> --save /no/such/folder/w\n"
+                     "  there is no folder /no/such/folder\n"
+                     "  help: choose a path in a folder that exists and that you may write\n");
+  const answer load = here.run(std::string(small) + "--load gone 2>&1");
+  CHECK(load.code == 2);
+  CHECK(load.text.find("--> --load gone") != std::string::npos);
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("a truncated file of weights fails and leaves no run folder") {
+  const scratch here;
+  end_of(here, "--run-folder none --save whole");
+  std::string bytes(1000, '\0');
+  std::ifstream(here / "whole").read(bytes.data(), 1000);
+  std::ofstream(here / "cut") << bytes;
+  const answer a = here.run(std::string(small) + "--load cut 2>&1");
+  CHECK(a.code == 1);
+  CHECK(a.text.find("error: ") != std::string::npos);
+  CHECK(a.text.find("cut") != std::string::npos);
+  CHECK((!fs::exists(here / "runs") || fs::is_empty(here / "runs")));
+}
+
+TEST_CASE("a training leaves its run folder, metrics and weights") {
+  const scratch here;
+  const auto end = end_of(here, "--metrics m.jsonl --digest-every 4 --save w --run-folder r");
+  CHECK(end["steps"] == 12);
+  CHECK(last_line(here / "m.jsonl") == end);
+  CHECK(last_line(here / "r/metrics.jsonl") == end);
+  CHECK(fs::exists(here / "r/job.toml"));
+  CHECK(fs::exists(here / "r/log.jsonl"));
+  CHECK_FALSE(fs::is_empty(here / "r/checkpoints"));
+  const answer eval = here.run("eval --model mlp --data synthetic:400 --load w --json");
+  CHECK(eval.code == 0);
+  const auto found = nlohmann::json::parse(eval.text);
+  CHECK(found["accuracy"].get<double>() ==
+        doctest::Approx(end["test_accuracy"].get<double>()).epsilon(1e-9));
+  const answer again = here.run(std::string(small) + "--run-folder r 2>&1");
+  CHECK(again.code == 2);
+  CHECK(again.text.find("a second run never overlays the first") != std::string::npos);
+}
+
+TEST_CASE("a run's own configuration gives the same bits again") {
+  const scratch here;
+  const auto first = end_of(here, "--run-folder r --seed 5");
+  const answer a = here.run("train --config r/job.toml --run-folder none 2>/dev/null");
+  CHECK(a.code == 0);
+  CHECK(nlohmann::json::parse(a.text)["parameter_digest"] == first["parameter_digest"]);
+}
+
+TEST_CASE("a killed worker changes nothing but the number of restarts") {
+  const scratch here;
+  const std::string wiring = "--run-folder none --replicas 2 --microbatches 2 ";
+  const auto undisturbed = end_of(here, wiring);
+  const auto killed =
+      end_of(here, wiring + "--kill layer_shard/1/0@step=5 --kill data_loader@step=8");
+  CHECK(killed["restarts"] == 2);
+  CHECK(killed["parameter_digest"] == undisturbed["parameter_digest"]);
+}
+
+TEST_CASE("an interrupted run saves, tells how to resume, and resumes to the same bits") {
+  const scratch here;
+  const std::string job = "train --model mlp --data synthetic:2000 --batch 40 --epochs 40 "
+                          "--warmup 0 --quiet --json --digest-every 1 ";
+  const answer whole = here.run(job + "--run-folder none 2>/dev/null");
+  REQUIRE(whole.code == 0);
+  const answer cut = here.run(job + "--run-folder r --metrics m.jsonl 2>talk & child=$!; "
+                                    "for i in $(seq 200); do "
+                                    "grep -q step m.jsonl 2>/dev/null && break; sleep 0.05; done; "
+                                    "kill -INT $child; wait $child");
+  CHECK(cut.code == 130);
+  std::ifstream talk(here / "talk");
+  const std::string said{std::istreambuf_iterator<char>(talk), {}};
+  CHECK(said.find("resume with: troupe train --resume r\n") != std::string::npos);
+  const answer rest = here.run("train --resume r 2>/dev/null");
+  CHECK(rest.code == 0);
+  CHECK(nlohmann::json::parse(rest.text)["parameter_digest"] ==
+        nlohmann::json::parse(whole.text)["parameter_digest"]);
+}
+
+TEST_CASE("doctor and print-config say what there is") {
+  const scratch here;
+  const answer doctor = here.run("doctor --json");
+  CHECK(doctor.code == 0);
+  CHECK(nlohmann::json::parse(doctor.text)["versions"].contains("CAF"));
+  const answer config = here.run("train --print-config --batch 64", "TROUPE_SEED=3");
+  CHECK(config.code == 0);
+  CHECK(config.text.find("# flag: --batch 64\n") != std::string::npos);
+  CHECK(config.text.find("# environment: TROUPE_SEED=3\n") != std::string::npos);
+}
+
+TEST_CASE("bench measures whole steps") {
+  const scratch here;
+  const answer a = here.run("bench --models mlp --data synthetic:400 --batch 40 --replicas 1,2 "
+                            "--seconds 0.05 --repeat 1 --json 2>/dev/null");
+  CHECK(a.code == 0);
+  CHECK(nlohmann::json::parse(a.text.substr(0, a.text.find('\n')))["images_per_second"] > 0);
+}

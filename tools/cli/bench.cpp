@@ -8,6 +8,7 @@
 #include "cli/values.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -106,6 +107,13 @@ bench_samples measure_all(const bench_options& o, const data_split& data) {
   return out;
 }
 
+// Of the largest process that was started and has ended.
+std::uint64_t peak_memory_of_children() {
+  rusage used{};
+  getrusage(RUSAGE_CHILDREN, &used);
+  return static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+}
+
 } // namespace
 
 int bench(const command_line& line) {
@@ -121,6 +129,8 @@ int bench(const command_line& line) {
   fmt::print("{}", bench_table(samples));
   if (const std::string ratios = ratio_table(samples); !ratios.empty()) fmt::print("\n{}", ratios);
   fmt::print("\npeak memory of this process {}\n", bytes_text(peak_memory_bytes()));
+  if (!o.peers.empty())
+    fmt::print("peak memory of a peer's process {}\n", bytes_text(peak_memory_of_children()));
   return exit_done;
 }
 

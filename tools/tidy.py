@@ -82,8 +82,7 @@ ALLOWED = [
     ("caf", "actors/runtime/*", "the adapter and the live world are CAF's home"),
     ("caf", "tests/actors/runtime/*", "tests of the adapter"),
     ("caf", "tools/*", "`troupe doctor` names the version"),
-    ("sleep", "actors/runtime/serial_coordinator.cpp", "the clock of ThreadSanitizer builds"),
-    ("raw new", "actors/runtime/serial_coordinator.cpp", "CAF owns its modules and wants a raw pointer"),
+    ("raw new", "actors/runtime/scheduler.cpp", "CAF owns its modules and wants a raw pointer"),
     ("raw new", "ops/tensor.cpp", "aligned storage, owned by the shared pointer made beside it"),
 ]
 

@@ -1,13 +1,11 @@
 // CAF appears here and nowhere else. Facts about CAF 0.17.6 that shape this file:
-// - its default scheduler (work stealing, LIFO) can starve an actor for ever, so `sharing` with a
-// finite
-//   throughput is used; its messages are never serialised, our codec is the only one;
+// - its default scheduler can starve an actor for ever, so we bring our own (scheduler.hpp);
+// - its serialiser corrupts floats and hangs on infinity, so messages are never serialised by it;
 // - an actor whose last handle goes is ended silently, so the directory keeps a strong one;
 // - anon_send_exit queues behind all messages, so a kill is a high-priority exit message.
 #include "actors/runtime/live_world.hpp"
 
-#include "actors/runtime/executor.hpp"
-#include "actors/runtime/serial_coordinator.hpp"
+#include "actors/runtime/scheduler.hpp"
 #include "ops/assert.hpp"
 
 #include <caf/actor_system.hpp>
@@ -42,6 +40,15 @@ namespace troupe {
 
 namespace {
 
+// Exists while a thread talks to actors: see scheduler::run_actor.
+struct sending {
+#if defined(__SANITIZE_THREAD__)
+  const std::lock_guard<std::recursive_mutex> lock{scheduler::order()};
+#else
+  sending() {} // not trivial: no warning about an unused variable
+#endif
+};
+
 struct killed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -65,16 +72,13 @@ struct seat {
 
 struct live_world::impl {
   explicit impl(const live_world_options& options)
-      : config(options), system(config), work(options.kernel_threads, options.brief_threads) {}
+      : config(options), system(config), threads(static_cast<scheduler&>(system.scheduler())) {}
 
   struct configuration : caf::actor_system_config {
     explicit configuration(const live_world_options& options) {
-#if defined(__SANITIZE_THREAD__)
-      load<serial_coordinator>();
-#endif
-      set("scheduler.policy", caf::atom("sharing"));
-      set("scheduler.max-threads", options.actor_threads);
-      set("scheduler.max-throughput", 64);
+      load<scheduler>();
+      caf::put(content, scheduler::kernel_threads_key, options.kernel_threads);
+      caf::put(content, scheduler::service_threads_key, options.service_threads);
     }
   };
 
@@ -86,7 +90,7 @@ struct live_world::impl {
   void deliver(const address& to, envelope e) {
     seat* target = find(to);
     TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
-    const ordered_send order;
+    const sending order;
     const auto [player, life] = target->current();
     if (!player || (e.to_life != 0 && e.to_life != life)) return;
     caf::anon_send(player, std::move(e));
@@ -98,7 +102,7 @@ struct live_world::impl {
 
   configuration config;
   caf::actor_system system;
-  executor work;
+  scheduler& threads;
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
   std::atomic<bool> stopping{false};
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
@@ -144,8 +148,9 @@ public:
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
-    if (auto [player, life] = world_.find(who_)->current(); player && life == life_)
-      caf::delayed_anon_send(player, delay, envelope{who_, life_, std::move(m)});
+    world_.threads.submit_after(delay, [&world = world_, e = envelope{who_, life_, std::move(m)}] {
+      world.deliver(e.from, e);
+    });
   }
 
   std::chrono::nanoseconds now() const override {
@@ -153,7 +158,7 @@ public:
   }
 
   void compute(lane where, std::function<void(computation&)> job) override {
-    world_.work.submit(
+    world_.threads.submit(
         where, [&world = world_, who = who_, life = life_, flag = flag_, job = std::move(job)] {
           if (flag->over) return;
           live_computation here(world, who, life, *flag);
@@ -324,7 +329,7 @@ void live_world::send(const address& to, message m) {
 }
 
 void live_world::kill(const address& who) {
-  const ordered_send order;
+  const sending order;
   if (seat* s = impl_->find(who); s != nullptr)
     if (auto player = s->current().first)
       caf::anon_send<caf::message_priority::high>(
@@ -333,13 +338,13 @@ void live_world::kill(const address& who) {
 
 void live_world::stop() {
   if (impl_->stopping.exchange(true)) return;
-  impl_->work.stop();
   {
-    const ordered_send order;
+    const sending order;
     for (auto& [who, s] : impl_->seats)
       if (auto player = s->current().first) caf::anon_send_exit(player, caf::exit_reason::kill);
   }
   impl_->system.await_all_actors_done();
+  impl_->threads.end_computations();
 }
 
 } // namespace troupe

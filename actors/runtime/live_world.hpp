@@ -17,8 +17,7 @@ namespace troupe {
 
 struct live_world_options {
   int kernel_threads = 1;
-  int brief_threads = 1;
-  int actor_threads = 2;
+  int service_threads = 1; // actors and brief jobs; idle kernel threads help
 };
 
 // End the incarnation that is at `who` when it has handled its `after_messages`-th message of

@@ -109,7 +109,8 @@ def sources():
         for place, folders, names in os.walk(os.path.join(ROOT, folder)):
             folders.sort()
             for name in sorted(names):
-                if name.endswith((".hpp", ".cpp", ".cu", ".cuh", ".py")) or "." not in name:
+                script = "." not in name and folder == "tools"
+                if name.endswith((".hpp", ".cpp", ".cu", ".cuh", ".py")) or script:
                     yield os.path.relpath(os.path.join(place, name), ROOT)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes core_reference.json: what PyTorch computes, in float64, for losses, optimizers and schedules.
+"""Writes core_reference.json: what PyTorch computes, in float64, outside of networks.
 
+Losses with their gradients, optimizers, schedules:
 tests/ops/loss_test.cpp, optimizer_test.cpp and learning_rate_test.cpp compare with it. Float32
 numbers go in, so that both sides start from the same values.
 
@@ -48,7 +49,8 @@ def losses():
     out = []
     for weighted in (False, True):
         for smoothing in (0.0, 0.125):
-            loss = nn.CrossEntropyLoss(weight=weights if weighted else None, label_smoothing=smoothing)
+            weight = weights if weighted else None
+            loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=smoothing)
             out.append(
                 loss_case(
                     "cross_entropy",
@@ -61,7 +63,8 @@ def losses():
             )
     large = logits.clone()
     large[0] *= 100
-    out.append(loss_case("cross_entropy", nn.CrossEntropyLoss(), large, labels, weights=[], smoothing=0.0))
+    plain = nn.CrossEntropyLoss()
+    out.append(loss_case("cross_entropy", plain, large, labels, weights=[], smoothing=0.0))
     out.append(loss_case("mse", nn.MSELoss(), inputs(5, 3), inputs(5, 3)))
     truth = torch.rand(5, 3).float().double()
     scores = inputs(5, 3, scale=4.0)
@@ -75,7 +78,7 @@ def optimizer_case(name, rule, options, rate):
     parameter = nn.Parameter(inputs(7))
     start = parameter.detach().clone()
     gradients = [inputs(7) for _ in range(STEPS)]
-    optimizer = rule([parameter], lr=rate, **{k: v for k, v in options.items()})
+    optimizer = rule([parameter], lr=rate, **options)
     after = []
     for gradient in gradients:
         parameter.grad = gradient.clone()

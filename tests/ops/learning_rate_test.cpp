@@ -32,9 +32,8 @@ TEST_CASE("cosine is PyTorch's CosineAnnealingLR") {
 }
 
 TEST_CASE("step is PyTorch's MultiStepLR") {
-  check_schedule(
-      {.base = 0.05F, .kind = shape_kind::step, .milestones = {4, 9, 15}, .gamma = 0.5F},
-      "multi_step");
+  check_schedule({.base = 0.05F, .kind = shape_kind::step, .milestones = {4, 9, 15}, .gamma = 0.5F},
+                 "multi_step");
 }
 
 TEST_CASE("a constant rate stays what it is") {

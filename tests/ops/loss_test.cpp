@@ -95,9 +95,9 @@ TEST_CASE("gradients of losses are the slopes that finite differences see") {
       auto low = s.logits, high = s.logits;
       low[i] -= h;
       high[i] += h;
-      const double slope = (run(s.kind, high, s.targets, 3).value -
-                            run(s.kind, low, s.targets, 3).value) /
-                           (double{high[i]} - low[i]);
+      const double slope =
+          (run(s.kind, high, s.targets, 3).value - run(s.kind, low, s.targets, 3).value) /
+          (double{high[i]} - low[i]);
       CHECK(at.gradient[i] == doctest::Approx(slope).epsilon(1e-3));
     }
   }
@@ -123,8 +123,9 @@ TEST_CASE("the parts of a batch add up to the batch") {
 
 TEST_CASE("a prediction is right where the largest output is the target's") {
   const std::vector<float> logits = {0.1F, 0.9F, 0.5F, 2.0F, 0.0F, -1.0F};
-  CHECK(evaluate_loss(softmax_cross_entropy{}, logits, std::vector<float>{1, 2}, 2, 2, {})
-            .correct == 1);
+  CHECK(
+      evaluate_loss(softmax_cross_entropy{}, logits, std::vector<float>{1, 2}, 2, 2, {}).correct ==
+      1);
   const std::vector<float> rows = {0, 0, 1, 1, 0, 0};
   CHECK(evaluate_loss(mean_squared_error{}, logits, rows, 2, 2, {}).correct == 1);
   CHECK(evaluate_loss(binary_cross_entropy_logits{}, logits, rows, 2, 2, {}).correct == 1);

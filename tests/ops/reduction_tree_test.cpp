@@ -135,7 +135,7 @@ TEST_CASE("a leaf of a sum that was seen is dropped, and a cleared sum has seen 
   CHECK_FALSE(total.seen({3, 1}));
 }
 
-TEST_CASE("parents and children agree, and five leaves are ((0+1)+(2+3))+4") {
+TEST_CASE("parents and children agree, and the largest power of two comes first") {
   for (std::uint32_t n = 1; n <= 17; ++n) {
     CAPTURE(n);
     CHECK_FALSE(tree_parent(n, {0, n}));

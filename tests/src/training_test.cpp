@@ -18,13 +18,12 @@ const std::string folder = TROUPE_TEST_DATA "/training/";
 
 job reference_job() {
   const std::string pair = folder + "images-idx3-ubyte," + folder + "labels-idx1-ubyte";
-  return {.model = sequential(
-              conv2d{.channels = 8, .kernel = 3, .padding = 1, .bias = false},
-              batch_norm{},
-              relu{},
-              max_pool2d{},
-              flatten{},
-              dense{10}),
+  return {.model = sequential(conv2d{.channels = 8, .kernel = 3, .padding = 1, .bias = false},
+                              batch_norm{},
+                              relu{},
+                              max_pool2d{},
+                              flatten{},
+                              dense{10}),
           .data = load_data("idx:" + pair + "," + pair, 1),
           .optimizer = sgd{.momentum = 0.9F},
           .learning_rate = {.base = 0.05F},
@@ -36,11 +35,10 @@ job reference_job() {
 
 tensor_file train(const job& j) {
   const test::scratch_folder scratch;
-  const auto result =
-      cluster{}
-          .start(data_parallel(j),
-                 {.load_weights = folder + "before.safetensors", .evaluate = false})
-          .wait();
+  const auto result = cluster{}
+                          .start(data_parallel(j),
+                                 {.load_weights = folder + "before.safetensors", .evaluate = false})
+                          .wait();
   CHECK(result.steps == j.steps);
   result.save_weights(scratch.file("weights.safetensors"));
   return read_safetensors(scratch.file("weights.safetensors"));

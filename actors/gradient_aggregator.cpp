@@ -26,7 +26,7 @@ void gradient_aggregator::act(int index) {
   auto& block = blocks_[index];
   if (block.busy || block.arrived.empty()) return;
   block.busy = true;
-  world_.compute(lane::brief,
+  world_.compute(lane::updates,
                  [sum = block.sum, arrived = std::exchange(block.arrived, {})](computation& here) {
                    protocol::summed out{arrived.front().step, arrived.front().block, {}};
                    for (const auto& g : arrived)

@@ -135,7 +135,7 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   block.parts_left = static_cast<int>(parts);
   for (std::int64_t p = 0; p < parts; ++p)
     world_.compute(
-        lane::brief,
+        lane::updates,
         [update, index = m.block, first = chunks * p / parts, last = chunks * (p + 1) / parts](
             computation& here) {
           update->run(first, last);

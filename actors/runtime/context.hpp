@@ -17,9 +17,10 @@
 
 namespace troupe {
 
-// Where work is computed. Kernels take the long lane, one thread per replica; short jobs (sums,
-// optimizer, data) never wait behind kernels.
-enum class lane { kernels, brief };
+// Where work is computed. Kernels take the long lane, one thread per replica. Updates (sums,
+// optimizer) pass all kernels that have not begun, but take no core from those that run: whoever
+// has nothing else to do takes them. Brief jobs (data, files) wait for nobody.
+enum class lane { kernels, updates, brief };
 
 // What a computation may do: report to its actor, and see whether anybody still wants the result.
 class computation {

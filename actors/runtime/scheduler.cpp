@@ -46,6 +46,7 @@ void scheduler::start() {
   utility_actors_[printer_id] = caf::make_actor<silent_printer, caf::actor>(
       system().next_actor_id(), system().node(), &system(), config);
   const auto threads = [&](const char* key) { return caf::get_or(system().config(), key, 1); };
+  spare_core_ = threads(kernel_threads_key) < static_cast<int>(std::thread::hardware_concurrency());
   for (int i = 0; i < threads(kernel_threads_key); ++i)
     threads_.emplace_back([this] { run(kind::kernel); });
   for (int i = 0; i < threads(service_threads_key); ++i)
@@ -106,6 +107,9 @@ bool scheduler::take(kind k, task& out) {
   } else if (!brief_.empty()) {
     out.work = std::move(brief_.front());
     brief_.pop_front();
+  } else if ((k == kind::kernel || spare_core_) && !updates_.empty()) {
+    out.work = std::move(updates_.front());
+    updates_.pop_front();
   } else if (k == kind::kernel && !kernels_.empty()) {
     out.work = std::move(kernels_.front());
     kernels_.pop_front();
@@ -131,7 +135,7 @@ void scheduler::take_due_timers() {
 void scheduler::wake_for(kind k) {
   ++queued_;
   if (k == kind::kernel) {
-    if (kernels_.size() > spinning_) kernel_wanted_.notify_one();
+    if (kernels_.size() + updates_.size() > spinning_) kernel_wanted_.notify_one();
   } else if (queued_ > spinning_) {
     (sleeping_services_ > 0 ? service_wanted_ : kernel_wanted_).notify_one();
   }
@@ -146,9 +150,10 @@ void scheduler::enqueue(caf::resumable* actor) {
 void scheduler::submit(lane where, job work) {
   const std::lock_guard lock(mutex_);
   if (!accepts_computations_) return;
-  const bool kernel = where == lane::kernels;
-  (kernel ? kernels_ : brief_).push_back(std::move(work));
-  wake_for(kernel ? kind::kernel : kind::service);
+  auto& queue = where == lane::kernels ? kernels_ : where == lane::updates ? updates_ : brief_;
+  queue.push_back(std::move(work));
+  const bool any = where == lane::brief || (where == lane::updates && spare_core_);
+  wake_for(any ? kind::service : kind::kernel);
 }
 
 void scheduler::submit_after(std::chrono::nanoseconds delay, job work) {
@@ -161,8 +166,9 @@ void scheduler::submit_after(std::chrono::nanoseconds delay, job work) {
 void scheduler::end_computations() {
   std::unique_lock lock(mutex_);
   accepts_computations_ = false;
-  queued_ -= brief_.size() + kernels_.size();
+  queued_ -= brief_.size() + updates_.size() + kernels_.size();
   brief_.clear();
+  updates_.clear();
   kernels_.clear();
   timers_.clear();
   computations_ended_.wait(lock, [&] { return computing_ == 0; });

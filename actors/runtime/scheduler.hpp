@@ -4,10 +4,11 @@
 // each link costs 50 us on a virtual machine; here the kernel thread that has nothing else to do
 // runs the whole chain.
 //
-// Kernel threads run kernels, and anything else first. Service threads run actors and brief jobs
-// only, so every actor answers while all kernel threads are busy. Order: actors, brief jobs,
-// kernels; each queue first in, first out (CAF's default scheduler is last in, first out, and can
-// starve an actor for ever).
+// Kernel threads run kernels, and anything else first. Service threads run actors and brief jobs,
+// so every actor answers while all kernel threads are busy; updates only if there are more cores
+// than kernel threads, for else they would slow one replica while the others wait for it. Order:
+// actors, brief jobs, updates, kernels; each queue first in, first out (CAF's default scheduler is
+// last in, first out, and can starve an actor for ever).
 #pragma once
 
 #include "actors/runtime/context.hpp"
@@ -76,10 +77,11 @@ private:
   std::mutex mutex_;
   std::condition_variable kernel_wanted_, service_wanted_, computations_ended_;
   std::deque<caf::resumable*> actors_;
-  std::deque<job> brief_, kernels_;
+  std::deque<job> brief_, updates_, kernels_;
   std::multimap<time, job> timers_;
   std::atomic<std::size_t> queued_{0}; // in all queues: what a spinning thread watches
   std::size_t spinning_ = 0;           // kernel threads that look for work without sleeping
+  bool spare_core_ = false;            // service threads may take updates
   int sleeping_services_ = 0;
   int computing_ = 0; // computations that have begun
   bool accepts_computations_ = true;

@@ -1,6 +1,6 @@
 // A gradient aggregator adds up the gradients of its blocks over all microbatches in the canonical
-// tree, as they arrive, and hands the sum to the holder of the block. It holds nothing that cannot
-// be sent again.
+// tree, as they arrive, and hands the last two sums to the holder of the block, who adds them. It
+// holds nothing that cannot be sent again.
 #pragma once
 
 #include "actors/address.hpp"
@@ -27,11 +27,14 @@ public:
   void on(const protocol::summed& m);
 
 private:
+  struct subtrees;
+
   struct block_sum {
     std::uint64_t step = 0;
-    std::shared_ptr<tree_sum> sum; // of `step`; used by one computation at a time
+    std::shared_ptr<subtrees> sums; // of `step`
     std::vector<protocol::gradient> arrived;
     bool busy = false;
+    bool handed_on = false;
   };
 
   void act(int block);

@@ -11,7 +11,7 @@ namespace troupe {
 class layer_shard::local_sums {
 public:
   local_sums(std::uint32_t microbatches, tree_span own, int blocks) {
-    for (const auto& span : tree_cover(microbatches, own))
+    for (const auto& span : tree_cover_below_root(microbatches, own))
       for (int b = 0; b < blocks; ++b)
         sums_.emplace(std::pair{b, span}, tree_sum(microbatches, span));
   }

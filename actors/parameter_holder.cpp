@@ -2,8 +2,10 @@
 
 #include "ops/assert.hpp"
 #include "ops/digest.hpp"
+#include "ops/flat.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -36,7 +38,8 @@ struct statistic_range {
 struct parameter_holder::block_update {
   std::uint64_t step = 0;
   std::int64_t trainable = 0;
-  tensor old_parameters, gradient;
+  tensor old_parameters;
+  tensor gradient, addend; // to be added to the gradient, if there is one
   mutable_tensor new_parameters;
   std::vector<float*> slots;
   std::vector<statistic_range> statistics;
@@ -46,16 +49,23 @@ struct parameter_holder::block_update {
   float microbatches = 1;
 
   void run(std::int64_t first_chunk, std::int64_t last_chunk);
-  void follow(std::int64_t first, std::int64_t last);
+  void follow(std::int64_t first, std::int64_t last, const float* measured);
 };
 
-// Chunks [first_chunk, last_chunk): update, then digest while the chunk is in the cache.
+// Chunks [first_chunk, last_chunk): sum, update, digest while the chunk is in the cache.
 void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t last_chunk) {
   const std::int64_t size = old_parameters.elements();
   float* const out = new_parameters.data();
+  alignas(64) std::array<float, chunk_elements> sum;
   for (std::int64_t c = first_chunk; c < last_chunk; ++c) {
     const std::int64_t first = c * chunk_elements, last = std::min(size, first + chunk_elements);
     const std::int64_t trained = std::clamp(trainable, first, last);
+    const auto all = static_cast<std::size_t>(last - first);
+    const float* total = gradient.data() + first;
+    if (addend) {
+      flat_sum({total, all}, {addend.data() + first, all}, {sum.data(), all});
+      total = sum.data();
+    }
     const auto n = static_cast<std::size_t>(trained - first);
     if (n > 0) {
       float* state[2] = {};
@@ -65,25 +75,26 @@ void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t 
              rate,
              static_cast<std::int64_t>(step),
              {old_parameters.data() + first, n},
-             {gradient.data() + first, n},
+             {total, n},
              {out + first, n},
              {state, slots.size()});
     }
-    if (trained < last) follow(trained, last);
-    digests[static_cast<std::size_t>(c)] =
-        digest_of(out + first, static_cast<std::size_t>(last - first) * sizeof(float));
+    if (trained < last) follow(trained, last, total + n);
+    digests[static_cast<std::size_t>(c)] = digest_of(out + first, all * sizeof(float));
   }
 }
 
 // running = (1 - momentum) * running + momentum * mean over the microbatches
-void parameter_holder::block_update::follow(std::int64_t first, std::int64_t last) {
+void parameter_holder::block_update::follow(std::int64_t first,
+                                            std::int64_t last,
+                                            const float* measured) {
   float* const out = new_parameters.data();
   std::copy(
       old_parameters.data() + first, old_parameters.data() + last, out + first); // padding too
   for (const auto& s : statistics)
     for (std::int64_t i = std::max(first, s.offset); i < std::min(last, s.offset + s.size); ++i)
       out[i] = (1.0F - s.momentum) * old_parameters.data()[i] +
-               s.momentum * (gradient.data()[i] / microbatches);
+               s.momentum * (measured[i - first] / microbatches);
 }
 
 parameter_holder::parameter_holder(context& world, parameter_holder_options options)
@@ -114,6 +125,7 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   update->trainable = options_.layout->blocks[static_cast<std::size_t>(m.block)].trainable;
   update->old_parameters = block.parameters;
   update->gradient = m.value;
+  update->addend = m.addend;
   update->new_parameters = buffer_pool::global().take(block.parameters.dims());
   for (auto& slot : block.slots)
     update->slots.push_back(slot.data());

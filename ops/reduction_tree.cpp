@@ -36,6 +36,15 @@ std::vector<tree_span> tree_cover(std::uint32_t n, tree_span range) {
   return out;
 }
 
+std::vector<tree_span> tree_cover_below_root(std::uint32_t n, tree_span range) {
+  auto out = tree_cover(n, range);
+  if (n > 1 && out == std::vector{tree_span{0, n}}) {
+    const auto [left, right] = tree_children(n, out.front());
+    out = {left, right};
+  }
+  return out;
+}
+
 std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span) {
   tree_span at{0, n};
   while (at != span) {

@@ -25,6 +25,10 @@ struct tree_span {
 // The maximal nodes of the tree over n leaves that lie inside [first, first + count), in order.
 std::vector<tree_span> tree_cover(std::uint32_t n, tree_span range);
 
+// The nodes of tree_cover, with the root's children for the root: the last sum of the tree is left
+// to whoever passes over the gradient next. (The root itself only where n is 1.)
+std::vector<tree_span> tree_cover_below_root(std::uint32_t n, tree_span range);
+
 // The parent of a node of the tree over n leaves; nothing for the root.
 std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span);
 // The two children; REQUIRES: span.count > 1.

@@ -4,6 +4,7 @@
 #include "ops/tensor.hpp"
 
 #include <cstdint>
+#include <vector>
 
 namespace troupe::protocol {
 
@@ -13,7 +14,9 @@ namespace troupe::protocol {
 struct reduced_gradient {
   std::uint64_t step = 0;
   int block = 0;
-  tensor value; // sum over all microbatches
+  // The sum over all microbatches is value + addend, or value where addend is empty. The holder
+  // adds while it passes over the block anyway.
+  tensor value, addend;
 };
 
 // From: gradient_aggregator's sums. To: itself. Key: (step, block, arrivals). Twice: cannot happen.
@@ -21,7 +24,7 @@ struct reduced_gradient {
 struct summed {
   std::uint64_t step = 0;
   int block = 0;
-  tensor total; // empty while contributions are missing
+  std::vector<tensor> totals; // of each subtree below the root; empty ones miss contributions
 };
 
 } // namespace troupe::protocol

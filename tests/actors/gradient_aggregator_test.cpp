@@ -27,6 +27,11 @@ struct fixture {
   }
 };
 
+float total(const protocol::reduced_gradient& m, std::size_t i) {
+  REQUIRE(m.addend);
+  return m.value.values()[i] + m.addend.values()[i];
+}
+
 } // namespace
 
 TEST_CASE("an aggregator sums a step once all microbatches are there") {
@@ -37,8 +42,8 @@ TEST_CASE("an aggregator sums a step once all microbatches are there") {
   f.hear(part(0, 2, 1, 3));
   const auto sums = f.world.of<protocol::reduced_gradient>();
   REQUIRE(sums.size() == 1);
-  CHECK(sums[0].value.values()[0] == 8);
-  CHECK(sums[0].value.values()[1] == 16);
+  CHECK(total(sums[0], 0) == 8);
+  CHECK(total(sums[0], 1) == 16);
 }
 
 TEST_CASE("an aggregator counts a contribution that comes twice once") {
@@ -49,7 +54,7 @@ TEST_CASE("an aggregator counts a contribution that comes twice once") {
     f.hear(part(0, 2, 2, 3));
   const auto sums = f.world.of<protocol::reduced_gradient>();
   REQUIRE(sums.size() == 1);
-  CHECK(sums[0].value.values()[0] == 4);
+  CHECK(total(sums[0], 0) == 4);
 }
 
 TEST_CASE("an aggregator drops what belongs to an older step") {
@@ -60,7 +65,7 @@ TEST_CASE("an aggregator drops what belongs to an older step") {
   const auto sums = f.world.of<protocol::reduced_gradient>();
   REQUIRE(sums.size() == 1);
   CHECK(sums[0].step == 7);
-  CHECK(sums[0].value.values()[0] == 4);
+  CHECK(total(sums[0], 0) == 4);
 }
 
 TEST_CASE("an aggregator that starts in the middle leaves an unfinished older step behind") {
@@ -70,5 +75,28 @@ TEST_CASE("an aggregator that starts in the middle leaves an unfinished older st
   f.hear(part(7, 2, 2, 3));
   const auto sums = f.world.of<protocol::reduced_gradient>();
   REQUIRE(sums.size() == 1);
-  CHECK(sums[0].value.values()[0] == 4);
+  CHECK(total(sums[0], 0) == 4);
+}
+
+TEST_CASE("an aggregator leaves the last sum of the tree to the holder") {
+  fixture f;
+  f.hear(part(0, 3, 1, 4));
+  f.hear(part(0, 0, 2, 1));
+  f.hear(part(0, 2, 1, 3));
+  const auto sums = f.world.of<protocol::reduced_gradient>();
+  REQUIRE(sums.size() == 1);
+  CHECK(sums[0].value.values()[0] == 1);
+  CHECK(sums[0].addend.values()[0] == 7);
+}
+
+TEST_CASE("one microbatch needs no sum") {
+  test::fake_context world({.role = role_kind::gradient_aggregator});
+  gradient_aggregator aggregator(world, {.microbatches = 1, .holders = {holder}});
+  aggregator.on(part(0, 0, 1, 5));
+  for (const auto& m : world.run_one())
+    aggregator.receive(m);
+  const auto sums = world.of<protocol::reduced_gradient>();
+  REQUIRE(sums.size() == 1);
+  CHECK(sums[0].value.values()[1] == 10);
+  CHECK(!sums[0].addend);
 }

@@ -153,4 +153,7 @@ TEST_CASE("a cover is the fewest nodes that make up the range, in order") {
   CHECK(tree_cover(6, {4, 2}) == spans{{4, 2}});
   CHECK(tree_cover(7, {0, 5}) == spans{{0, 4}, {4, 1}});
   CHECK(tree_cover(7, {3, 0}).empty());
+  CHECK(tree_cover_below_root(8, {0, 8}) == spans{{0, 4}, {4, 4}});
+  CHECK(tree_cover_below_root(8, {0, 4}) == spans{{0, 4}});
+  CHECK(tree_cover_below_root(1, {0, 1}) == spans{{0, 1}});
 }

@@ -43,6 +43,8 @@ private:
   std::vector<protocol::parameters> incoming_;
 };
 
+constexpr std::int64_t evaluation_batch = 100; // images that a program takes at once
+
 // Sums over the batches part, part + parts, ... of a data set. The program's batch size cuts the
 // batches.
 protocol::evaluation_sums evaluate_part(program& compiled,

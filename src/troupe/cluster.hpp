@@ -72,6 +72,7 @@ struct run_result {
   std::int64_t steps = 0;  // committed in all, earlier runs of a resumed job included
   std::int64_t epochs = 0; // completed
   double train_loss = 0, train_accuracy = 0; // of the last (part of an) epoch
+  bool tested = false; // after the last epoch that ended; else what follows is 0
   double test_loss = 0, test_accuracy = 0;
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise

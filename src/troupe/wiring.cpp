@@ -117,6 +117,13 @@ wiring data_parallel(job j, const data_parallel_options& options) {
   return out;
 }
 
+std::vector<address> wiring::of(role_kind role) const {
+  std::vector<address> out;
+  for (const auto& r : roles)
+    if (r.where.role == role) out.push_back(r.where);
+  return out;
+}
+
 std::string wiring::text() const {
   std::string out = fmt::format("wiring {}: {} actors\n", name, roles.size());
   for (const auto& role : roles) {

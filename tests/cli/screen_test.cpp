@@ -61,6 +61,7 @@ run_result some_result() {
   r.epochs = 5;
   r.train_loss = 0.2345;
   r.train_accuracy = 0.915;
+  r.tested = true;
   r.test_loss = 0.2501;
   r.test_accuracy = 0.9123;
   r.images_per_second = 9280.4;
@@ -163,20 +164,20 @@ TEST_CASE("quiet shows what is said and nothing else, and the log has it all") {
 }
 
 TEST_CASE("the table at the end") {
-  CHECK(result_table(some_result(), true) == "              loss    accuracy\n"
-                                             "train       0.2345      91.5 %\n"
-                                             "test        0.2501     91.23 %\n"
-                                             "\n"
-                                             "steps             2,340\n"
-                                             "images/s          9,280\n"
-                                             "training time     1 min 05 s\n"
-                                             "peak memory       186.0 MB\n"
-                                             "restarts          1\n"
-                                             "parameter digest  0123456789abcdef\n");
+  CHECK(result_table(some_result()) == "              loss    accuracy\n"
+                                       "train       0.2345      91.5 %\n"
+                                       "test        0.2501     91.23 %\n"
+                                       "\n"
+                                       "steps             2,340\n"
+                                       "images/s          9,280\n"
+                                       "training time     1 min 05 s\n"
+                                       "peak memory       186.0 MB\n"
+                                       "restarts          1\n"
+                                       "parameter digest  0123456789abcdef\n");
 }
 
 TEST_CASE("the end object has what readers of metrics need") {
-  const auto end = nlohmann::json::parse(end_json(some_result(), true));
+  const auto end = nlohmann::json::parse(end_json(some_result()));
   CHECK(end["event"] == "end");
   CHECK(end["test_accuracy"] == 0.9123);
   CHECK(end["train_loss"] == 0.2345);
@@ -185,7 +186,9 @@ TEST_CASE("the end object has what readers of metrics need") {
   CHECK(end["restarts"] == 1);
   CHECK(end["peak_memory_bytes"] == 186'000'000);
   CHECK(end["parameter_digest"] == "0123456789abcdef");
-  CHECK(nlohmann::json::parse(end_json(some_result(), false))["test_accuracy"].is_null());
+  run_result untested = some_result();
+  untested.tested = false;
+  CHECK(nlohmann::json::parse(end_json(untested))["test_accuracy"].is_null());
   const auto step =
       nlohmann::json::parse(json_line(run_event{step_event{.step = 3, .digest = 15}}));
   CHECK(step["event"] == "step");

@@ -87,7 +87,7 @@ std::string json_line(const run_event& e) {
   return line_of(std::visit([](const auto& event) { return json_of(event); }, e));
 }
 
-std::string end_json(const run_result& r, bool tested) {
+std::string end_json(const run_result& r) {
   json out = {{"event", "end"},
               {"test_accuracy", r.test_accuracy},
               {"test_loss", r.test_loss},
@@ -101,7 +101,7 @@ std::string end_json(const run_result& r, bool tested) {
               {"peak_memory_bytes", r.peak_memory_bytes},
               {"parameter_digest", digest_text(r.parameter_digest)},
               {"interrupted", r.interrupted}};
-  if (!tested) out["test_accuracy"] = out["test_loss"] = nullptr;
+  if (!r.tested) out["test_accuracy"] = out["test_loss"] = nullptr;
   return line_of(out);
 }
 

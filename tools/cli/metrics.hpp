@@ -22,7 +22,7 @@ struct start_facts {
 
 std::string json_line(const start_facts& f);
 std::string json_line(const run_event& e);
-std::string end_json(const run_result& r, bool tested);
+std::string end_json(const run_result& r);
 std::string failed_json(const std::string& why);
 std::string log_json(double seconds, const std::string& message);
 

@@ -81,10 +81,10 @@ std::string saved_line(const saved_event& e) {
   return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
 }
 
-std::string result_table(const run_result& r, bool tested) {
+std::string result_table(const run_result& r) {
   std::string out = fmt::format("{:<8}{:>10}{:>12}\n", "", "loss", "accuracy");
   out += fmt::format("{:<8}{:>10.4f}{:>12}\n", "train", r.train_loss, percent(r.train_accuracy));
-  if (tested)
+  if (r.tested)
     out += fmt::format("{:<8}{:>10.4f}{:>12}\n",
                        "test",
                        r.test_loss,

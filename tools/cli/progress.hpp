@@ -30,7 +30,7 @@ std::string fault_line(const fault_event& e);
 std::string saved_line(const saved_event& e);
 
 // The table at the end.
-std::string result_table(const run_result& r, bool tested);
+std::string result_table(const run_result& r);
 
 std::string duration_text(double seconds);   // "7 s", "2 min 05 s", "1 h 02 min"
 std::string bytes_text(std::uint64_t bytes); // "312 MB"

@@ -119,16 +119,14 @@ void tell_end(const train_options& o, const run_result& r, const run_folder& fol
 }
 
 int finish(const train_options& o,
-           const job& j,
            const run_result& r,
            const run_folder& folder,
            screen& to,
            metrics& report_to) {
   if (!o.save.empty()) r.save_weights(o.save);
-  const bool tested = j.data.test != nullptr && !(r.interrupted && r.test_loss == 0);
   tell_end(o, r, folder, to);
-  report_to.write_line(end_json(r, tested), true);
-  fmt::print("{}", o.json ? end_json(r, tested) + "\n" : result_table(r, tested));
+  report_to.write_line(end_json(r), true);
+  fmt::print("{}", o.json ? end_json(r) + "\n" : result_table(r));
   std::fflush(stdout);
   return r.interrupted ? exit_interrupted : exit_done;
 }
@@ -165,7 +163,7 @@ int train(const command_line& line) {
   try {
     const run_result result = play(o, w, folder, std::move(options), watch, to);
     to.finish();
-    return finish(o, w.job, result, folder, to, report_to);
+    return finish(o, result, folder, to, report_to);
   } catch (const std::exception& e) {
     to.finish();
     report_to.write_line(failed_json(e.what()), true);

@@ -1,0 +1,211 @@
+#include "troupe/casting.hpp"
+
+#include "actors/checkpointer.hpp"
+#include "actors/data_loader.hpp"
+#include "actors/director.hpp"
+#include "actors/evaluator.hpp"
+#include "actors/gradient_aggregator.hpp"
+#include "actors/layer_shard.hpp"
+#include "actors/parameter_holder.hpp"
+#include "actors/program_pool.hpp"
+#include "actors/supervisor.hpp"
+#include "ops/assert.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+template <class Role, class Options>
+role_factory plays(Options options) {
+  return [options = std::move(options)](context& c) { return std::make_unique<Role>(c, options); };
+}
+
+// Blocks to holders, balanced by bytes: the largest block first, to whom has least.
+std::vector<int> assign_blocks(const parameter_layout& layout, int holders) {
+  std::vector<std::size_t> order(layout.blocks.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return layout.blocks[a].size > layout.blocks[b].size;
+  });
+  std::vector<std::int64_t> load(static_cast<std::size_t>(holders), 0);
+  std::vector<int> out(layout.blocks.size(), 0);
+  for (const auto block : order) {
+    const auto least = std::min_element(load.begin(), load.end()) - load.begin();
+    out[block] = static_cast<int>(least);
+    load[static_cast<std::size_t>(least)] += layout.blocks[block].size;
+  }
+  return out;
+}
+
+} // namespace
+
+struct casting::impl {
+  wiring wired;
+  std::shared_ptr<const parameter_layout> layout;
+  checkpoint start;
+  run_options options;
+  recorder_options recording;
+  int kernel_threads;
+
+  graph compiled = build_graph(wired.job.model, wired.job.data.train->image);
+  std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
+  std::shared_ptr<program_pool> training, evaluation;
+
+  address director_address = wired.of(role_kind::director).front();
+  std::vector<address> shards = wired.of(role_kind::layer_shard);
+  std::vector<address> holders = wired.of(role_kind::parameter_holder);
+  std::vector<address> evaluators = wired.of(role_kind::evaluator);
+  std::vector<int> owner = assign_blocks(*layout, wired.holders); // block to holder, aggregator
+  std::vector<address> holder_of, aggregator_of;                  // by block
+
+  void prepare();
+
+  int blocks() const { return static_cast<int>(layout->blocks.size()); }
+
+  director_options director_here() const;
+  data_loader_options data_loader_here() const;
+  layer_shard_options layer_shard_at(const wired_role& where) const;
+  parameter_holder_options parameter_holder_at(const address& where) const;
+  evaluator_options evaluator_at(const address& where) const;
+};
+
+void casting::impl::prepare() {
+  const auto aggregators = wired.of(role_kind::gradient_aggregator);
+  for (const int o : owner) {
+    holder_of.push_back(holders[static_cast<std::size_t>(o)]);
+    aggregator_of.push_back(aggregators[static_cast<std::size_t>(o)]);
+  }
+  training = std::make_shared<program_pool>(
+      [g = compiled, width = wired.job.batch / wired.job.microbatches] {
+        return compile_cpu(g, {.microbatch = width});
+      });
+  evaluation = std::make_shared<program_pool>([g = compiled, layout = layout] {
+    return compile_cpu(g,
+                       {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
+  });
+  std::vector<std::shared_ptr<program>> warm;
+  for (std::size_t i = 0; i < shards.size(); ++i)
+    warm.push_back(training->take());
+}
+
+director_options casting::impl::director_here() const {
+  const auto& j = wired.job;
+  director_options out{.first_step = start.step,
+                       .last_step = static_cast<std::uint64_t>(j.total_steps()),
+                       .steps_per_epoch = static_cast<std::uint64_t>(j.steps_per_epoch()),
+                       .microbatches = j.microbatches,
+                       .blocks = blocks(),
+                       .shards = shards,
+                       .checkpoint_folder = options.checkpoint_folder,
+                       .checkpoint_every = static_cast<std::uint64_t>(options.checkpoint_every)};
+  if (options.evaluate && (j.data.test || j.data.validation)) out.evaluators = evaluators;
+  return out;
+}
+
+data_loader_options casting::impl::data_loader_here() const {
+  const auto& j = wired.job;
+  const sampling sampled{j.batch, j.microbatches, j.shuffle, j.balanced_sampling, j.seed};
+  return {[data = j.data.train,
+           sampled,
+           augment = j.augment,
+           criterion = criterion,
+           outputs = static_cast<int>(compiled.output().elements())] {
+    return microbatch_reader(data, sampled, augment, *criterion, outputs);
+  }};
+}
+
+layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const {
+  return {.own = {where.microbatches.first, where.microbatches.count},
+          .microbatches = wired.job.microbatches,
+          .seed = wired.job.seed,
+          .criterion = criterion,
+          .blocks = blocks(),
+          .aggregators = aggregator_of,
+          .holders = holders,
+          .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
+          .director = director_address,
+          .programs = training};
+}
+
+parameter_holder_options casting::impl::parameter_holder_at(const address& where) const {
+  const auto& j = wired.job;
+  parameter_holder_options out{.version = start.step,
+                               .layout = layout,
+                               .rule = j.optimizer,
+                               .rate = j.learning_rate,
+                               .total_steps = j.total_steps(),
+                               .microbatches = j.microbatches,
+                               .readers = shards,
+                               .director = director_address,
+                               .parts_max = std::max(kernel_threads, 1)};
+  for (std::size_t b = 0; b < holder_of.size(); ++b) {
+    if (holder_of[b] != where) continue;
+    held_block held{.block = static_cast<int>(b), .parameters = start.parameters[b]};
+    for (const auto& slot : start.slots)
+      held.slots.push_back(slot[b]);
+    out.blocks.push_back(std::move(held));
+  }
+  return out;
+}
+
+evaluator_options casting::impl::evaluator_at(const address& where) const {
+  const auto part = std::find(evaluators.begin(), evaluators.end(), where) - evaluators.begin();
+  return {.part = static_cast<std::uint32_t>(part),
+          .parts = static_cast<std::uint32_t>(evaluators.size()),
+          .blocks = blocks(),
+          .holders = holders,
+          .programs = evaluation,
+          .criterion = criterion,
+          .test = wired.job.data.test,
+          .validation = wired.job.data.validation,
+          .pixels = pixel_transform_of(*wired.job.data.train, wired.job.augment)};
+}
+
+casting::casting(const wiring& w,
+                 std::shared_ptr<const parameter_layout> layout,
+                 checkpoint start,
+                 const run_options& options,
+                 recorder_options recorder,
+                 int kernel_threads)
+    : impl_(std::make_unique<impl>(
+          w, std::move(layout), std::move(start), options, std::move(recorder), kernel_threads)) {
+  impl_->prepare();
+}
+
+casting::~casting() = default;
+
+role_factory casting::role_at(const wired_role& where) const {
+  switch (where.where.role) {
+  case role_kind::director:
+    return plays<director>(impl_->director_here());
+  case role_kind::supervisor:
+    return plays<supervisor>(supervisor_options{
+        .cannot_restart = {role_kind::parameter_holder, role_kind::director, role_kind::recorder}});
+  case role_kind::recorder:
+    return plays<recorder>(impl_->recording);
+  case role_kind::checkpointer:
+    return plays<checkpointer>(checkpointer_options{.layout = impl_->layout,
+                                                    .holders = impl_->holders,
+                                                    .job = describe_job(impl_->wired.job),
+                                                    .kept = impl_->options.checkpoints_kept});
+  case role_kind::data_loader:
+    return plays<data_loader>(impl_->data_loader_here());
+  case role_kind::layer_shard:
+    return plays<layer_shard>(impl_->layer_shard_at(where));
+  case role_kind::gradient_aggregator:
+    return plays<gradient_aggregator>(
+        gradient_aggregator_options{impl_->wired.job.microbatches, impl_->holder_of});
+  case role_kind::parameter_holder:
+    return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
+  case role_kind::evaluator:
+    return plays<evaluator>(impl_->evaluator_at(where.where));
+  }
+  TROUPE_ASSERT(false, "a role that nobody can play");
+  return {};
+}
+
+} // namespace troupe

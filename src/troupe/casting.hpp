@@ -1,0 +1,31 @@
+// Gives each address of a wiring the role that is played there.
+#pragma once
+
+#include "actors/recorder.hpp"
+#include "actors/runtime/role.hpp"
+#include "troupe/cluster.hpp"
+#include "troupe/starting_state.hpp"
+
+#include <memory>
+
+namespace troupe {
+
+class casting {
+public:
+  // Compiles the programs of all layer shards, so that none does it while the clock runs.
+  casting(const wiring& w,
+          std::shared_ptr<const parameter_layout> layout,
+          checkpoint start,
+          const run_options& options,
+          recorder_options recorder,
+          int kernel_threads);
+  ~casting();
+
+  role_factory role_at(const wired_role& where) const;
+
+private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace troupe

@@ -1,0 +1,72 @@
+#include "troupe/starting_state.hpp"
+
+#include "ops/digest.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace troupe {
+
+std::map<std::string, std::string> describe_job(const job& j) {
+  return {{"model", digest_text(digest_of(to_json(j.model).data(), to_json(j.model).size()))},
+          {"data", j.data.train->name},
+          {"batch", std::to_string(j.batch)},
+          {"microbatches", std::to_string(j.microbatches)},
+          {"seed", std::to_string(j.seed)},
+          {"optimizer", text(j.optimizer)},
+          {"learning rate", j.learning_rate.text()},
+          {"steps", std::to_string(j.total_steps())},
+          {"augment", j.augment.text()},
+          {"shuffle", j.shuffle ? "yes" : "no"},
+          {"balanced sampling", j.balanced_sampling ? "yes" : "no"}};
+}
+
+namespace {
+
+void check_same_job(const std::string& path, const checkpoint& found, const job& j) {
+  error_text text{.what = "the checkpoint belongs to another job", .where = path};
+  for (const auto& [key, value] : describe_job(j)) {
+    const auto was = found.job.find(key);
+    if (was == found.job.end() || was->second == value) continue;
+    text.why += fmt::format("{}{}: '{}' in the checkpoint, '{}' now",
+                            text.why.empty() ? "" : "\n  ",
+                            key,
+                            was->second,
+                            value);
+  }
+  if (text.why.empty()) return;
+  text.help =
+      "start with the same options; to begin another job from these weights, save them with --save "
+      "and start with --load";
+  throw error(std::move(text));
+}
+
+} // namespace
+
+starting_state
+starting_state_of(const job& j, const run_options& options, const parameter_layout& layout) {
+  starting_state out;
+  if (!options.resume.empty() && !options.load_weights.empty())
+    throw error(
+        {.what = "a job starts from a checkpoint or from weights, not from both",
+         .where = fmt::format("--resume {} and --load {}", options.resume, options.load_weights),
+         .help = "leave one of them out"});
+  if (!options.resume.empty()) {
+    const auto path = std::filesystem::is_directory(options.resume)
+                          ? newest_checkpoint(options.resume, out.skipped)
+                          : options.resume;
+    out.content = read_checkpoint(path, layout);
+    check_same_job(path, out.content, j);
+    if (out.content.slots.size() != static_cast<std::size_t>(slots(j.optimizer)))
+      throw error({.what = "the checkpoint has another optimizer's state", .where = path});
+    return out;
+  }
+  out.content.parameters = options.load_weights.empty()
+                               ? initial_parameters(layout, j.seed)
+                               : load_weights(options.load_weights, layout);
+  return out;
+}
+
+} // namespace troupe

@@ -1,0 +1,181 @@
+#include "actors/layer_shard.hpp"
+
+#include "ops/program.hpp"
+#include "support/fake_context.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace troupe;
+
+namespace {
+
+const address me{.role = role_kind::layer_shard, .replica = 1};
+const address director{.role = role_kind::director};
+const address loader{.role = role_kind::data_loader, .replica = 1};
+const address aggregator{.role = role_kind::gradient_aggregator};
+const address holder{.role = role_kind::parameter_holder};
+
+// The second of two replicas: microbatches 2 and 3 of 4, of a model with one dense layer.
+struct fixture {
+  graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
+  std::shared_ptr<program_pool> programs =
+      std::make_shared<program_pool>([g = network] { return compile_cpu(g, {.microbatch = 2}); });
+  std::vector<tensor> start = initial_parameters(programs->take()->layout(), 1);
+  test::fake_context world{me};
+  layer_shard shard{world,
+                    {.own = {2, 2},
+                     .microbatches = 4,
+                     .criterion = std::make_shared<const loss>(softmax_cross_entropy{}),
+                     .blocks = 1,
+                     .aggregators = {aggregator},
+                     .holders = {holder},
+                     .loader = loader,
+                     .director = director,
+                     .programs = programs}};
+
+  fixture() { REQUIRE(start.size() == 1); }
+
+  protocol::parameters version(std::uint64_t v) const { return {v, 0, start[0]}; }
+
+  static protocol::batch batch(std::uint64_t step, std::uint32_t microbatch) {
+    const float inputs[] = {1, 2, 3, 4, 5, 6, 7, 8}, labels[] = {0, 2};
+    return {step, microbatch, {make_tensor({2, 1, 2, 2}, inputs), make_tensor({2}, labels), 8.0}};
+  }
+
+  void finish() {
+    while (!world.computations.empty())
+      for (const auto& m : world.run_one())
+        shard.receive(m);
+  }
+
+  std::vector<std::uint32_t> asked(std::uint64_t step) const {
+    std::vector<std::uint32_t> out;
+    for (const auto& m : world.of<protocol::want_batch>())
+      if (m.step == step) out.push_back(m.microbatch);
+    return out;
+  }
+
+  // Ready to compute step 0.
+  void begin() {
+    shard.on(version(0));
+    shard.on(protocol::begin_step{0});
+  }
+};
+
+using microbatches = std::vector<std::uint32_t>;
+
+} // namespace
+
+TEST_CASE("a shard asks for parameters when it starts, and for batches when it has them") {
+  fixture f;
+  f.shard.started();
+  REQUIRE(f.world.sent.size() == 1);
+  CHECK(f.world.sent[0].to == holder);
+  CHECK(std::holds_alternative<protocol::want_parameters>(f.world.sent[0].content));
+  f.shard.on(f.version(5));
+  CHECK(f.asked(5) == microbatches{2, 3});
+}
+
+TEST_CASE("a shard computes when step, parameters and batch are there, in whatever order") {
+  int order[] = {0, 1, 2};
+  do {
+    fixture f;
+    for (const int what : order) {
+      CHECK(f.world.computations.empty());
+      if (what == 0) f.shard.on(f.version(0));
+      if (what == 1) f.shard.on(protocol::begin_step{0});
+      if (what == 2) f.shard.on(fixture::batch(0, 2));
+    }
+    CHECK(f.world.computations.size() == 1);
+    CHECK(f.asked(1) == microbatches{2, 3}); // the next step's, while the kernels run
+  } while (std::next_permutation(std::begin(order), std::end(order)));
+}
+
+TEST_CASE("a shard sums its own subtree, and reports each microbatch before its gradient") {
+  fixture f;
+  f.begin();
+  f.shard.on(fixture::batch(0, 2));
+  f.finish();
+  CHECK(f.world.of<protocol::gradient>().empty()); // half of the subtree
+  f.shard.on(fixture::batch(0, 3));
+  f.finish();
+  const auto gradients = f.world.of<protocol::gradient>();
+  REQUIRE(gradients.size() == 1);
+  CHECK(gradients[0].span == tree_span{2, 2});
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 2);
+  const auto& last = f.world.sent.back();
+  CHECK(last.to == aggregator);
+  CHECK(std::holds_alternative<protocol::gradient>(last.content));
+}
+
+TEST_CASE("a batch that comes twice is computed once") {
+  fixture f;
+  f.begin();
+  for (int twice = 0; twice < 2; ++twice)
+    f.shard.on(fixture::batch(0, 2));
+  CHECK(f.world.computations.size() == 1);
+  f.finish();
+  f.shard.on(fixture::batch(0, 2));
+  f.finish();
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 1);
+}
+
+TEST_CASE("a new aggregator is sent again what it may have lost, until the step is committed") {
+  fixture f;
+  f.begin();
+  f.shard.on(fixture::batch(0, 2));
+  f.shard.on(fixture::batch(0, 3));
+  f.finish();
+  const auto first = f.world.of<protocol::gradient>();
+  f.world.sent.clear();
+  f.shard.on(protocol::restarted{aggregator, 2});
+  const auto again = f.world.of<protocol::gradient>();
+  REQUIRE(again.size() == 1);
+  CHECK(again[0].span == first[0].span);
+  CHECK(again[0].value.data() == first[0].value.data());
+
+  f.shard.on(f.version(1));
+  f.world.sent.clear();
+  f.shard.on(protocol::restarted{aggregator, 3});
+  CHECK(f.world.of<protocol::gradient>().empty());
+}
+
+TEST_CASE("a new loader is asked again for what is missing, and for nothing else") {
+  fixture f;
+  f.begin();
+  f.shard.on(fixture::batch(0, 2)); // is being computed; 3 is missing, and all of step 1
+  f.world.sent.clear();
+  f.shard.on(protocol::restarted{loader, 2});
+  CHECK(f.asked(0) == microbatches{3});
+  CHECK(f.asked(1) == microbatches{2, 3});
+  f.world.sent.clear();
+  f.shard.on(protocol::restarted{{.role = role_kind::data_loader}, 2}); // of another replica
+  CHECK(f.world.sent.empty());
+}
+
+TEST_CASE("parameters that are not newer change nothing") {
+  fixture f;
+  f.begin();
+  f.shard.on(fixture::batch(0, 2));
+  f.finish();
+  f.shard.on(f.version(0));
+  f.shard.on(fixture::batch(0, 2));
+  CHECK(f.world.computations.empty());
+}
+
+TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
+  fixture f;
+  f.begin();
+  f.shard.on(fixture::batch(0, 2));
+  f.shard.on(protocol::begin_step{1});
+  f.shard.on(f.version(1)); // its predecessor's gradients completed step 0
+  f.shard.on(fixture::batch(1, 2));
+  f.shard.on(fixture::batch(1, 3));
+  f.finish();
+  const auto gradients = f.world.of<protocol::gradient>();
+  REQUIRE(!gradients.empty());
+  CHECK(gradients.back().step == 1);
+  CHECK(gradients.back().span == tree_span{2, 2});
+}

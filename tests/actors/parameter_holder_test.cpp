@@ -1,0 +1,188 @@
+#include "actors/parameter_holder.hpp"
+
+#include "support/fake_context.hpp"
+#include "support/small_layout.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+
+using namespace troupe;
+
+namespace {
+
+const address me{.role = role_kind::parameter_holder};
+const address director{.role = role_kind::director};
+const address shards[] = {{.role = role_kind::layer_shard},
+                          {.role = role_kind::layer_shard, .replica = 1}};
+
+parameter_holder_options options_of(std::shared_ptr<const parameter_layout> layout,
+                                    const std::vector<tensor>& start) {
+  parameter_holder_options out{.layout = layout,
+                               .rule = sgd{.momentum = 0.9F},
+                               .rate = {.base = 0.5F},
+                               .total_steps = 10,
+                               .microbatches = 2,
+                               .readers = {shards[0], shards[1]},
+                               .director = director};
+  for (std::size_t b = 0; b < start.size(); ++b)
+    out.blocks.push_back({.block = static_cast<int>(b), .parameters = start[b]});
+  return out;
+}
+
+struct fixture {
+  std::shared_ptr<const parameter_layout> layout =
+      std::make_shared<const parameter_layout>(test::small_layout());
+  std::vector<tensor> start = test::random_blocks(*layout, 1, false);
+  std::vector<tensor> gradients = test::random_blocks(*layout, 2, false);
+  test::fake_context world{me};
+  parameter_holder holder{world, options_of(layout, start)};
+
+  void finish() {
+    while (!world.computations.empty())
+      for (const auto& m : world.run_one())
+        holder.receive(m);
+  }
+
+  void hear(const protocol::reduced_gradient& m) {
+    holder.on(m);
+    finish();
+  }
+
+  protocol::reduced_gradient gradient(std::uint64_t step, int block) const {
+    return {step, block, gradients[static_cast<std::size_t>(block)], {}};
+  }
+
+  // What a reader has been sent last of a block.
+  tensor newest(int block) const {
+    tensor out;
+    for (const auto& m : world.of<protocol::parameters>())
+      if (m.block == block) out = m.value;
+    return out;
+  }
+};
+
+bool same_bits(const tensor& a, const tensor& b) {
+  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
+}
+
+} // namespace
+
+TEST_CASE("a holder applies a step's gradient once, however often it comes") {
+  fixture f;
+  f.holder.on(f.gradient(0, 1));
+  f.holder.on(f.gradient(0, 1)); // while it is being applied
+  f.finish();
+  f.hear(f.gradient(0, 1)); // after
+  const auto committed = f.world.of<protocol::committed>();
+  REQUIRE(committed.size() == 1);
+  CHECK(committed[0].step == 0);
+  CHECK(committed[0].block == 1);
+  CHECK(committed[0].digest == block_digest(f.newest(1)));
+  CHECK(f.world.of<protocol::parameters>().size() == 2); // one for each reader
+  const float expected = f.start[1].values()[0] - 0.5F * f.gradients[1].values()[0];
+  CHECK(f.newest(1).values()[0] == expected);
+}
+
+TEST_CASE("a holder adds the two halves of a gradient as the sum of the tree would") {
+  fixture whole, halves;
+  const auto other = test::random_blocks(*whole.layout, 3, false);
+  for (int block = 0; block < 2; ++block) {
+    const auto b = static_cast<std::size_t>(block);
+    whole.hear({0, block, sum(whole.gradients[b], other[b]), {}});
+    halves.hear({0, block, whole.gradients[b], other[b]});
+    CHECK(same_bits(whole.newest(block), halves.newest(block)));
+    CHECK(!same_bits(whole.newest(block), whole.start[b]));
+  }
+}
+
+TEST_CASE("statistics follow the mean of what the microbatches measured, whatever the optimizer") {
+  fixture f;
+  f.hear(f.gradient(0, 0));
+  const auto& spec = f.layout->specs[4];
+  const auto& place = f.layout->places[4];
+  REQUIRE(spec.name == "1.running_mean");
+  const auto at = static_cast<std::size_t>(place.offset);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const float expected = (1.0F - spec.momentum) * f.start[0].values()[at + i] +
+                           spec.momentum * (f.gradients[0].values()[at + i] / 2.0F);
+    CHECK(f.newest(0).values()[at + i] == expected);
+  }
+}
+
+TEST_CASE("a holder keeps the version before, for who must compute a step again") {
+  fixture f;
+  f.holder.on(protocol::want_parameters{shards[0]});
+  CHECK(f.world.of<protocol::parameters>().size() == 2); // version 0 of both blocks
+  f.hear(f.gradient(0, 0));
+  f.world.sent.clear();
+  f.holder.on(protocol::want_parameters{shards[1]});
+  const auto sent = f.world.of<protocol::parameters>();
+  REQUIRE(sent.size() == 3);
+  CHECK(sent[0].version == 0);
+  CHECK(same_bits(sent[0].value, f.start[0]));
+  CHECK(sent[1].version == 1);
+  CHECK(sent[2].version == 0); // block 1 has not moved
+}
+
+TEST_CASE("the state for a checkpoint is a copy that later steps do not change") {
+  fixture f;
+  f.hear(f.gradient(0, 1));
+  f.holder.on(protocol::want_state{4, director});
+  const auto state = f.world.of<protocol::state>();
+  REQUIRE(state.size() == 2);
+  CHECK(state[1].request == 4);
+  CHECK(state[1].version == 1);
+  REQUIRE(state[1].slots.size() == 1);
+  const float velocity = state[1].slots[0].values()[0];
+  CHECK(velocity == f.gradients[1].values()[0]);
+  f.hear(f.gradient(1, 1));
+  CHECK(state[1].slots[0].values()[0] == velocity);
+}
+
+TEST_CASE("a holder that starts from a checkpoint continues to the same bits") {
+  fixture through;
+  through.hear(through.gradient(0, 1));
+  through.holder.on(protocol::want_state{1, director});
+  const auto saved = through.world.of<protocol::state>()[1];
+  through.hear(through.gradient(1, 1));
+
+  auto options = options_of(through.layout, {});
+  options.version = saved.version;
+  options.blocks.push_back({.block = 1, .parameters = saved.parameters, .slots = saved.slots});
+  test::fake_context world{me};
+  parameter_holder holder(world, options);
+  holder.on(through.gradient(0, 1)); // an old one
+  CHECK(world.computations.empty());
+  holder.on(through.gradient(1, 1));
+  for (const auto& m : world.run_one())
+    holder.receive(m);
+  CHECK(same_bits(world.of<protocol::parameters>()[0].value, through.newest(1)));
+}
+
+TEST_CASE("a large block is updated by several computations, to the same bits") {
+  auto layout = std::make_shared<parameter_layout>();
+  constexpr std::int64_t size = 1'000'000;
+  layout->specs.push_back({.name = "0.weight", .dims = shape{size}});
+  layout->places.push_back({.block = 0, .offset = 0, .size = size});
+  layout->blocks.push_back({.size = size, .trainable = size});
+  const auto start = test::random_blocks(*layout, 1, false);
+  const auto gradient = test::random_blocks(*layout, 2, false);
+  std::vector<protocol::committed> committed;
+  for (const int parts : {1, 3}) {
+    auto options = options_of(layout, start);
+    options.parts_max = parts;
+    test::fake_context world{me};
+    parameter_holder holder(world, options);
+    holder.on(protocol::reduced_gradient{0, 0, gradient[0], {}});
+    CHECK(world.computations.size() == static_cast<std::size_t>(parts));
+    while (!world.computations.empty()) {
+      CHECK(world.of<protocol::committed>().empty()); // not before the last one
+      for (const auto& m : world.run_one())
+        holder.receive(m);
+    }
+    committed.push_back(world.of<protocol::committed>().at(0));
+  }
+  CHECK(committed[0].digest == committed[1].digest);
+}

@@ -1,0 +1,317 @@
+#include "actors/runtime/live_world.hpp"
+
+#include "actors/supervisor.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace troupe;
+using namespace std::chrono_literals;
+
+namespace {
+
+const address director{.role = role_kind::director};
+const address worker{.role = role_kind::layer_shard};
+const address other{.role = role_kind::layer_shard, .replica = 1};
+const address supervising{.role = role_kind::supervisor};
+
+// What the actors of a test have said; waits instead of sleeping.
+class notes {
+public:
+  void add(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    said_.push_back(text);
+    changed_.notify_all();
+  }
+
+  bool wait_for(const std::string& text, std::chrono::milliseconds limit = 10s) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, limit, [&] { return count_locked(text) > 0; });
+  }
+
+  std::vector<std::string> all() {
+    const std::lock_guard lock(mutex_);
+    return said_;
+  }
+
+  int count(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return count_locked(text);
+  }
+
+private:
+  int count_locked(const std::string& text) const {
+    int out = 0;
+    for (const auto& s : said_)
+      out += s == text ? 1 : 0;
+    return out;
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> said_;
+};
+
+// A role whose only behaviour is a function. `began` runs first in each life.
+class puppet final : public role {
+public:
+  using handler = std::function<void(context&, const message&)>;
+
+  puppet(context& world, handler hear, std::function<void(context&)> began)
+      : world_(world), hear_(std::move(hear)), began_(std::move(began)) {}
+
+  void started() override {
+    if (began_) began_(world_);
+  }
+
+  void receive(const message& m) override { hear_(world_, m); }
+
+private:
+  context& world_;
+  handler hear_;
+  std::function<void(context&)> began_;
+};
+
+role_factory plays(puppet::handler hear, std::function<void(context&)> began = {}) {
+  return [=](context& c) { return std::make_unique<puppet>(c, hear, began); };
+}
+
+message step(std::uint64_t n) {
+  return protocol::begin_step{n};
+}
+
+std::uint64_t number(const message& m) {
+  const auto* s = std::get_if<protocol::begin_step>(&m);
+  return s != nullptr ? s->step : ~std::uint64_t{0};
+}
+
+role_factory supervises() {
+  return [](context& c) {
+    return std::make_unique<supervisor>(
+        c, supervisor_options{.cannot_restart = {role_kind::director}});
+  };
+}
+
+struct gate { // holds computations until it is opened
+  std::atomic<bool> open{false};
+
+  void wait() const {
+    while (!open)
+      std::this_thread::sleep_for(1ms);
+  }
+};
+
+} // namespace
+
+TEST_CASE("every actor answers while all kernel threads compute") {
+  notes said;
+  gate kernels;
+  live_world world({.kernel_threads = 2});
+  for (const auto& who : {worker, other})
+    world.add(who, plays([&](context& c, const message& m) {
+                if (number(m) == 1)
+                  c.compute(lane::kernels, [&](computation&) {
+                    said.add("kernel");
+                    kernels.wait();
+                  });
+                if (number(m) == 2) said.add("answer of " + c.self().text());
+              }));
+  world.start();
+  world.send(worker, step(1));
+  world.send(other, step(1));
+  REQUIRE(said.wait_for("kernel"));
+  while (said.count("kernel") < 2)
+    std::this_thread::sleep_for(1ms);
+  for (const auto& who : {worker, other}) {
+    world.send(who, step(2));
+    CHECK(said.wait_for("answer of " + who.text(), 1s));
+  }
+  kernels.open = true;
+  world.stop();
+}
+
+TEST_CASE("brief jobs run beside kernels, updates before kernels that have not begun") {
+  notes said;
+  gate first;
+  live_world world({.kernel_threads = static_cast<int>(std::thread::hardware_concurrency())});
+  world.add(worker, plays([&](context& c, const message& m) {
+              const auto says = [&](const char* text) {
+                return [&said, text](computation&) { said.add(text); };
+              };
+              if (number(m) == 1) {
+                for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i)
+                  c.compute(lane::kernels, [&](computation&) {
+                    said.add("busy");
+                    first.wait();
+                  });
+              } else if (number(m) == 2) {
+                c.compute(lane::kernels, says("kernel"));
+                c.compute(lane::updates, says("update"));
+                c.compute(lane::brief, says("brief"));
+              }
+            }));
+  world.start();
+  world.send(worker, step(1));
+  while (said.count("busy") < static_cast<int>(std::thread::hardware_concurrency()))
+    std::this_thread::sleep_for(1ms);
+  world.send(worker, step(2));
+  CHECK(said.wait_for("brief"));
+  CHECK(said.count("update") == 0); // no core is spare
+  first.open = true;
+  CHECK(said.wait_for("kernel"));
+  CHECK(said.wait_for("update"));
+  world.stop();
+}
+
+TEST_CASE("no actor starves while another one talks to itself for ever") {
+  notes said;
+  live_world world({.kernel_threads = 1});
+  std::atomic<bool> ending{false};
+  world.add(worker, plays([&](context& c, const message& m) {
+              if (!ending) c.send(c.self(), m);
+            }));
+  world.add(other, plays([&](context&, const message&) { said.add("heard"); }));
+  world.start();
+  for (int i = 0; i < 8; ++i)
+    world.send(worker, step(1));
+  std::this_thread::sleep_for(20ms);
+  world.send(other, step(1));
+  CHECK(said.wait_for("heard", 2s));
+  ending = true;
+  world.stop();
+}
+
+TEST_CASE("messages between two actors arrive in order") {
+  notes said;
+  live_world world({.kernel_threads = 2});
+  world.add(worker, plays([&](context& c, const message& m) {
+              if (number(m) == 0)
+                for (std::uint64_t i = 1; i <= 500; ++i)
+                  c.send(other, step(i));
+            }));
+  world.add(other, plays([&](context&, const message& m) { said.add(std::to_string(number(m))); }));
+  world.start();
+  world.send(worker, step(0));
+  REQUIRE(said.wait_for("500"));
+  const auto all = said.all();
+  REQUIRE(all.size() == 500);
+  for (std::size_t i = 0; i < all.size(); ++i)
+    CHECK(all[i] == std::to_string(i + 1));
+  world.stop();
+}
+
+TEST_CASE("a timer tells its actor once, not before its time") {
+  notes said;
+  live_world world({.kernel_threads = 1});
+  std::atomic<std::int64_t> waited{0};
+  world.add(worker, plays([&](context& c, const message& m) {
+              if (number(m) == 1) {
+                waited -= c.now().count();
+                c.send_after(30ms, step(2));
+              } else if (number(m) == 2) {
+                waited += c.now().count();
+                said.add("rang");
+              }
+            }));
+  world.start();
+  world.send(worker, step(1));
+  REQUIRE(said.wait_for("rang"));
+  CHECK(waited >= std::chrono::nanoseconds(30ms).count());
+  world.stop();
+  CHECK(said.count("rang") == 1);
+}
+
+TEST_CASE("what a computation of a killed actor reports, its successor does not hear") {
+  notes said;
+  gate late;
+  live_world world({.kernel_threads = 1});
+  world.add(supervising, supervises());
+  world.add(director, plays([](context&, const message&) {}));
+  world.add(worker,
+            plays(
+                [&](context& c, const message& m) {
+                  if (number(m) == 1)
+                    c.compute(lane::kernels, [&](computation& here) {
+                      said.add("computing");
+                      late.wait();
+                      said.add(here.cancelled() ? "cancelled" : "not cancelled");
+                      here.post(step(7));
+                      said.add("posted");
+                    });
+                  if (number(m) == 7) said.add("heard from the dead");
+                  if (number(m) == 8) said.add("heard");
+                },
+                [&](context& c) { said.add("life " + std::to_string(c.life())); }));
+  world.start();
+  world.send(worker, step(1));
+  REQUIRE(said.wait_for("computing"));
+  world.kill(worker);
+  REQUIRE(said.wait_for("life 2"));
+  late.open = true;
+  REQUIRE(said.wait_for("posted"));
+  world.send(worker, step(8));
+  REQUIRE(said.wait_for("heard"));
+  CHECK(said.count("cancelled") == 1);
+  CHECK(said.count("heard from the dead") == 0);
+  world.stop();
+}
+
+TEST_CASE("an exception ends one life, and again the same one the job, with its text") {
+  for (const bool in_computation : {false, true}) {
+    CAPTURE(in_computation);
+    notes said;
+    live_world world({.kernel_threads = 1});
+    world.add(supervising, supervises());
+    world.add(director, plays([&](context&, const message& m) {
+                if (const auto* failed = std::get_if<protocol::job_failed>(&m))
+                  said.add(failed->text.what);
+              }));
+    world.add(worker,
+              plays([](context&, const message&) {},
+                    [&](context& c) {
+                      said.add("life");
+                      if (!in_computation) throw std::runtime_error("the disk is on fire");
+                      c.compute(lane::brief, [](computation&) {
+                        throw std::runtime_error("the disk is on fire");
+                      });
+                    }));
+    world.start();
+    REQUIRE(said.wait_for("layer_shard/0/0 is down: the disk is on fire"));
+    CHECK(said.count("life") > 1);
+    world.stop();
+  }
+}
+
+TEST_CASE("stop waits for what is computed, drops what waits, and can be called twice") {
+  notes said;
+  gate computing;
+  live_world world({.kernel_threads = 1});
+  world.add(worker, plays([&](context& c, const message&) {
+              c.compute(lane::kernels, [&](computation&) {
+                said.add("begun");
+                computing.wait();
+                said.add("ended");
+              });
+            }));
+  world.start();
+  world.send(worker, step(1));
+  world.send(worker, step(2));
+  REQUIRE(said.wait_for("begun"));
+  std::thread opener([&] {
+    std::this_thread::sleep_for(20ms);
+    computing.open = true;
+  });
+  world.stop();
+  CHECK(said.count("ended") == said.count("begun"));
+  CHECK(said.count("begun") == 1);
+  world.stop();
+  opener.join();
+}

@@ -166,7 +166,7 @@ void layer_shard::on(const protocol::restarted& m) {
   if (m.who == options_.loader) {
     for (const auto& [key, yes] : asked_)
       if (!batches_.contains(key) &&
-          (key.first > step_ || key.second >= options_.own.first + next_ + (busy_ ? 1 : 0)))
+          (key.first > step_ || key.second >= options_.own.first + next_))
         ask(key.first, key.second);
   }
   for (const auto& sent : unacknowledged_)

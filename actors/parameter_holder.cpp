@@ -33,17 +33,34 @@ struct statistic_range {
   float momentum;
 };
 
+std::vector<statistic_range> statistics_of(const parameter_layout& layout, int block) {
+  std::vector<statistic_range> out;
+  for (std::size_t i = 0; i < layout.specs.size(); ++i) {
+    const auto& place = layout.places[i];
+    if (place.block == block && layout.specs[i].kind == parameter_kind::statistic)
+      out.push_back({place.offset, place.size, layout.specs[i].momentum});
+  }
+  return out;
+}
+
 } // namespace
 
-struct parameter_holder::block_update {
-  std::uint64_t step = 0;
+// What an update of a block changes in place, and what it reads in every step. Computations share
+// it: they may outlive the holder.
+struct parameter_holder::block_rule {
   std::int64_t trainable = 0;
+  std::vector<statistic_range> statistics;
+  std::vector<mutable_tensor> slots;
+  std::vector<std::uint64_t> digests; // per chunk, of the newest version
+};
+
+// One block between two versions.
+struct parameter_holder::block_update {
+  std::shared_ptr<block_rule> block;
+  std::uint64_t step = 0;
   tensor old_parameters;
   tensor gradient, addend; // to be added to the gradient, if there is one
   mutable_tensor new_parameters;
-  std::vector<float*> slots;
-  std::vector<statistic_range> statistics;
-  std::vector<std::uint64_t> digests; // per chunk
   optimizer rule;
   float rate = 0;
   float microbatches = 1;
@@ -59,7 +76,7 @@ void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t 
   alignas(64) std::array<float, chunk_elements> sum;
   for (std::int64_t c = first_chunk; c < last_chunk; ++c) {
     const std::int64_t first = c * chunk_elements, last = std::min(size, first + chunk_elements);
-    const std::int64_t trained = std::clamp(trainable, first, last);
+    const std::int64_t trained = std::clamp(block->trainable, first, last);
     const auto all = static_cast<std::size_t>(last - first);
     const float* total = gradient.data() + first;
     if (addend) {
@@ -69,18 +86,18 @@ void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t 
     const auto n = static_cast<std::size_t>(trained - first);
     if (n > 0) {
       float* state[2] = {};
-      for (std::size_t k = 0; k < slots.size(); ++k)
-        state[k] = slots[k] + first;
+      for (std::size_t k = 0; k < block->slots.size(); ++k)
+        state[k] = block->slots[k].data() + first;
       update(rule,
              rate,
              static_cast<std::int64_t>(step),
              {old_parameters.data() + first, n},
              {total, n},
              {out + first, n},
-             {state, slots.size()});
+             {state, block->slots.size()});
     }
     if (trained < last) follow(trained, last, total + n);
-    digests[static_cast<std::size_t>(c)] = digest_of(out + first, all * sizeof(float));
+    block->digests[static_cast<std::size_t>(c)] = digest_of(out + first, all * sizeof(float));
   }
 }
 
@@ -91,7 +108,7 @@ void parameter_holder::block_update::follow(std::int64_t first,
   float* const out = new_parameters.data();
   std::copy(
       old_parameters.data() + first, old_parameters.data() + last, out + first); // padding too
-  for (const auto& s : statistics)
+  for (const auto& s : block->statistics)
     for (std::int64_t i = std::max(first, s.offset); i < std::min(last, s.offset + s.size); ++i)
       out[i] = (1.0F - s.momentum) * old_parameters.data()[i] +
                s.momentum * (measured[i - first] / microbatches);
@@ -103,14 +120,18 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     auto& block = blocks_[held.block];
     block.version = options_.version;
     block.parameters = held.parameters;
-    const auto trainable = options_.layout->blocks[static_cast<std::size_t>(held.block)].trainable;
+    block.rule = std::make_shared<block_rule>();
+    block.rule->trainable = options_.layout->blocks[static_cast<std::size_t>(held.block)].trainable;
+    block.rule->statistics = statistics_of(*options_.layout, held.block);
+    block.rule->digests.resize(static_cast<std::size_t>(chunks_of(held.parameters.elements())));
+    const auto trainable = block.rule->trainable;
     for (int k = 0; k < slots(options_.rule); ++k) {
       auto slot = buffer_pool::global().take({trainable});
       if (held.slots.empty())
         std::fill_n(slot.data(), trainable, 0.0F);
       else
         std::copy_n(held.slots[static_cast<std::size_t>(k)].data(), trainable, slot.data());
-      block.slots.push_back(std::move(slot));
+      block.rule->slots.push_back(std::move(slot));
     }
   }
 }
@@ -121,26 +142,17 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   TROUPE_ASSERT(m.step == block.version, "a gradient of a step that has not begun");
 
   auto update = std::make_shared<block_update>();
+  update->block = block.rule;
   update->step = m.step;
-  update->trainable = options_.layout->blocks[static_cast<std::size_t>(m.block)].trainable;
   update->old_parameters = block.parameters;
   update->gradient = m.value;
   update->addend = m.addend;
   update->new_parameters = buffer_pool::global().take(block.parameters.dims());
-  for (auto& slot : block.slots)
-    update->slots.push_back(slot.data());
-  for (std::size_t i = 0; i < options_.layout->specs.size(); ++i) {
-    const auto& spec = options_.layout->specs[i];
-    const auto& place = options_.layout->places[i];
-    if (place.block == m.block && spec.kind == parameter_kind::statistic)
-      update->statistics.push_back({place.offset, place.size, spec.momentum});
-  }
   update->rule = options_.rule;
   update->rate = options_.rate.at(static_cast<std::int64_t>(m.step), options_.total_steps);
   update->microbatches = static_cast<float>(options_.microbatches);
 
   const std::int64_t chunks = chunks_of(block.parameters.elements());
-  update->digests.resize(static_cast<std::size_t>(chunks));
   const std::int64_t parts = std::clamp<std::int64_t>(
       block.parameters.elements() / part_elements_min, 1, options_.parts_max);
   block.update = update;
@@ -164,7 +176,8 @@ void parameter_holder::on(const protocol::updated& m) {
   block.version = m.step + 1;
   for (const auto& reader : options_.readers)
     world_.send(reader, protocol::parameters{block.version, m.block, block.parameters});
-  world_.send(options_.director, protocol::committed{m.step, m.block, combined(update->digests)});
+  world_.send(options_.director,
+              protocol::committed{m.step, m.block, combined(block.rule->digests)});
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -178,7 +191,7 @@ void parameter_holder::on(const protocol::want_parameters& m) {
 void parameter_holder::on(const protocol::want_state& m) {
   for (auto& [index, block] : blocks_) {
     std::vector<tensor> slots;
-    for (auto& slot : block.slots)
+    for (auto& slot : block.rule->slots)
       slots.push_back(make_tensor(slot.dims(), slot.values()));
     world_.send(
         m.reply_to,

@@ -49,14 +49,15 @@ public:
   void on(const protocol::want_parameters& m);
   void on(const protocol::want_state& m);
 
-  struct block_update; // one block between two versions; shared by its computations
-
 private:
+  struct block_rule;
+  struct block_update;
+
   struct block_state {
     std::uint64_t version = 0;
     tensor parameters;
-    tensor previous; // of version - 1; empty before the first update
-    std::vector<mutable_tensor> slots;
+    tensor previous;                      // of version - 1; empty before the first update
+    std::shared_ptr<block_rule> rule;     // optimizer state
     std::shared_ptr<block_update> update; // null: idle
     int parts_left = 0;
   };

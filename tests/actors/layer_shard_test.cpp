@@ -177,5 +177,6 @@ TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
   const auto gradients = f.world.of<protocol::gradient>();
   REQUIRE(!gradients.empty());
   CHECK(gradients.back().step == 1);
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 3); // both of step 1
   CHECK(gradients.back().span == tree_span{2, 2});
 }

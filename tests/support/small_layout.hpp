@@ -32,6 +32,7 @@ inline parameter_layout small_layout() {
     spec.name = name;
     spec.dims = dims;
     spec.kind = statistic ? parameter_kind::statistic : parameter_kind::trainable;
+    if (statistic) spec.momentum = 0.1F;
     layout.blocks.resize(std::max(layout.blocks.size(), static_cast<std::size_t>(block) + 1));
     block_extent& extent = layout.blocks[static_cast<std::size_t>(block)];
     placed_parameter place;

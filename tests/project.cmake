@@ -4,10 +4,10 @@ add_test(NAME "outside project builds against the install tree" COMMAND ${CMAKE_
   -P ${CMAKE_CURRENT_SOURCE_DIR}/outside/run.cmake)
 set_tests_properties("outside project builds against the install tree" PROPERTIES TIMEOUT 180)
 
-find_program(PYTHON3 python3)
-if(PYTHON3)
-  add_test(NAME tidy COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tools/tidy.py)
-else()
-  add_test(NAME tidy COMMAND ${CMAKE_COMMAND} -E echo "skipped: there is no python3 to run tools/tidy.py")
-  set_tests_properties(tidy PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped")
-endif()
+find_program(PYTHON3 python3 REQUIRED)
+add_test(NAME tidy COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tools/tidy.py)
+add_test(NAME docs COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/docs.py)
+# Trains for two epochs: a minute.
+add_test(NAME "the quickstart runs" COMMAND example_quickstart)
+set_tests_properties("the quickstart runs" PROPERTIES LABELS long TIMEOUT 600
+  PASS_REGULAR_EXPRESSION "test accuracy 0\\.[89]")

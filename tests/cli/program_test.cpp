@@ -192,10 +192,11 @@ TEST_CASE("an interrupted run saves, tells how to resume, and resumes to the sam
                           "--warmup 0 --quiet --json --digest-every 1 ";
   const answer whole = here.run(job + "--run-folder none 2>/dev/null");
   REQUIRE(whole.code == 0);
-  const answer cut = here.run(job + "--run-folder r --metrics m.jsonl 2>talk & child=$!; "
-                                    "for i in $(seq 200); do "
-                                    "grep -q step m.jsonl 2>/dev/null && break; sleep 0.05; done; "
-                                    "kill -INT $child; wait $child");
+  const answer cut =
+      here.run(job + "--run-folder r --metrics m.jsonl 2>talk & child=$!; "
+                     "for i in $(seq 200); do "
+                     "grep -q '\"event\":\"step\"' m.jsonl 2>/dev/null && break; sleep 0.05; done; "
+                     "kill -INT $child; wait $child");
   CHECK(cut.code == 130);
   std::ifstream talk(here / "talk");
   const std::string said{std::istreambuf_iterator<char>(talk), {}};

@@ -117,7 +117,7 @@ TEST_CASE("an epoch, a fault and a saved checkpoint are one line each") {
                       .reason = "killed",
                       .recovery_ms = 1.8};
   CHECK(fault_line(f) ==
-        "  ! layer_shard/1/0 died in step 30: killed; restarted in 1.80 ms as incarnation 2");
+        "  ! layer_shard/1/0 died after 30 steps: killed; restarted in 1.80 ms as incarnation 2");
   CHECK(saved_line({.path = "c/step-7.safetensors", .step = 1234}) ==
         "  saved c/step-7.safetensors (step 1,234)");
 }

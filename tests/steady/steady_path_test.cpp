@@ -55,7 +55,7 @@ using namespace troupe;
 
 namespace {
 
-constexpr std::int64_t warm_up = 20, steps = 60;
+constexpr std::int64_t warm_up = 15, steps = 40;
 
 struct counts {
   std::uint64_t tensors = 0;    // buffers allocated between warm-up and end
@@ -107,7 +107,7 @@ counts count(int width, const optimizer& rule) {
 
 TEST_CASE("a steady step allocates no tensor, and nothing that grows with the model") {
   for (const optimizer& rule : {optimizer{sgd{.momentum = 0.9F}}, optimizer{adam{}}}) {
-    const auto narrow = count(16, rule), wide = count(64, rule);
+    const auto narrow = count(16, rule), wide = count(32, rule);
     MESSAGE("calls of new per step: " << narrow.heap_per_step << " and " << wide.heap_per_step
                                       << ", largest " << narrow.heap_largest << " and "
                                       << wide.heap_largest << " bytes");

@@ -73,9 +73,8 @@ inline void mutate(std::string& bytes, random_stream& draw) {
 
 // The limit turns an absurd allocation into std::bad_alloc, which is a failure here.
 inline void limit_memory(std::uint64_t bytes_max) {
-#if defined(__SANITIZE_ADDRESS__)
-  (void)bytes_max; // its shadow needs terabytes of addresses; it has a limit per allocation of its
-                   // own
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  (void)bytes_max; // their shadows need terabytes of addresses; they have limits of their own
 #else
   const rlimit limit{bytes_max, bytes_max};
   ::setrlimit(RLIMIT_AS, &limit);

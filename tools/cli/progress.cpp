@@ -69,7 +69,7 @@ std::string epoch_line(const epoch_event& e, std::int64_t epochs, bool tested, b
 }
 
 std::string fault_line(const fault_event& e) {
-  return fmt::format("  ! {} died in step {}: {}; restarted in {:.2f} ms as incarnation {}",
+  return fmt::format("  ! {} died after {} steps: {}; restarted in {:.2f} ms as incarnation {}",
                      e.who.text(),
                      e.step,
                      e.reason,

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace troupe::cli {
 
@@ -145,6 +146,10 @@ int train(const command_line& line) {
 
   const std::string name = fmt::format("{}-{}", o.data, o.model);
   const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
+  watch.on_first([&folder] { // nothing has begun
+    folder.discard();
+    std::_Exit(exit_interrupted);
+  });
   folder.write_job(config_text(line.known, line.values, false));
   metrics report_to(o.metrics, folder, !o.resume.empty(), o.digest_every);
 

@@ -16,7 +16,7 @@ namespace {
 std::atomic<std::uint64_t> allocations{0};
 std::atomic<std::size_t> largest{0};
 
-void* counted(std::size_t bytes) {
+[[maybe_unused]] void* counted(std::size_t bytes) {
   ++allocations;
   std::size_t seen = largest;
   while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
@@ -27,6 +27,8 @@ void* counted(std::size_t bytes) {
 
 } // namespace
 
+// The address sanitizer has a heap of its own; there only tensors are counted.
+#if !defined(__SANITIZE_ADDRESS__)
 void* operator new(std::size_t bytes) {
   return counted(bytes);
 }
@@ -50,6 +52,7 @@ void operator delete(void* p, std::size_t) noexcept {
 void operator delete[](void* p, std::size_t) noexcept {
   std::free(p);
 }
+#endif
 
 using namespace troupe;
 

@@ -30,7 +30,7 @@ struct address {
 
   friend auto operator<=>(const address&, const address&) = default;
 
-  std::string
+  [[nodiscard]] std::string
   text() const; // leaves trailing zeros out: "layer_shard/1" reads the same as "layer_shard/1/0"
 };
 

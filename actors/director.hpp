@@ -50,13 +50,14 @@ private:
   };
   enum class phase { training, evaluating, saving, ended };
 
-  std::uint64_t boundary() const; // pause when so many steps are committed
+  [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
   void permit();
   void finish_steps();
   bool record(const step_record& step); // false: the job has failed
   void pause();
   void after_evaluation();
-  protocol::evaluation_totals totals(protocol::evaluation_sums protocol::evaluated::*set) const;
+  [[nodiscard]] protocol::evaluation_totals
+  totals(protocol::evaluation_sums protocol::evaluated::*set) const;
   void save(bool write);
   void end();
   void fail(const error_text& why);

@@ -18,7 +18,7 @@ struct gradient_aggregator::subtrees {
         if (auto total = part.sum.add(g.span, g.value)) part.total = std::move(*total);
   }
 
-  std::vector<tensor> totals() const {
+  [[nodiscard]] std::vector<tensor> totals() const {
     std::vector<tensor> out;
     for (const auto& part : parts)
       out.push_back(part.total);

@@ -32,7 +32,7 @@ public:
   void on(const protocol::job_ended& m);
 
 private:
-  double seconds() const;
+  [[nodiscard]] double seconds() const;
 
   context& world_;
   const recorder_options options_;

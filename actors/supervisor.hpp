@@ -42,7 +42,7 @@ private:
     std::chrono::nanoseconds died{0};
   };
 
-  std::chrono::nanoseconds backoff(const child& c) const;
+  [[nodiscard]] std::chrono::nanoseconds backoff(const child& c) const;
   void restart(const address& who, child& c);
   void give_up(const protocol::down& m, const std::string& why);
 

@@ -24,7 +24,7 @@ class error : public std::runtime_error {
 public:
   explicit error(error_text text);
 
-  const error_text& text() const noexcept { return text_; }
+  [[nodiscard]] const error_text& text() const noexcept { return text_; }
 
 private:
   error_text text_;

@@ -43,7 +43,9 @@ public:
   graph take() { return std::move(out_); }
 
 private:
-  const shape& shape_of(int n) const { return out_.nodes[static_cast<std::size_t>(n)].output; }
+  [[nodiscard]] const shape& shape_of(int n) const {
+    return out_.nodes[static_cast<std::size_t>(n)].output;
+  }
 
   [[noreturn]] void
   refuse(const std::string& what, const std::string& why, const std::string& help = {}) const {

@@ -60,10 +60,10 @@ struct graph {
   std::vector<node> nodes; // nodes[0] is the input, the last one is the output
   std::vector<parameter_spec> parameters;
 
-  const shape& output() const { return nodes.back().output; }
+  [[nodiscard]] const shape& output() const { return nodes.back().output; }
 
-  std::int64_t flops() const; // forward, per image
-  std::int64_t trainable_elements() const;
+  [[nodiscard]] std::int64_t flops() const; // forward, per image
+  [[nodiscard]] std::int64_t trainable_elements() const;
 };
 
 // `input` is [channels, height, width] or [features]. Throws error.

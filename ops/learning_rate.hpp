@@ -19,8 +19,8 @@ struct learning_rate {
 
   // The rate of `step` of `steps` (both from 0). Cosine runs from the end of warm-up to `steps`
   // (Loshchilov & Hutter 2017, eq. 5, one cycle).
-  float at(std::int64_t step, std::int64_t steps) const;
-  std::string text() const; // "0.05 cosine, 200 steps of warm-up"
+  [[nodiscard]] float at(std::int64_t step, std::int64_t steps) const;
+  [[nodiscard]] std::string text() const; // "0.05 cosine, 200 steps of warm-up"
 };
 
 } // namespace troupe

@@ -42,7 +42,7 @@ struct parameter_layout {
   std::vector<placed_parameter> places; // same indices
   std::vector<block_extent> blocks;
 
-  std::int64_t bytes() const;
+  [[nodiscard]] std::int64_t bytes() const;
 };
 
 // The values a job starts from, one flat tensor per block; a function of the seed and each

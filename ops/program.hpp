@@ -44,8 +44,8 @@ class program {
 public:
   virtual ~program() = default;
 
-  virtual const parameter_layout& layout() const = 0;
-  virtual std::int64_t microbatch() const = 0;
+  [[nodiscard]] virtual const parameter_layout& layout() const = 0;
+  [[nodiscard]] virtual std::int64_t microbatch() const = 0;
 
   // One tensor per block; kept until the next bind.
   virtual void bind(std::span<const tensor> blocks) = 0;
@@ -64,12 +64,12 @@ public:
   // then).
   virtual void cancel_when(const std::atomic<bool>* flag) = 0;
 
-  virtual std::size_t
+  [[nodiscard]] virtual std::size_t
   memory_bytes() const = 0; // arenas and scratch, without parameters and gradients
 
   // Time per kernel since profiling was switched on.
   virtual void profile(bool on) = 0;
-  virtual std::vector<kernel_time> profile() const = 0;
+  [[nodiscard]] virtual std::vector<kernel_time> profile() const = 0;
 };
 
 struct compile_options {

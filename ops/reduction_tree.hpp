@@ -44,7 +44,7 @@ public:
   // A left + right addition is done at once by `add` (default: element-wise, into a pooled buffer).
   std::optional<tensor> add(tree_span span, tensor value);
 
-  bool seen(tree_span span) const;
+  [[nodiscard]] bool seen(tree_span span) const;
   void clear();
 
 private:

@@ -26,7 +26,7 @@ public:
   shape(std::initializer_list<std::int64_t> sizes);
   explicit shape(std::span<const std::int64_t> sizes);
 
-  int rank() const noexcept { return rank_; }
+  [[nodiscard]] int rank() const noexcept { return rank_; }
 
   std::int64_t operator[](int axis) const noexcept {
     return sizes_[static_cast<std::size_t>(axis)];
@@ -34,14 +34,14 @@ public:
 
   std::int64_t& operator[](int axis) noexcept { return sizes_[static_cast<std::size_t>(axis)]; }
 
-  std::int64_t elements() const noexcept; // product of the sizes; 1 for rank 0
+  [[nodiscard]] std::int64_t elements() const noexcept; // product of the sizes; 1 for rank 0
 
-  const std::int64_t* begin() const noexcept { return sizes_.data(); }
+  [[nodiscard]] const std::int64_t* begin() const noexcept { return sizes_.data(); }
 
-  const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
+  [[nodiscard]] const std::int64_t* end() const noexcept { return sizes_.data() + rank_; }
 
-  shape with_batch(std::int64_t n) const; // [n, *this]
-  std::string text() const;               // "[64, 32, 28, 28]"
+  [[nodiscard]] shape with_batch(std::int64_t n) const; // [n, *this]
+  [[nodiscard]] std::string text() const;               // "[64, 32, 28, 28]"
 
   friend bool operator==(const shape&, const shape&) = default;
 
@@ -80,22 +80,24 @@ public:
 
   explicit operator bool() const noexcept { return buffer_ != nullptr; }
 
-  const shape& dims() const noexcept { return shape_; }
+  [[nodiscard]] const shape& dims() const noexcept { return shape_; }
 
-  std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
+  [[nodiscard]] std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
 
-  std::size_t bytes() const noexcept {
+  [[nodiscard]] std::size_t bytes() const noexcept {
     return static_cast<std::size_t>(elements()) * sizeof(float);
   }
 
-  const float* data() const noexcept { return buffer_ ? detail::data_of(buffer_) : nullptr; }
+  [[nodiscard]] const float* data() const noexcept {
+    return buffer_ ? detail::data_of(buffer_) : nullptr;
+  }
 
-  std::span<const float> values() const noexcept {
+  [[nodiscard]] std::span<const float> values() const noexcept {
     return {data(), static_cast<std::size_t>(elements())};
   }
 
   // The same data seen under another shape. REQUIRES: equal element counts.
-  tensor reshaped(const shape& dims) const;
+  [[nodiscard]] tensor reshaped(const shape& dims) const;
 
 private:
   friend class mutable_tensor;
@@ -123,9 +125,9 @@ public:
 
   explicit operator bool() const noexcept { return buffer_ != nullptr; }
 
-  const shape& dims() const noexcept { return shape_; }
+  [[nodiscard]] const shape& dims() const noexcept { return shape_; }
 
-  std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
+  [[nodiscard]] std::int64_t elements() const noexcept { return buffer_ ? shape_.elements() : 0; }
 
   float* data() noexcept { return buffer_ ? detail::data_of(buffer_) : nullptr; }
 
@@ -155,7 +157,7 @@ public:
   mutable_tensor take(const shape& dims);
 
   // Buffers allocated so far, i.e. not served by recycling. Constant on the steady path of a job.
-  std::uint64_t allocations() const noexcept;
+  [[nodiscard]] std::uint64_t allocations() const noexcept;
 
   static buffer_pool& global();
 

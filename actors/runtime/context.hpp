@@ -27,22 +27,23 @@ class computation {
 public:
   virtual ~computation() = default;
   virtual void post(message m) = 0; // to the actor that asked; dropped if that incarnation is gone
-  virtual const std::atomic<bool>& cancelled() const = 0;
+  [[nodiscard]] virtual const std::atomic<bool>& cancelled() const = 0;
 };
 
 class context {
 public:
   virtual ~context() = default;
 
-  virtual address self() const = 0;
-  virtual incarnation life() const = 0;
+  [[nodiscard]] virtual address self() const = 0;
+  [[nodiscard]] virtual incarnation life() const = 0;
 
   // Delivered at most once and in order between two incarnations; lost if the receiver is down,
   // which is followed by `restarted` to everybody.
   virtual void send(const address& to, message m) = 0;
   virtual void send_after(std::chrono::nanoseconds delay, message m) = 0; // to itself
 
-  virtual std::chrono::nanoseconds now() const = 0; // monotonic, since the world began
+  [[nodiscard]] virtual std::chrono::nanoseconds
+  now() const = 0; // monotonic, since the world began
 
   // Runs `work` outside of the actor. An exception in it ends the actor. `work` must not touch the
   // role: it may outlive it.

@@ -124,7 +124,7 @@ public:
 
   void post(message m) override { world_.deliver(who_, envelope{who_, life_, std::move(m)}); }
 
-  const std::atomic<bool>& cancelled() const override { return flag_.over; }
+  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_.over; }
 
 private:
   live_world::impl& world_;
@@ -139,9 +139,9 @@ public:
   live_context(live_world::impl& world, const address& who, incarnation life)
       : world_(world), who_(who), life_(life) {}
 
-  address self() const override { return who_; }
+  [[nodiscard]] address self() const override { return who_; }
 
-  incarnation life() const override { return life_; }
+  [[nodiscard]] incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override {
     world_.deliver(to, envelope{who_, 0, std::move(m)});
@@ -153,7 +153,7 @@ public:
     });
   }
 
-  std::chrono::nanoseconds now() const override {
+  [[nodiscard]] std::chrono::nanoseconds now() const override {
     return std::chrono::steady_clock::now() - world_.began;
   }
 

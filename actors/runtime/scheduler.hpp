@@ -50,7 +50,7 @@ public:
 
   caf::actor_clock& clock() noexcept override { return clock_; }
 
-  bool detaches_utility_actors() const override { return false; }
+  [[nodiscard]] bool detaches_utility_actors() const override { return false; }
 
 protected:
   void start() override;

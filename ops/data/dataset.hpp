@@ -19,7 +19,7 @@ struct dataset {
   std::vector<std::uint8_t> pixels; // [n, channels, height, width]
   std::vector<std::uint8_t> labels; // [n]
 
-  std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
 };
 
 using dataset_ptr = std::shared_ptr<const dataset>;

@@ -19,7 +19,7 @@ struct augmentation {
   bool normalise =
       false; // subtract the training set's mean and divide by its deviation, per channel
 
-  std::string text() const;
+  [[nodiscard]] std::string text() const;
 };
 
 struct sampling {
@@ -47,7 +47,7 @@ public:
   // Throws error where sampling, loss, outputs and data do not fit together.
   microbatch_reader(dataset_ptr data, sampling s, augmentation a, loss l, int outputs);
 
-  std::int64_t steps_per_epoch() const; // the last, partial batch is dropped
+  [[nodiscard]] std::int64_t steps_per_epoch() const; // the last, partial batch is dropped
 
   // `step` counts from the start of the job; its epoch is step / steps_per_epoch(). Not thread-safe
   // (keeps the order of the current epoch).

@@ -67,7 +67,7 @@ public:
     if (number_ >= 0) ::close(number_);
   }
 
-  int number() const noexcept { return number_; }
+  [[nodiscard]] int number() const noexcept { return number_; }
 
   bool closed() noexcept { return ::close(std::exchange(number_, -1)) == 0; }
 
@@ -87,7 +87,7 @@ public:
     if (!renamed_) ::unlink(path_.c_str());
   }
 
-  const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
   void renamed() noexcept { renamed_ = true; }
 

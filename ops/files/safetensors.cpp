@@ -101,7 +101,7 @@ private:
     if (!keys.back().insert(key).second) fail("its header has two entries \"" + key + "\"");
   }
 
-  std::map<std::string, std::string> metadata_of(const json& value) const {
+  [[nodiscard]] std::map<std::string, std::string> metadata_of(const json& value) const {
     if (!value.is_object()) fail("__metadata__ is not an object");
     std::map<std::string, std::string> metadata;
     for (const auto& [key, text] : value.items()) {
@@ -117,7 +117,7 @@ private:
     return *found;
   }
 
-  span_of_tensor span_of(const std::string& name, const json& entry) const {
+  [[nodiscard]] span_of_tensor span_of(const std::string& name, const json& entry) const {
     if (!entry.is_object()) fail("its entry is not an object", name);
     span_of_tensor span;
     span.tensor.name = name;

@@ -26,7 +26,7 @@ struct tensor_file {
   std::vector<stored_tensor> tensors; // in order of their data
   std::map<std::string, std::string> metadata;
 
-  const stored_tensor* find(const std::string& name) const;
+  [[nodiscard]] const stored_tensor* find(const std::string& name) const;
 };
 
 tensor_file read_safetensors(const std::string& path); // throws error

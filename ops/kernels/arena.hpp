@@ -28,9 +28,9 @@ public:
   aligned_buffer& operator=(aligned_buffer&& other) noexcept;
   ~aligned_buffer();
 
-  std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::byte* data() const noexcept { return data_; }
 
-  std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
 private:
   std::byte* data_ = nullptr;

@@ -29,7 +29,7 @@ struct view {
   dnnl::memory memory;
   int slot = external;
 
-  memory_desc desc() const { return memory.get_desc(); }
+  [[nodiscard]] memory_desc desc() const { return memory.get_desc(); }
 };
 
 struct gradient {
@@ -73,36 +73,43 @@ public:
 
   builder(const graph& g, const compile_options& options);
 
-  const graph& model() const { return graph_; }
+  [[nodiscard]] const graph& model() const { return graph_; }
 
-  const node& node_at(int index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] const node& node_at(int index) const {
+    return graph_.nodes[static_cast<std::size_t>(index)];
+  }
 
-  bool training() const { return options_.training; }
+  [[nodiscard]] bool training() const { return options_.training; }
 
-  bool own_kernels() const { return options_.own_kernels; }
+  [[nodiscard]] bool own_kernels() const { return options_.own_kernels; }
 
-  std::int64_t microbatch() const { return options_.microbatch; }
+  [[nodiscard]] std::int64_t microbatch() const { return options_.microbatch; }
 
-  dnnl::memory::dims dims_of(int index) const {
+  [[nodiscard]] dnnl::memory::dims dims_of(int index) const {
     return with_batch(microbatch(), node_at(index).output);
   }
 
-  dnnl::prop_kind forward_kind() const;
-  dnnl::primitive_attr attributes(bool relu = false) const; // scratchpad by the program; relu fused
-  std::string name(int index, const std::string& what) const;
+  [[nodiscard]] dnnl::prop_kind forward_kind() const;
+  [[nodiscard]] dnnl::primitive_attr
+  attributes(bool relu = false) const; // scratchpad by the program; relu fused
+  [[nodiscard]] std::string name(int index, const std::string& what) const;
 
   // Values.
   view make(const memory_desc& desc);
   view alias(const view& of, const memory_desc& desc);
   view input_alias(const memory_desc& desc); // of the batch that forward() is given
 
-  const view& value(int index) const { return values_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] const view& value(int index) const {
+    return values_[static_cast<std::size_t>(index)];
+  }
 
   void set_value(int index, view v) { values_[static_cast<std::size_t>(index)] = std::move(v); }
 
-  int readers(int index) const; // nodes that read it
+  [[nodiscard]] int readers(int index) const; // nodes that read it
 
-  bool needs_gradient(int index) const { return needs_gradient_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] bool needs_gradient(int index) const {
+    return needs_gradient_[static_cast<std::size_t>(index)];
+  }
 
   void copy(phase when, const std::string& label, const view& from, const view& to);
 
@@ -144,7 +151,7 @@ public:
   std::optional<view> take_bias_gradient(int index);
   gradient gradient_as(int index, const memory_desc& desc);
 
-  const microbatch_key* key() const { return key_.get(); }
+  [[nodiscard]] const microbatch_key* key() const { return key_.get(); }
 
 private:
   friend class cpu_program;

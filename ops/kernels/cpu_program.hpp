@@ -16,9 +16,9 @@ public:
   // REQUIRES: all layers are built; `output` and `output_gradient` are row-major.
   cpu_program(builder&& built, const view& output, const view& output_gradient);
 
-  const parameter_layout& layout() const override { return layout_; }
+  [[nodiscard]] const parameter_layout& layout() const override { return layout_; }
 
-  std::int64_t microbatch() const override { return microbatch_; }
+  [[nodiscard]] std::int64_t microbatch() const override { return microbatch_; }
 
   void bind(std::span<const tensor> blocks) override;
   void forward(const tensor& input, const microbatch_key& key) override;
@@ -28,17 +28,17 @@ public:
 
   void cancel_when(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
-  std::size_t memory_bytes() const override { return arena_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const override { return arena_.size(); }
 
   void profile(bool on) override;
-  std::vector<kernel_time> profile() const override;
+  [[nodiscard]] std::vector<kernel_time> profile() const override;
 
 private:
   void place_values(std::vector<slot>& slots, const view& output, const view& output_gradient);
   void place_parameters(const graph& g, const compile_options& options);
   void seal(std::vector<operation>& operations);
   void run(operation& op);
-  bool cancelled() const;
+  [[nodiscard]] bool cancelled() const;
   void take_gradients();
 
   struct gap { // of a block: between its parameters, written by nobody

@@ -28,9 +28,9 @@ public:
   void pack(std::span<const float> plain, std::span<float> packed) const override;
   void unpack(std::span<const float> packed, std::span<float> plain) const override;
 
-  const memory_desc& packed_desc() const { return steps_.back().to; }
+  [[nodiscard]] const memory_desc& packed_desc() const { return steps_.back().to; }
 
-  bool changes_nothing() const;
+  [[nodiscard]] bool changes_nothing() const;
   friend bool operator==(const packed_order& a, const packed_order& b);
 
 private:

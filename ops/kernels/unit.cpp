@@ -20,7 +20,7 @@ public:
     }
   }
 
-  unit starting_at(int index) const {
+  [[nodiscard]] unit starting_at(int index) const {
     unit result{{index}};
     const int next = only_reader(index);
     switch (at(index).kind) {
@@ -52,7 +52,7 @@ public:
   }
 
   // A batch norm that the sum behind it computes: it waits for the other input.
-  bool waits_for_sum(int index) const {
+  [[nodiscard]] bool waits_for_sum(int index) const {
     const int next = only_reader(index);
     return next != none && at(next).kind == node_kind::add && absorbed_norm(next) == index;
   }
@@ -61,14 +61,16 @@ private:
   static constexpr int none = -1;
   static constexpr int several = -2;
 
-  const node& at(int index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] const node& at(int index) const {
+    return graph_.nodes[static_cast<std::size_t>(index)];
+  }
 
-  int only_reader(int index) const {
+  [[nodiscard]] int only_reader(int index) const {
     const int reader = reader_[static_cast<std::size_t>(index)];
     return reader == several ? none : reader;
   }
 
-  int absorbed_norm(int sum) const {
+  [[nodiscard]] int absorbed_norm(int sum) const {
     for (int input : at(sum).inputs) {
       if (allowed_.own_kernels && at(input).kind == node_kind::batch_norm &&
           only_reader(input) == sum && own_batch_norm_refusal(at(input).output).empty())
@@ -78,7 +80,7 @@ private:
   }
 
   // Whether `relu` feeds nothing but a pooling that the own kernel computes together with it.
-  bool pools(int relu) const {
+  [[nodiscard]] bool pools(int relu) const {
     const int pool = only_reader(relu);
     return allowed_.own_kernels && pool != none && at(pool).kind == node_kind::max_pool2d &&
            fused_pool_refusal(std::get<max_pool2d>(at(pool).options), at(relu).output).empty();

@@ -14,9 +14,9 @@ struct unit {
   bool pool = false;      // [batch_norm], relu, max_pool2d(2): own kernel
   bool sum = false;       // batch_norm, add, perhaps relu: own kernel; the other input is any value
 
-  int first() const { return nodes.front(); }
+  [[nodiscard]] int first() const { return nodes.front(); }
 
-  int last() const { return nodes.back(); }
+  [[nodiscard]] int last() const { return nodes.back(); }
 };
 
 struct fusing {

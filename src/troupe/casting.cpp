@@ -64,13 +64,13 @@ struct casting::impl {
 
   void prepare();
 
-  int blocks() const { return static_cast<int>(layout->blocks.size()); }
+  [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
 
-  director_options director_here() const;
-  data_loader_options data_loader_here() const;
-  layer_shard_options layer_shard_at(const wired_role& where) const;
-  parameter_holder_options parameter_holder_at(const address& where) const;
-  evaluator_options evaluator_at(const address& where) const;
+  [[nodiscard]] director_options director_here() const;
+  [[nodiscard]] data_loader_options data_loader_here() const;
+  [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
+  [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
+  [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
 };
 
 void casting::impl::prepare() {

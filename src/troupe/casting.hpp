@@ -21,7 +21,7 @@ public:
           int kernel_threads);
   ~casting();
 
-  role_factory role_at(const wired_role& where) const;
+  [[nodiscard]] role_factory role_at(const wired_role& where) const;
 
 private:
   struct impl;

@@ -109,8 +109,8 @@ private:
 struct cluster {
   int compute_threads = 0; // 0: one per replica, at most the machine's cores
 
-  run start(const wiring& w,
-            run_options options = {}) const; // throws error before anything is spawned
+  [[nodiscard]] run
+  start(const wiring& w, run_options options = {}) const; // throws error before anything is spawned
 };
 
 // Loss and accuracy of given parameters on a data set.

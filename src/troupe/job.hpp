@@ -35,8 +35,9 @@ struct job {
   bool balanced_sampling = false;
   std::uint64_t seed = 1;
 
-  std::int64_t steps_per_epoch() const; // the last, partial batch of an epoch is dropped
-  std::int64_t total_steps() const;
+  [[nodiscard]] std::int64_t
+  steps_per_epoch() const; // the last, partial batch of an epoch is dropped
+  [[nodiscard]] std::int64_t total_steps() const;
 };
 
 // Everything that is wrong with a job, not only the first thing; empty when it can run.

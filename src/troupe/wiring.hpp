@@ -31,8 +31,8 @@ struct wiring {
   int aggregators = 1;
   std::vector<wired_role> roles;
 
-  std::vector<address> of(role_kind role) const; // in the order of `roles`
-  std::string text() const;                      // one line per role
+  [[nodiscard]] std::vector<address> of(role_kind role) const; // in the order of `roles`
+  [[nodiscard]] std::string text() const;                      // one line per role
 };
 
 struct data_parallel_options {

@@ -15,13 +15,15 @@ template <int RowStride, int Columns>
 struct strides {
   std::int64_t a_row_any, a_depth_any, b_any, c_any;
 
-  constexpr std::int64_t a_row() const { return RowStride != 0 ? RowStride : a_row_any; }
+  [[nodiscard]] constexpr std::int64_t a_row() const {
+    return RowStride != 0 ? RowStride : a_row_any;
+  }
 
-  constexpr std::int64_t a_depth() const { return RowStride > 1 ? 1 : a_depth_any; }
+  [[nodiscard]] constexpr std::int64_t a_depth() const { return RowStride > 1 ? 1 : a_depth_any; }
 
-  constexpr std::int64_t b() const { return Columns != 0 ? Columns : b_any; }
+  [[nodiscard]] constexpr std::int64_t b() const { return Columns != 0 ? Columns : b_any; }
 
-  constexpr std::int64_t c() const { return Columns != 0 ? Columns : c_any; }
+  [[nodiscard]] constexpr std::int64_t c() const { return Columns != 0 ? Columns : c_any; }
 };
 
 template <int Rows, int Vectors, bool Accumulate, class Strides>

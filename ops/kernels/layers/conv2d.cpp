@@ -41,11 +41,11 @@ struct convolution {
     source_desc = image ? plain_desc(source_dims) : any_desc(source_dims);
   }
 
-  int parameter(int which) const {
+  [[nodiscard]] int parameter(int which) const {
     return b.node_at(u.first()).parameters[static_cast<std::size_t>(which)];
   }
 
-  std::string name(const std::string& what) const { return b.name(u.first(), what); }
+  [[nodiscard]] std::string name(const std::string& what) const { return b.name(u.first(), what); }
 };
 
 struct built_forward {

@@ -80,13 +80,13 @@ struct matrix_product {
         output_dims{input_dims[0], options.outputs},
         weight_dims{options.outputs, input_dims[1]} {}
 
-  int parameter(int which) const {
+  [[nodiscard]] int parameter(int which) const {
     return b.node_at(u.first()).parameters[static_cast<std::size_t>(which)];
   }
 
-  std::string name(const std::string& what) const { return b.name(u.first(), what); }
+  [[nodiscard]] std::string name(const std::string& what) const { return b.name(u.first(), what); }
 
-  memory_desc bias() const { return plain_desc({options.outputs}); }
+  [[nodiscard]] memory_desc bias() const { return plain_desc({options.outputs}); }
 };
 
 struct built_forward {

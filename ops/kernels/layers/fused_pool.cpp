@@ -26,14 +26,14 @@ struct fused_pooling {
            " [fused]";
   }
 
-  int parameter(int which_one) const {
+  [[nodiscard]] int parameter(int which_one) const {
     return b.node_at(u.first()).parameters[static_cast<std::size_t>(which_one)];
   }
 
-  memory_desc channels() const { return plain_desc({size.channels}); }
+  [[nodiscard]] memory_desc channels() const { return plain_desc({size.channels}); }
 
   // Resolved when it runs: parameters move with each bind.
-  auto norm() const {
+  [[nodiscard]] auto norm() const {
     return [normalised = normalised,
             epsilon = epsilon,
             m = mean.memory,

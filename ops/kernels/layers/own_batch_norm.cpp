@@ -26,14 +26,14 @@ struct normalising {
     return b.name(u.first(), behind + what) + " [avx512]";
   }
 
-  int parameter(int which) const {
+  [[nodiscard]] int parameter(int which) const {
     return b.node_at(u.first()).parameters[static_cast<std::size_t>(which)];
   }
 
-  memory_desc channels() const { return plain_desc({size.channels}); }
+  [[nodiscard]] memory_desc channels() const { return plain_desc({size.channels}); }
 
   // Resolved when it runs: parameters move with each bind.
-  auto norm() const {
+  [[nodiscard]] auto norm() const {
     return [epsilon = epsilon,
             m = mean.memory,
             v = variance.memory,

@@ -27,11 +27,11 @@ struct winograd_convolution {
            std::to_string(plan.tile) + "]";
   }
 
-  int parameter(int which) const {
+  [[nodiscard]] int parameter(int which) const {
     return b.node_at(index).parameters[static_cast<std::size_t>(which)];
   }
 
-  view scratch() const { return b.make(plain_desc({plan.scratch})); }
+  [[nodiscard]] view scratch() const { return b.make(plain_desc({plan.scratch})); }
 };
 
 void build_forward(winograd_convolution& c) {

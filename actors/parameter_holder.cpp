@@ -73,7 +73,7 @@ struct parameter_holder::block_update {
 void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t last_chunk) {
   const std::int64_t size = old_parameters.elements();
   float* const out = new_parameters.data();
-  alignas(64) std::array<float, chunk_elements> sum;
+  alignas(64) std::array<float, chunk_elements> sum; // NOLINT(*-member-init): written, then read
   for (std::int64_t c = first_chunk; c < last_chunk; ++c) {
     const std::int64_t first = c * chunk_elements, last = std::min(size, first + chunk_elements);
     const std::int64_t trained = std::clamp(block->trainable, first, last);

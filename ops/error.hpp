@@ -8,11 +8,15 @@
 
 namespace troupe {
 
+// What has to change: the file or the numbers of the job, what was asked for, or the machine.
+enum class error_kind { failure, request, environment };
+
 struct error_text {
   std::string what;  // the user's noun first: "batch 64 does not split into 3 replicas"
   std::string where; // file, option or layer that said it; may be empty
   std::string why;   // actual and allowed numbers; may be empty
   std::string help;  // one concrete cure that can be pasted; may be empty
+  error_kind kind = error_kind::failure;
 };
 
 // what() is the whole text:

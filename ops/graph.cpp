@@ -33,7 +33,7 @@ public:
   int add_all(const std::vector<layer>& layers, const std::string& prefix, int at) {
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const auto component = layers[i].name.empty() ? std::to_string(i) : layers[i].name;
-      path_ = prefix.empty() ? component : prefix + "." + component;
+      path_ = prefix.empty() ? component : std::string(prefix).append(".").append(component);
       options_ = &layers[i].options;
       at = std::visit([&](const auto& o) { return add(o, at); }, layers[i].options);
     }

@@ -42,9 +42,8 @@ std::string plain_or_gzip(const fs::path& folder, const std::string& stem) {
 [[noreturn]] void
 throw_missing(const fs::path& folder, const std::string& missing, const std::string& help) {
   throw error({.what = "data file " + (folder / missing).string() + " is missing",
-               .where = "",
-               .why = "",
-               .help = help});
+               .help = help,
+               .kind = error_kind::environment});
 }
 
 std::string help_of_folder() {
@@ -88,9 +87,9 @@ data_split folder_data(const fs::path& folder) {
       return cifar10_folder(folder);
   }
   throw error({.what = "no data set in folder " + folder.string(),
-               .where = "",
                .why = "it has neither IDX nor CIFAR-10 files",
-               .help = help_of_folder()});
+               .help = help_of_folder(),
+               .kind = error_kind::request});
 }
 
 data_split idx_files(const std::string& spec) {
@@ -103,9 +102,8 @@ data_split idx_files(const std::string& spec) {
   }
   if (files.size() != 4 || std::count(files.begin(), files.end(), "") > 0)
     throw error({.what = "data \"" + spec + "\" does not name four files",
-                 .where = "",
-                 .why = "",
-                 .help = "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS"});
+                 .help = "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS",
+                 .kind = error_kind::request});
   return split_of(read_idx(files[0], files[1]), read_idx(files[2], files[3]), spec);
 }
 
@@ -134,9 +132,9 @@ data_split synthetic_data(const std::string& spec, std::uint64_t seed) {
     const auto [end, code] = std::from_chars(first, last, n);
     if (code != std::errc() || end != last || n < 1 || n > 10'000'000)
       throw error({.what = "data \"" + spec + "\" has no valid number of images",
-                   .where = "",
                    .why = "1 to 10,000,000 are allowed",
-                   .help = "synthetic:12000"});
+                   .help = "synthetic:12000",
+                   .kind = error_kind::request});
   }
   // One draw for both sets: the patterns of the classes must be the same.
   const dataset all = synthetic(n + std::max<std::int64_t>(n / 6, 1), shape{1, 28, 28}, 10, seed);
@@ -172,9 +170,9 @@ data_split load_data(const std::string& spec, std::uint64_t seed) {
   const std::string near = did_you_mean(spec, known.data(), known.data() + known.size());
   throw error(
       {.what = "unknown data \"" + spec + "\"",
-       .where = "",
        .why = "fashion-mnist, synthetic[:N], a folder or idx:FOUR,FILES are known",
-       .help = near.empty() ? "check the spelling or the path" : "did you mean \"" + near + "\"?"});
+       .help = near.empty() ? "check the spelling or the path" : "did you mean \"" + near + "\"?",
+       .kind = error_kind::request});
 }
 
 data_split split_validation(data_split data, double fraction, std::uint64_t seed) {
@@ -182,16 +180,16 @@ data_split split_validation(data_split data, double fraction, std::uint64_t seed
   // Negated so that a NaN is refused too.
   if (!(fraction >= 0.0 && fraction < 1.0))
     throw error({.what = "validation fraction " + std::to_string(fraction) + " is out of range",
-                 .where = "",
                  .why = "0 <= fraction < 1",
-                 .help = "use 0.1"});
+                 .help = "use 0.1",
+                 .kind = error_kind::request});
   const auto held = static_cast<std::int64_t>(static_cast<double>(n) * fraction);
   if (held == 0) {
     if (fraction == 0.0) return data;
     throw error({.what = "validation fraction " + std::to_string(fraction) + " leaves no image",
-                 .where = "",
                  .why = count_text(n) + " training images x " + std::to_string(fraction) + " < 1",
-                 .help = "use a larger fraction"});
+                 .help = "use a larger fraction",
+                 .kind = error_kind::request});
   }
   std::vector<std::uint32_t> rows(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < rows.size(); ++i)

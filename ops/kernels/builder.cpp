@@ -103,12 +103,12 @@ std::vector<operation>& builder::operations(phase when) {
 void builder::add_primitive(phase when,
                             std::string label,
                             const dnnl::primitive& p,
-                            std::vector<argument> arguments,
+                            const std::vector<argument>& arguments,
                             const memory_desc& scratch) {
   operation op;
   op.name = std::move(label);
   op.primitive = p;
-  op.uses = std::move(arguments);
+  op.uses = arguments;
   if (scratch.get_size() > 0) op.scratch = scratch;
   operations(when).push_back(std::move(op));
 }

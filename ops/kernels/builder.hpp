@@ -122,9 +122,9 @@ public:
                  std::string label,
                  const PrimitiveDesc& desc,
                  const dnnl::primitive& p,
-                 std::vector<argument> arguments) {
+                 const std::vector<argument>& arguments) {
     label += " [" + implementation(desc) + "]";
-    add_primitive(when, std::move(label), p, std::move(arguments), desc.scratchpad_desc());
+    add_primitive(when, std::move(label), p, arguments, desc.scratchpad_desc());
   }
 
   void function(phase when,
@@ -159,7 +159,7 @@ private:
   void add_primitive(phase when,
                      std::string label,
                      const dnnl::primitive& p,
-                     std::vector<argument> arguments,
+                     const std::vector<argument>& arguments,
                      const memory_desc& scratch);
   std::vector<operation>& operations(phase when);
   view sum(const view& a, const view& b, const view& target, int index);

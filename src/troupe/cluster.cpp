@@ -75,6 +75,7 @@ struct run::impl {
   std::map<address, bool> seen_restart;
 
   recorder_options callbacks();
+  void end_epoch(const protocol::epoch_ended& m, double seconds);
   void note_epoch(double seconds);
 
   void tell(const run_event& e) const {
@@ -99,32 +100,7 @@ recorder_options run::impl::callbacks() {
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
           },
-      .on_epoch =
-          [this](const protocol::epoch_ended& m, double seconds) {
-            const auto mean = [](double sum, std::int64_t n) {
-              return n > 0 ? sum / static_cast<double>(n) : 0.0;
-            };
-            note_epoch(seconds);
-            epoch_event e{.epoch = m.epoch,
-                          .train_loss = result.train_loss,
-                          .train_accuracy = result.train_accuracy,
-                          .test_loss = mean(m.test.loss, m.test.images),
-                          .test_accuracy = mean(static_cast<double>(m.test.correct), m.test.images),
-                          .validation_loss = mean(m.validation.loss, m.validation.images),
-                          .validation_accuracy =
-                              mean(static_cast<double>(m.validation.correct), m.validation.images),
-                          .images_per_second = static_cast<double>(epoch_steps * wired.job.batch) /
-                                               std::max(seconds - epoch_began, 1e-9),
-                          .digest = result.parameter_digest};
-            result.epochs = m.epoch;
-            result.tested = m.test.images > 0;
-            result.test_loss = e.test_loss;
-            result.test_accuracy = e.test_accuracy;
-            epoch_steps = epoch_correct = 0;
-            epoch_loss = 0;
-            epoch_began = seconds;
-            tell(e);
-          },
+      .on_epoch = [this](const protocol::epoch_ended& m, double seconds) { end_epoch(m, seconds); },
       .on_restart =
           [this](const protocol::restarted& m) {
             ++result.restarts;
@@ -154,6 +130,32 @@ recorder_options run::impl::callbacks() {
             ended = true;
             ended_changed.notify_all();
           }};
+}
+
+void run::impl::end_epoch(const protocol::epoch_ended& m, double seconds) {
+  const auto mean = [](double sum, std::int64_t n) {
+    return n > 0 ? sum / static_cast<double>(n) : 0.0;
+  };
+  note_epoch(seconds);
+  epoch_event e{.epoch = m.epoch,
+                .train_loss = result.train_loss,
+                .train_accuracy = result.train_accuracy,
+                .test_loss = mean(m.test.loss, m.test.images),
+                .test_accuracy = mean(static_cast<double>(m.test.correct), m.test.images),
+                .validation_loss = mean(m.validation.loss, m.validation.images),
+                .validation_accuracy =
+                    mean(static_cast<double>(m.validation.correct), m.validation.images),
+                .images_per_second = static_cast<double>(epoch_steps * wired.job.batch) /
+                                     std::max(seconds - epoch_began, 1e-9),
+                .digest = result.parameter_digest};
+  result.epochs = m.epoch;
+  result.tested = m.test.images > 0;
+  result.test_loss = e.test_loss;
+  result.test_accuracy = e.test_accuracy;
+  epoch_steps = epoch_correct = 0;
+  epoch_loss = 0;
+  epoch_began = seconds;
+  tell(e);
 }
 
 void run::impl::note_epoch(double seconds) {

@@ -14,8 +14,8 @@
 #include <oneapi/dnnl/dnnl.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <ctime>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -48,8 +48,7 @@ settings parse(int count, char** arguments) {
     else if (option == "--profile")
       s.profile = true;
     else {
-      fmt::print(stderr, "unknown option {}\n", option);
-      std::exit(2);
+      throw std::invalid_argument("unknown option " + option);
     }
   }
   s.microbatch = s.microbatch == 0 ? s.batch : s.microbatch;
@@ -164,7 +163,7 @@ double median(std::vector<double> values) {
 
 } // namespace
 
-int main(int count, char** arguments) {
+int main(int count, char** arguments) try {
   const settings s = parse(count, arguments);
   omp_set_num_threads(1);
   const graph g = build_graph(model_by_name(s.model, 10), shape{1, 28, 28});
@@ -198,4 +197,9 @@ int main(int count, char** arguments) {
              done,
              100 * done / median(peaks),
              median(peaks));
+
+} catch (const std::exception& e) {
+
+  fmt::print(stderr, "error: {}\n", e.what());
+  return 2;
 }

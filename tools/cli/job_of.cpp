@@ -11,17 +11,15 @@ namespace troupe::cli {
 
 namespace {
 
-bool starts(const std::string& text, const char* with) {
-  return text.rfind(with, 0) == 0;
-}
-
-// A misspelt name is a usage mistake, an absent package one of the environment; anything else means
-// that a file is damaged.
-exit_code code_of(const error_text& text) {
-  if (text.help.find("apt install") != std::string::npos) return exit_environment;
-  for (const char* usage : {"unknown data", "validation", "data \"", "no data set in"})
-    if (starts(text.what, usage)) return exit_usage;
-  return exit_failed;
+exit_code code_of(error_kind kind) {
+  switch (kind) {
+  case error_kind::request:
+    return exit_usage;
+  case error_kind::environment:
+    return exit_environment;
+  default:
+    return exit_failed;
+  }
 }
 
 } // namespace
@@ -35,7 +33,7 @@ data_split load_data_of(const std::string& spec,
   } catch (const error& e) {
     error_text text = e.text();
     if (text.where.empty()) text.where = where.empty() ? "--data " + spec : where;
-    const exit_code code = code_of(text);
+    const exit_code code = code_of(text.kind);
     throw mistakes(std::move(text), code);
   }
 }

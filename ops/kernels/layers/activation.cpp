@@ -35,7 +35,7 @@ activation activation_of(const node& n) {
 }
 
 gradient
-input_gradient(builder& b, int index, const activation& a, const view& output, gradient g) {
+input_gradient(builder& b, int index, const activation& a, const view& output, const gradient& g) {
   using forward = dnnl::eltwise_forward;
   using backward = dnnl::eltwise_backward;
   const memory_desc desc = output.desc();

@@ -42,6 +42,14 @@ std::int64_t values_per_channel(builder& b, int index) {
   return b.microbatch() * s.elements() / s[0];
 }
 
+void check_values(builder& b, int index) {
+  if (b.training() && values_per_channel(b, index) < 2)
+    throw error({.what = "batch norm cannot measure a variance from one value per channel",
+                 .where = "layer " + b.node_at(index).path,
+                 .why = "microbatch 1 of flat inputs",
+                 .help = "use microbatches of at least 2 samples"});
+}
+
 } // namespace
 
 void add_measured_statistics(builder& b, int index, const view& mean, const view& variance) {
@@ -71,11 +79,7 @@ void build_batch_norm(builder& b, const unit& u) {
   using backward = dnnl::batch_normalization_backward;
   const int index = u.first(), source = b.node_at(index).inputs[0];
   const auto& options = std::get<batch_norm>(b.node_at(index).options);
-  if (b.training() && values_per_channel(b, index) < 2)
-    throw error({.what = "batch norm cannot measure a variance from one value per channel",
-                 .where = "layer " + b.node_at(index).path,
-                 .why = "microbatch 1 of flat inputs",
-                 .help = "use microbatches of at least 2 samples"});
+  check_values(b, index);
   if (b.own_kernels() && own_batch_norm_refusal(b.node_at(index).output).empty()) {
     build_own_batch_norm(b, u);
     return;

@@ -72,7 +72,7 @@ void build_backward(const winograd_convolution& c) {
   const gradient g = b.gradient_as(c.index, c.output_desc);
   const view dy = g.value, dw = b.parameter_gradient(c.parameter(0), c.weight_desc);
   if (const auto left = b.take_bias_gradient(c.index)) { // no reader took it
-    const view sum = *left;
+    const view& sum = *left;
     const int pixels = c.plan.height * c.plan.width;
     b.function(phase::backward,
                c.name("bias gradient"),

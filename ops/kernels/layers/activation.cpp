@@ -57,12 +57,9 @@ input_gradient(builder& b, int index, const activation& a, const view& output, c
 
 } // namespace
 
-gradient relu_gradient(builder& b, int index, const view& output, gradient g) {
-  return input_gradient(b,
-                        index,
-                        {algorithm::eltwise_relu, algorithm::eltwise_relu_use_dst_for_bwd},
-                        output,
-                        std::move(g));
+gradient relu_gradient(builder& b, int index, const view& output, const gradient& g) {
+  return input_gradient(
+      b, index, {algorithm::eltwise_relu, algorithm::eltwise_relu_use_dst_for_bwd}, output, g);
 }
 
 void build_activation(builder& b, const unit& u) {

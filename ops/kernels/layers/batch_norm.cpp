@@ -74,9 +74,50 @@ void add_measured_statistics(builder& b, int index, const view& mean, const view
              });
 }
 
+namespace {
+
+// What backward needs of a forward normalisation.
+struct norm {
+  dnnl::batch_normalization_forward::primitive_desc forward;
+  normalization_flags flags;
+  float epsilon;
+  int index, source;
+  view given, input, scale, shift, mean, variance;
+  std::optional<view> workspace;
+};
+
+void build_backward(builder& b, const norm& n, const gradient& g, const memory_desc& source_desc) {
+  using backward = dnnl::batch_normalization_backward;
+  const auto& parameters = b.node_at(n.index).parameters;
+  const memory_desc channels = n.mean.desc();
+  const view output_gradient = image(b, g.value);
+  const view result = g.owned ? g.value : b.make(n.given.desc());
+  const backward::desc desc(
+      dnnl::prop_kind::backward, n.input.desc(), n.input.desc(), n.epsilon, n.flags);
+  const backward::primitive_desc pd(desc, b.attributes(), cpu_engine(), n.forward);
+  std::vector<builder::argument> arguments{
+      {DNNL_ARG_SRC, n.input},
+      {DNNL_ARG_MEAN, n.mean},
+      {DNNL_ARG_VARIANCE, n.variance},
+      {DNNL_ARG_DIFF_DST, output_gradient},
+      {DNNL_ARG_SCALE, n.scale},
+      {DNNL_ARG_SHIFT, n.shift},
+      {DNNL_ARG_DIFF_SRC, g.owned ? output_gradient : image(b, result)},
+      {DNNL_ARG_DIFF_SCALE, b.parameter_gradient(parameters[0], channels)},
+      {DNNL_ARG_DIFF_SHIFT, b.parameter_gradient(parameters[1], channels)}};
+  if (n.workspace) arguments.emplace_back(DNNL_ARG_WORKSPACE, *n.workspace);
+  b.primitive(phase::backward, b.name(n.index, "gradients"), pd, backward(pd), arguments);
+  add_measured_statistics(b, n.index, n.mean, n.variance);
+  if (!b.needs_gradient(n.source)) return;
+  const bool was_image = source_desc.dims().size() != n.given.desc().dims().size();
+  b.contribute(
+      n.source, was_image ? b.alias(result, plain_desc(source_desc.dims())) : result, true);
+}
+
+} // namespace
+
 void build_batch_norm(builder& b, const unit& u) {
   using forward = dnnl::batch_normalization_forward;
-  using backward = dnnl::batch_normalization_backward;
   const int index = u.first(), source = b.node_at(index).inputs[0];
   const auto& options = std::get<batch_norm>(b.node_at(index).options);
   check_values(b, index);
@@ -121,32 +162,22 @@ void build_batch_norm(builder& b, const unit& u) {
               arguments);
   b.set_value(u.last(), output);
 
-  b.on_backward([=, &b, source_desc = b.value(source).desc()] {
-    const gradient g = b.gradient_as(u.last(), given.desc());
-    const view output_gradient = image(b, g.value);
-    const view result = g.owned ? g.value : b.make(given.desc());
-    const backward::desc back(
-        dnnl::prop_kind::backward, input.desc(), input.desc(), options.epsilon, flags);
-    const backward::primitive_desc back_pd(back, b.attributes(), cpu_engine(), pd);
-    std::vector<builder::argument> back_arguments{
-        {DNNL_ARG_SRC, input},
-        {DNNL_ARG_MEAN, mean},
-        {DNNL_ARG_VARIANCE, variance},
-        {DNNL_ARG_DIFF_DST, output_gradient},
-        {DNNL_ARG_SCALE, scale},
-        {DNNL_ARG_SHIFT, shift},
-        {DNNL_ARG_DIFF_SRC, g.owned ? output_gradient : image(b, result)},
-        {DNNL_ARG_DIFF_SCALE, b.parameter_gradient(parameters[0], channels)},
-        {DNNL_ARG_DIFF_SHIFT, b.parameter_gradient(parameters[1], channels)}};
-    if (workspace) back_arguments.emplace_back(DNNL_ARG_WORKSPACE, *workspace);
-    b.primitive(
-        phase::backward, b.name(index, "gradients"), back_pd, backward(back_pd), back_arguments);
-    add_measured_statistics(b, index, mean, variance);
-    if (b.needs_gradient(source)) {
-      const bool was_image = source_desc.dims().size() != given.desc().dims().size();
-      b.contribute(
-          source, was_image ? b.alias(result, plain_desc(source_desc.dims())) : result, true);
-    }
+  b.on_backward([&b,
+                 u,
+                 n = norm{pd,
+                          flags,
+                          options.epsilon,
+                          index,
+                          source,
+                          given,
+                          input,
+                          scale,
+                          shift,
+                          mean,
+                          variance,
+                          workspace},
+                 source_desc = b.value(source).desc()] {
+    build_backward(b, n, b.gradient_as(u.last(), n.given.desc()), source_desc);
   });
 }
 

@@ -16,7 +16,7 @@ void build_dropout(builder& b, const unit& u);
 void build_flatten(builder& b, const unit& u);
 
 // The gradient before a fused relu whose output is `output`: in place where the gradient is owned.
-gradient relu_gradient(builder& b, int index, const view& output, gradient g);
+gradient relu_gradient(builder& b, int index, const view& output, const gradient& g);
 
 // What a batch norm measured, written where its statistics lie in the gradient block: the mean, and
 // the unbiased variance n / (n - 1) * `variance` that torch's running variance follows.

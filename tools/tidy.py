@@ -151,6 +151,9 @@ def check(path, used):
 
 
 def main():
+    if "--help" in sys.argv or "-h" in sys.argv:
+        print(__doc__)
+        return 0
     found = 0
     used = set()
     for path in [os.path.relpath(os.path.abspath(p), ROOT) for p in sys.argv[1:]] or sources():

@@ -57,13 +57,16 @@ def picture(epochs, path):
         from rich.text import Text
     except ModuleNotFoundError:
         sys.exit("error: the picture needs Rich\n  help: apt install python3-rich")
-    columns = 110
+    columns = 120
     # What a carriage return has overwritten is not to be seen.
     lines = [line.rsplit("\r", 1)[-1] for line in terminal(epochs, columns).split("\n")]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=columns, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi("\n".join(lines)), soft_wrap=True)
-        console.save_svg(path, title="troupe train")
+        drawn = console.export_svg(title="troupe train")
+    # Rich would have the viewer fetch its font from the network; any monospaced one will do.
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(re.sub(r"@font-face\s*\{[^}]*\}\s*", "", drawn))
 
 
 def driver():

@@ -40,7 +40,7 @@ void check(const dataset& data, const sampling& s, const augmentation& a) {
   if (s.batch < 1 || s.microbatches < 1 || s.batch % s.microbatches != 0)
     throw error({.what = "batch " + std::to_string(s.batch) + " does not split into " +
                          std::to_string(s.microbatches) + " microbatches",
-                 .where = "",
+                 .where = data.name,
                  .why = "",
                  .help = "use a batch that is a multiple of the number of microbatches"});
   if (s.batch > data.size())
@@ -68,7 +68,7 @@ void check_loss(const dataset& data, const loss& l, int outputs) {
   if (softmax == nullptr || softmax->class_weights.empty()) return;
   if (std::cmp_not_equal(softmax->class_weights.size(), outputs))
     throw error({.what = "class weights do not fit the model",
-                 .where = "",
+                 .where = data.name,
                  .why = std::to_string(softmax->class_weights.size()) + " weights, " +
                         std::to_string(outputs) + " outputs",
                  .help = "give one weight per output"});

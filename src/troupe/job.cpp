@@ -23,6 +23,27 @@ std::string microbatch_help(std::int64_t batch, std::uint32_t microbatches) {
                    : fmt::format("use --batch {}", above);
 }
 
+// A loss picks an output by its label: one beyond them would read what is not there.
+void check_labels(const dataset& data, int classes, std::vector<error_text>& out) {
+  const auto largest = std::max_element(data.labels.begin(), data.labels.end());
+  if (largest == data.labels.end() || *largest < classes) return;
+  out.push_back({.what = fmt::format("label {} is out of range", *largest),
+                 .where = fmt::format("{}, image {}", data.name, largest - data.labels.begin()),
+                 .why = fmt::format("{} classes allow 0 to {}", classes, classes - 1),
+                 .help = "check that the labels belong to this data set"});
+}
+
+// Else the first loader would find it, in the middle of a job that has begun.
+void check_crop(const job& j, std::vector<error_text>& out) {
+  const shape& image = j.data.train->image;
+  const std::int64_t most = std::min(image[1], image[2]);
+  if (j.augment.crop_padding >= 0 && j.augment.crop_padding <= most) return;
+  out.push_back({.what = fmt::format("crop padding {} is out of range", j.augment.crop_padding),
+                 .where = "--augment",
+                 .why = fmt::format("images are {}", image.text()),
+                 .help = fmt::format("use 0 to {}", most)});
+}
+
 void check_data(const job& j, std::vector<error_text>& out) {
   if (!j.data.train) {
     out.push_back({.what = "the job has no training data",
@@ -44,6 +65,9 @@ void check_data(const job& j, std::vector<error_text>& out) {
   };
   agrees(j.data.test, "test");
   agrees(j.data.validation, "validation");
+  for (const auto& part : {j.data.train, j.data.test, j.data.validation})
+    if (part) check_labels(*part, j.data.train->classes, out);
+  check_crop(j, out);
 }
 
 void check_batch(const job& j, std::vector<error_text>& out) {

@@ -15,7 +15,7 @@ void supervisor::on(const protocol::down& m) {
   if (m.life <= c.last_down) return;
   c.last_down = m.life;
   const auto now = world_.now();
-  c.recent_deaths = now - c.died < options_.quiet ? c.recent_deaths + 1 : 1;
+  c.recent_deaths = now - c.restarted < options_.quiet ? c.recent_deaths + 1 : 1;
   c.same_error = m.killed ? 0 : m.reason == c.error ? c.same_error + 1 : 1;
   c.error = m.killed ? "" : m.reason;
   c.reason = m.reason;
@@ -48,7 +48,8 @@ void supervisor::on(const protocol::restart_due& m) {
 
 void supervisor::restart(const address& who, child& c) {
   const auto life = world_.start(who);
-  const double ms = std::chrono::duration<double, std::milli>(world_.now() - c.died).count();
+  c.restarted = world_.now();
+  const double ms = std::chrono::duration<double, std::milli>(c.restarted - c.died).count();
   world_.send_to_all(protocol::restarted{who, life, c.reason, ms});
 }
 

@@ -1,7 +1,8 @@
-// The supervisor restarts what fails, one for one. The first restart of a child is immediate;
-// repeated deaths back off from 5 ms, doubling to 10 s, until the child has been quiet for a while.
-// An error that ends the same child with the same words three times in a row is not tried again:
-// the job fails with it. (Erlang/OTP's supervisor behaviour, with the back-off that OTP lacks.)
+// The supervisor restarts what fails, one for one. The first restarts of a child are immediate; if
+// it keeps dying soon after each restart, they back off from 5 ms, doubling to 10 s, until it has
+// lived for a while. An error that ends the same child with the same words three times in a row is
+// not tried again: the job fails with it. (Erlang/OTP's supervisor behaviour, with the back-off
+// that OTP lacks.)
 #pragma once
 
 #include "actors/address.hpp"
@@ -20,8 +21,8 @@ struct supervisor_options {
   address director{.role = role_kind::director};
   std::chrono::milliseconds backoff_min{5};
   std::chrono::milliseconds backoff_max{10'000};
-  std::chrono::milliseconds quiet{1'000}; // without a death for so long: forgiven
-  int deaths_free = 3;                    // restarts at once within `quiet`, before backing off
+  std::chrono::milliseconds quiet{1'000}; // a child that has lived for so long is forgiven
+  int deaths_free = 3;                    // restarts at once before backing off
   int same_error_max = 3;
 };
 
@@ -40,6 +41,7 @@ private:
     std::string error;
     std::string reason;
     std::chrono::nanoseconds died{0};
+    std::chrono::nanoseconds restarted{0};
   };
 
   [[nodiscard]] std::chrono::nanoseconds backoff(const child& c) const;

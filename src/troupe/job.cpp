@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace troupe {
 
@@ -123,7 +124,7 @@ std::vector<error_text> mistakes_of(const job& j) {
   check_batch(j, out);
   check_data(j, out);
   check_model(j, out);
-  if (!(j.learning_rate.base > 0.0F))
+  if (!(j.learning_rate.base > 0.0F) || !std::isfinite(j.learning_rate.base))
     out.push_back({.what = fmt::format("learning rate {} does not learn", j.learning_rate.base),
                    .where = "--learning-rate",
                    .help = "use a positive number, e.g. 0.05"});
@@ -133,6 +134,19 @@ std::vector<error_text> mistakes_of(const job& j) {
                    .why = fmt::format("epochs {}, steps {}", j.epochs, j.steps),
                    .help = "use --epochs 1 or more"});
   return out;
+}
+
+error joined(const std::vector<error_text>& mistakes) {
+  if (mistakes.size() == 1) return error(mistakes.front());
+  error_text all{.what = fmt::format("the job cannot run: {} mistakes", mistakes.size())};
+  for (const auto& m : mistakes) {
+    if (!all.why.empty()) all.why += "\n  ";
+    all.why += "- " + m.what;
+    if (!m.where.empty()) all.why += fmt::format(" ({})", m.where);
+    if (!m.why.empty()) all.why += ": " + m.why;
+    if (!m.help.empty()) all.why += "; " + m.help;
+  }
+  return error(std::move(all));
 }
 
 } // namespace troupe

@@ -43,4 +43,6 @@ struct job {
 // Everything that is wrong with a job, not only the first thing; empty when it can run.
 std::vector<error_text> mistakes_of(const job& j);
 
+error joined(const std::vector<error_text>& mistakes); // all in one; REQUIRES: not empty
+
 } // namespace troupe

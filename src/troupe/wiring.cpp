@@ -39,19 +39,6 @@ std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o
 
 namespace {
 
-error joined(const std::vector<error_text>& mistakes) {
-  if (mistakes.size() == 1) return error(mistakes.front());
-  error_text all{.what = fmt::format("the job cannot run: {} mistakes", mistakes.size())};
-  for (const auto& m : mistakes) {
-    if (!all.why.empty()) all.why += "\n  ";
-    all.why += "- " + m.what;
-    if (!m.where.empty()) all.why += fmt::format(" ({})", m.where);
-    if (!m.why.empty()) all.why += ": " + m.why;
-    if (!m.help.empty()) all.why += "; " + m.help;
-  }
-  return error(std::move(all));
-}
-
 address numbered(role_kind role, int index) {
   return {.role = role, .replica = static_cast<std::uint16_t>(index)};
 }

@@ -57,6 +57,21 @@ TEST_CASE("a supervisor backs off from a child that keeps dying, and forgives af
   CHECK(f.world.started.size() == 5);
 }
 
+TEST_CASE("a supervisor's back-off grows to its maximum, since waiting is not living") {
+  fixture f;
+  for (incarnation life = 1; life <= 20; ++life) {
+    f.boss.on(killed(life));
+    if (f.world.later.empty()) continue;
+    f.world.clock += f.world.delays.back();
+    f.boss.on(std::get<protocol::restart_due>(f.world.later.back()));
+  }
+  REQUIRE(f.world.delays.size() == 17);
+  CHECK(f.world.delays[8] == 1280ms);
+  CHECK(f.world.delays[9] == 2560ms);
+  CHECK(f.world.delays.back() == 10s);
+  CHECK(f.world.started.size() == 20);
+}
+
 TEST_CASE("a supervisor gives up on a child that fails three times with the same words") {
   fixture f;
   f.boss.on(broken(1));

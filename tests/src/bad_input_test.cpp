@@ -6,7 +6,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -101,6 +103,14 @@ TEST_CASE("a crop that leaves the image is told before a loader is spawned") {
   for (const int padding : {-1, 1000}) {
     j.augment.crop_padding = padding;
     check_told(j, {"crop padding ", "is out of range", "--augment"});
+  }
+}
+
+TEST_CASE("a learning rate without a finite positive value is told") {
+  job j = tiny_job();
+  for (const float base : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), std::nanf("")}) {
+    j.learning_rate.base = base;
+    check_told(j, {"does not learn", "--learning-rate"});
   }
 }
 

@@ -40,6 +40,28 @@ struct kernel_time {
   double seconds = 0;
 };
 
+enum class pass : std::uint8_t { forward, backward };
+
+// A value that one part of a model writes and another reads, once per microbatch. Its index in
+// program::crossings() is the same for every part of the same model.
+struct crossing {
+  int from = 0, to = 0;         // parts
+  pass written = pass::forward; // which pass of `from` writes it
+  pass needed = pass::forward;  // which pass of `to` reads it first
+  std::int64_t elements = 0;    // floats
+};
+
+class value_sink {
+public:
+  virtual ~value_sink() = default;
+  // As soon as no operation of this part will change it; before the gradients that follow.
+  virtual void on_value(int crossing, tensor value) = 0;
+};
+
+// Which gradients backward computes. Those of the weights may be left for later (zero-bubble
+// schedules); then they come second.
+enum class gradients { all, inputs, weights };
+
 class program {
 public:
   virtual ~program() = default;
@@ -47,18 +69,30 @@ public:
   [[nodiscard]] virtual const parameter_layout& layout() const = 0;
   [[nodiscard]] virtual std::int64_t microbatch() const = 0;
 
-  // One tensor per block; kept until the next bind.
+  // One tensor per block; kept until the next bind. A part needs those of its parameters alone.
   virtual void bind(std::span<const tensor> blocks) = 0;
 
-  // input: [microbatch, input shape], row-major. Training mode uses batch statistics and dropout.
-  virtual void forward(const tensor& input, const microbatch_key& key) = 0;
+  // A part of a model: what crosses between all parts, and whether this one reads the batch and
+  // computes the loss. A whole model crosses nothing.
+  [[nodiscard]] virtual const std::vector<crossing>& crossings() const = 0;
+  [[nodiscard]] virtual bool reads_input() const = 0;
+  [[nodiscard]] virtual bool computes_loss() const = 0;
+
+  // The value of a crossing to this part; before the pass that needs it, in any order.
+  virtual void receive(int crossing, const tensor& value) = 0;
+
+  // input: [microbatch, input shape], row-major; empty for a part that does not read it. Training
+  // mode uses batch statistics and dropout.
+  virtual void forward(const tensor& input, const microbatch_key& key, value_sink& out) = 0;
+  void forward(const tensor& input, const microbatch_key& key); // of a whole model
 
   // The last forward's output, [microbatch, outputs] row-major; valid until the next forward.
   virtual std::span<const float> output() = 0;
 
   // Training programs: loss of the last forward, and its gradient kept for backward().
   virtual loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) = 0;
-  virtual void backward(gradient_sink& sink) = 0;
+  virtual void backward(gradient_sink& sink, value_sink& out, gradients which) = 0;
+  void backward(gradient_sink& sink); // of a whole model
 
   // While set and true, forward and backward return early between two kernels (results are void
   // then).
@@ -80,7 +114,29 @@ struct compile_options {
   // Own kernels (Winograd, fused pooling) where they apply; off: oneDNN alone.
   bool own_kernels = true;
   std::int64_t block_bytes_min = 256 * 1024;
+  // A part of the model: for each of pieces_of(), who computes it (parts are numbered from 0, in
+  // the order of execution), and which part this program is. Empty: the whole model.
+  std::vector<int> part_of_piece;
+  int part = 0;
+  bool split_backward = false; // gradients::inputs and ::weights will be asked for one by one
+  // Several microbatches in flight: each has a program, and all are siblings of the first. They
+  // share what is made of the parameters (bind the first one before the others) and the memory of
+  // values that do not outlive a pass; so one of them runs at a time. `sibling_of` was compiled
+  // with equal options and must outlive this program.
+  bool has_siblings = false;
+  const program* sibling_of = nullptr;
 };
+
+// What can be computed apart: nodes that run as one kernel, or write each other's gradients, are
+// one piece. In the order of execution.
+struct piece {
+  std::vector<int> nodes;
+  std::string name;          // "0 conv2d", "1..3 batch_norm .. max_pool2d"
+  std::int64_t flops = 0;    // forward, per image
+  std::int64_t elements = 0; // parameters, statistics included
+};
+
+std::vector<piece> pieces_of(const graph& g, const compile_options& options);
 
 // CPU backend (oneDNN, single-threaded: parallelism comes from actors). The bits of its results
 // depend on the instruction set and the shapes, not on the thread that compiles or runs it.

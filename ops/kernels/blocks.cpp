@@ -13,14 +13,18 @@ std::int64_t at_line(std::int64_t floats) {
 }
 
 // Parameter indices per block, in the model's order.
-std::vector<std::vector<int>> cut(const graph& g, std::int64_t bytes_min) {
+std::vector<std::vector<int>>
+cut(const graph& g, std::int64_t bytes_min, const std::vector<int>& part_of_parameter) {
   std::vector<std::vector<int>> blocks;
   std::int64_t bytes = bytes_min; // opens the first block
+  int part = 0;
   for (auto n = g.nodes.rbegin(); n != g.nodes.rend(); ++n) {
     if (n->parameters.empty()) continue;
-    if (bytes >= bytes_min) {
+    const int own = part_of_parameter[static_cast<std::size_t>(n->parameters.front())];
+    if (bytes >= bytes_min || own != part) {
       blocks.emplace_back();
       bytes = 0;
+      part = own;
     }
     for (int p : n->parameters) {
       blocks.back().push_back(p);
@@ -37,11 +41,12 @@ std::vector<std::vector<int>> cut(const graph& g, std::int64_t bytes_min) {
 
 parameter_layout layout_in_blocks(const graph& g,
                                   const std::vector<bound_parameter>& parameters,
-                                  std::int64_t bytes_min) {
+                                  std::int64_t bytes_min,
+                                  const std::vector<int>& part_of_parameter) {
   parameter_layout layout;
   layout.specs = g.parameters;
   layout.places.resize(g.parameters.size());
-  const auto blocks = cut(g, bytes_min);
+  const auto blocks = cut(g, bytes_min, part_of_parameter);
   for (std::size_t block = 0; block < blocks.size(); ++block) {
     block_extent extent;
     for (parameter_kind kind : {parameter_kind::trainable, parameter_kind::statistic}) {

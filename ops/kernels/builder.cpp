@@ -12,6 +12,19 @@ dnnl::memory unplaced(const memory_desc& desc) {
   return dnnl::memory(desc, cpu_engine(), DNNL_MEMORY_NONE);
 }
 
+// Of a primitive that computes no gradient; statistics and workspaces are given to training's
+// alone.
+bool is_output(int argument) {
+  return argument == DNNL_ARG_DST || argument == DNNL_ARG_MEAN || argument == DNNL_ARG_VARIANCE ||
+         argument == DNNL_ARG_WORKSPACE;
+}
+
+bool is_gradient_output(int argument) {
+  return argument == DNNL_ARG_DIFF_SRC || argument == DNNL_ARG_DIFF_WEIGHTS ||
+         argument == DNNL_ARG_DIFF_BIAS || argument == DNNL_ARG_DIFF_SCALE ||
+         argument == DNNL_ARG_DIFF_SHIFT;
+}
+
 std::vector<bool> nodes_with_gradient(const graph& g) {
   std::vector<bool> result(g.nodes.size(), false);
   for (std::size_t i = 0; i < g.nodes.size(); ++i) {
@@ -107,21 +120,30 @@ void builder::add_primitive(phase when,
                             const memory_desc& scratch) {
   operation op;
   op.name = std::move(label);
+  op.unit = unit_;
   op.primitive = p;
-  op.uses = arguments;
+  const bool backward = std::any_of(arguments.begin(), arguments.end(), [](const argument& a) {
+    return a.first == DNNL_ARG_DIFF_SRC || a.first == DNNL_ARG_DIFF_WEIGHTS;
+  });
+  for (const auto& [which, v] : arguments)
+    op.uses.push_back({which, v, backward ? is_gradient_output(which) : is_output(which)});
   if (scratch.get_size() > 0) op.scratch = scratch;
   operations(when).push_back(std::move(op));
 }
 
 void builder::function(phase when,
                        std::string label,
-                       const std::vector<view>& touches,
+                       const std::vector<view>& reads,
+                       const std::vector<view>& writes,
                        std::function<void()> f) {
   operation op;
   op.name = std::move(label);
+  op.unit = unit_;
   op.function = std::move(f);
-  for (const view& v : touches)
-    op.uses.emplace_back(0, v); // for its lifetime alone
+  for (const view& v : reads)
+    op.uses.push_back({0, v, false});
+  for (const view& v : writes)
+    op.uses.push_back({0, v, true});
   operations(when).push_back(std::move(op));
 }
 
@@ -164,6 +186,7 @@ view builder::parameter(int index,
   };
   function(phase::bind,
            "convert " + graph_.parameters[static_cast<std::size_t>(index)].name,
+           {},
            {converted},
            convert);
   return converted;
@@ -175,9 +198,29 @@ view builder::parameter_gradient(int index, const memory_desc& desc) {
   return {views.back()};
 }
 
+std::int64_t builder::slot_elements(int slot) const {
+  const std::size_t bytes = slots_[static_cast<std::size_t>(slot)].bytes;
+  return static_cast<std::int64_t>((bytes + sizeof(float) - 1) / sizeof(float));
+}
+
+bool builder::is_input(const view& v) const {
+  return std::any_of(inputs_.begin(), inputs_.end(), [&](const dnnl::memory& m) {
+    return m.get() == v.memory.get();
+  });
+}
+
+int builder::parameter_of_gradient(const view& v) const {
+  for (std::size_t p = 0; p < parameters_.size(); ++p)
+    for (const dnnl::memory& m : parameters_[p].gradients)
+      if (m.get() == v.memory.get()) return static_cast<int>(p);
+  TROUPE_ASSERT(false, "the only external memory that is written is a parameter's gradient");
+}
+
 void builder::build_backward() {
-  for (auto build = backward_builders_.rbegin(); build != backward_builders_.rend(); ++build)
-    (*build)();
+  for (auto build = backward_builders_.rbegin(); build != backward_builders_.rend(); ++build) {
+    begin_unit(build->first);
+    build->second();
+  }
   backward_builders_.clear();
 }
 

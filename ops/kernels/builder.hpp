@@ -43,14 +43,23 @@ enum class phase {
   backward,
 };
 
+// What an operation reads or writes. What it changes in place, it uses twice.
+struct use {
+  int argument = 0; // DNNL_ARG_..., of a primitive
+  view value;
+  bool written = false;
+};
+
 struct operation {
   std::string name;
+  int unit = 0;              // index into units_of(graph)
   dnnl::primitive primitive; // empty: `function`
   std::vector<dnnl_exec_arg_t> arguments;
   std::function<void()> function;
-  std::vector<std::pair<int, view>> uses; // keeps the memories of `arguments` alive
+  std::vector<use> uses; // keeps the memories of `arguments` alive
   std::optional<memory_desc> scratch;
   std::vector<int> completes_blocks; // backward: blocks whose last gradient this operation writes
+  std::vector<int> completes_values; // crossings that no later operation of this part writes
   double seconds = 0;                // while profiling
 };
 
@@ -116,7 +125,9 @@ public:
   // `v` itself, or a reordered copy where its layout is not `desc`.
   view as(phase when, const std::string& label, const view& v, const memory_desc& desc);
 
-  // Operations.
+  // Operations belong to the unit that is being built.
+  void begin_unit(int unit) { unit_ = unit; }
+
   template <class PrimitiveDesc>
   void primitive(phase when,
                  std::string label,
@@ -129,7 +140,8 @@ public:
 
   void function(phase when,
                 std::string label,
-                const std::vector<view>& touches,
+                const std::vector<view>& reads,
+                const std::vector<view>& writes,
                 std::function<void()> f);
 
   // Parameters. The view has the wanted order; where an evaluation program is given another one, it
@@ -138,7 +150,9 @@ public:
   view parameter_gradient(int index, const memory_desc& desc);
 
   // Backward.
-  void on_backward(std::function<void()> build) { backward_builders_.push_back(std::move(build)); }
+  void on_backward(std::function<void()> build) {
+    backward_builders_.emplace_back(unit_, std::move(build));
+  }
 
   void build_backward(); // runs the closures, last layer first
   void contribute(int index, view v, bool owned);
@@ -152,6 +166,17 @@ public:
   gradient gradient_as(int index, const memory_desc& desc);
 
   [[nodiscard]] const microbatch_key* key() const { return key_.get(); }
+
+  // What was built.
+  [[nodiscard]] const std::vector<operation>& forward() const { return forward_; }
+
+  [[nodiscard]] const std::vector<operation>& backward() const { return backward_; }
+
+  [[nodiscard]] std::size_t slots() const { return slots_.size(); }
+
+  [[nodiscard]] std::int64_t slot_elements(int slot) const;     // floats, rounded up
+  [[nodiscard]] bool is_input(const view& v) const;             // the batch that forward() is given
+  [[nodiscard]] int parameter_of_gradient(const view& v) const; // REQUIRES: it is one
 
 private:
   friend class cpu_program;
@@ -175,7 +200,8 @@ private:
   std::vector<bool> needs_gradient_;
   std::vector<bound_parameter> parameters_;
   std::vector<operation> bind_, forward_, backward_;
-  std::vector<std::function<void()>> backward_builders_;
+  std::vector<std::pair<int, std::function<void()>>> backward_builders_; // with their units
+  int unit_ = 0;
 };
 
 } // namespace troupe::kernels

@@ -48,34 +48,80 @@ void build_unit(builder& b, const unit& u) {
   TROUPE_ASSERT(false, "the input is not built");
 }
 
+// Everything built, not yet dealt out.
+struct built_model {
+  builder b;
+  std::vector<unit> units;
+  view output, output_gradient;
+};
+
+built_model build(const graph& g, const compile_options& options) {
+  use_one_thread();
+  compile_options effective = options;
+  effective.own_kernels = options.own_kernels && own_kernels_supported();
+  built_model out{
+      builder(g, effective), units_of(g, {.own_kernels = effective.own_kernels}), {}, {}};
+  builder& b = out.b;
+  for (std::size_t i = 0; i < out.units.size(); ++i) {
+    b.begin_unit(static_cast<int>(i));
+    build_unit(b, out.units[i]);
+  }
+  const int last = static_cast<int>(g.nodes.size()) - 1;
+  const memory_desc plain = plain_desc(b.value(last).desc().dims());
+  out.output = b.value(last);
+  if (out.output.slot == view::external) { // a model without operations
+    out.output = b.make(plain);
+    b.copy(phase::forward, "output", b.value(last), out.output);
+  }
+  out.output = b.as(phase::forward, "output", out.output, plain);
+  out.output_gradient = out.output;
+  if (options.training) {
+    out.output_gradient = b.make(plain);
+    b.contribute(last, out.output_gradient, true);
+    b.build_backward();
+  }
+  return out;
+}
+
 } // namespace
 
 } // namespace kernels
 
 std::unique_ptr<program> compile_cpu(const graph& g, const compile_options& options) {
   using namespace kernels;
-  use_one_thread();
-  compile_options effective = options;
-  effective.own_kernels = options.own_kernels && own_kernels_supported();
-  builder b(g, effective);
-  for (const unit& u : units_of(g, {.own_kernels = effective.own_kernels}))
-    build_unit(b, u);
+  built_model built = build(g, options);
+  std::vector<int> part_of_unit(built.units.size(), 0);
+  if (!options.part_of_piece.empty()) {
+    const auto pieces = kernels::pieces_of(built.b, built.units);
+    TROUPE_ASSERT(options.part_of_piece.size() == pieces.size(), "a part for every piece");
+    for (std::size_t p = 0; p < pieces.size(); ++p)
+      for (const int u : pieces[p])
+        part_of_unit[static_cast<std::size_t>(u)] = options.part_of_piece[p];
+  }
+  const part_map parts = parts_of(g, built.units, std::move(part_of_unit));
+  return std::make_unique<cpu_program>(
+      std::move(built.b), built.output, built.output_gradient, parts);
+}
 
-  const int last = static_cast<int>(g.nodes.size()) - 1;
-  const memory_desc plain = plain_desc(b.value(last).desc().dims());
-  view output = b.value(last);
-  if (output.slot == view::external) { // a model without operations
-    output = b.make(plain);
-    b.copy(phase::forward, "output", b.value(last), output);
+std::vector<piece> pieces_of(const graph& g, const compile_options& options) {
+  using namespace kernels;
+  const built_model built = build(g, options);
+  std::vector<piece> out;
+  for (const std::vector<int>& units : kernels::pieces_of(built.b, built.units)) {
+    piece p;
+    for (const int u : units)
+      for (const int n : built.units[static_cast<std::size_t>(u)].nodes) {
+        const node& at = g.nodes[static_cast<std::size_t>(n)];
+        p.nodes.push_back(n);
+        p.flops += at.flops;
+        for (const int w : at.parameters)
+          p.elements += g.parameters[static_cast<std::size_t>(w)].dims.elements();
+      }
+    const node& first = g.nodes[static_cast<std::size_t>(p.nodes.front())];
+    p.name = first.path + " " + kind_text(first.kind);
+    out.push_back(std::move(p));
   }
-  output = b.as(phase::forward, "output", output, plain);
-  view output_gradient = output;
-  if (options.training) {
-    output_gradient = b.make(plain);
-    b.contribute(last, output_gradient, true);
-    b.build_backward();
-  }
-  return std::make_unique<cpu_program>(std::move(b), output, output_gradient);
+  return out;
 }
 
 } // namespace troupe

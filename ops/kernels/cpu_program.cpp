@@ -2,86 +2,192 @@
 
 #include "ops/assert.hpp"
 #include "ops/kernels/blocks.hpp"
+#include "ops/kernels/partition.hpp"
 
 #include <algorithm>
 #include <chrono>
 
 namespace troupe::kernels {
 
-cpu_program::cpu_program(builder&& built, const view& output, const view& output_gradient)
+cpu_program::cpu_program(builder&& built,
+                         const view& output,
+                         const view& output_gradient,
+                         const part_map& parts)
     : microbatch_(built.microbatch()),
+      part_(built.options_.part),
       input_shape_(built.model().input.with_batch(microbatch_)),
       output_shape_(built.model().output().with_batch(microbatch_)),
       training_(built.training()),
       key_(built.key_),
       stream_(cpu_engine()),
-      bind_(std::move(built.bind_)),
-      forward_(std::move(built.forward_)),
-      backward_(std::move(built.backward_)),
       inputs_(std::move(built.inputs_)),
       output_(output.memory),
       output_gradient_(output_gradient.memory),
-      parameters_(std::move(built.parameters_)) {
-  place_values(built.slots_, output, output_gradient);
-  place_parameters(built.graph_, built.options_);
+      parameters_(std::move(built.parameters_)),
+      has_siblings_(built.options_.has_siblings) {
+  if (const auto* first = dynamic_cast<const cpu_program*>(built.options_.sibling_of)) {
+    first_ = false;
+    shared_ = first->shared_;
+    TROUPE_ASSERT(shared_, "the first sibling knows that it has siblings");
+  }
+  take_part(built, output, output_gradient, parts);
+  place_values(built.slots_, lives_of(built.slots_, output, output_gradient));
+  place_parameters(built.graph_, built.options_, parts);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_})
     seal(*list);
 }
 
-// Time runs: bind operations (below zero), forward operations, the loss, backward operations. What
-// a bind operation leaves to others lives always, and so does the scratch memory that all share.
-void cpu_program::place_values(std::vector<slot>& slots,
-                               const view& output,
-                               const view& output_gradient) {
+// Deals out the operations. Where backward is split, those of the weights go to the end.
+void cpu_program::take_part(const builder& built,
+                            const view& output,
+                            const view& output_gradient,
+                            const part_map& parts) {
+  partition cuts = cut(built, parts, output, output_gradient);
+  crossings_ = std::move(cuts.crossings);
+  crossing_values_.resize(crossings_.size());
+  for (std::size_t c = 0; c < crossings_.size(); ++c)
+    if (crossings_[c].from == part_ || crossings_[c].to == part_)
+      crossing_values_[c] = built.slots_[static_cast<std::size_t>(cuts.slots[c])].memories.front();
+  crossing_slots_ = std::move(cuts.slots);
+
+  const auto own = [&](const operation& op) {
+    return parts.of_unit[static_cast<std::size_t>(op.unit)] == part_;
+  };
+  const auto take = [&](const std::vector<operation>& from, pass when, auto&& wanted) {
+    std::vector<operation> out;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      if (!own(from[i]) || !wanted(i)) continue;
+      out.push_back(from[i]);
+      for (const sending& s : cuts.sendings)
+        if (s.when == when && s.operation == static_cast<int>(i))
+          out.back().completes_values.push_back(s.crossing);
+    }
+    return out;
+  };
+  const auto all = [](std::size_t) { return true; };
+  for (const operation& op : built.bind_)
+    if (own(op)) bind_.push_back(op);
+  forward_ = take(built.forward_, pass::forward, all);
+  const std::vector<bool> deferred = built.options_.split_backward
+                                         ? weight_operations(built, cuts)
+                                         : std::vector<bool>(built.backward_.size(), false);
+  backward_ = take(built.backward_, pass::backward, [&](std::size_t i) { return !deferred[i]; });
+  weights_begin_ = backward_.size();
+  for (operation& op :
+       take(built.backward_, pass::backward, [&](std::size_t i) { return deferred[i]; }))
+    backward_.push_back(std::move(op));
+
+  computes_loss_ = (parts.of_unit.empty() ? 0 : parts.of_unit.back()) == part_;
+  for (const std::vector<operation>* list : {&forward_, &backward_})
+    for (const operation& op : *list)
+      for (const use& used : op.uses)
+        reads_input_ = reads_input_ || is_input(used.value);
+}
+
+bool cpu_program::is_input(const view& v) const {
+  return std::any_of(inputs_.begin(), inputs_.end(), [&](const dnnl::memory& m) {
+    return m.get() == v.memory.get();
+  });
+}
+
+// Time runs: bind operations (below zero), forward operations, the loss, backward operations.
+// Values of other parts arrive when the pass begins that needs them.
+std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
+                                            const view& output,
+                                            const view& output_gradient) const {
   const int begin = -static_cast<int>(bind_.size());
   const int loss_time = static_cast<int>(forward_.size());
   const int end = loss_time + static_cast<int>(backward_.size()) + 1;
   std::vector<lifetime> lives;
   for (const slot& s : slots)
     lives.push_back({s.bytes, end, begin}); // an empty life where nothing touches it
-  const auto touch = [&](const view& v, int from, int to) {
-    if (v.slot == view::external) return;
-    lifetime& life = lives[static_cast<std::size_t>(v.slot)];
-    life.first = std::min(life.first, from);
-    life.last = std::max(life.last, to);
+  const auto touch = [&](int slot, int time) {
+    if (slot == view::external) return;
+    lifetime& life = lives[static_cast<std::size_t>(slot)];
+    life.first = std::min(life.first, time);
+    life.last = std::max(life.last, time);
   };
-  std::size_t scratch_bytes = 0;
-  const auto touch_all = [&](const std::vector<operation>& list, auto time_of) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const auto [from, to] = time_of(static_cast<int>(i));
-      for (const auto& [argument, v] : list[i].uses)
-        touch(v, from, to);
-      if (list[i].scratch) scratch_bytes = std::max(scratch_bytes, list[i].scratch->get_size());
-    }
+  const auto touch_all = [&](const std::vector<operation>& list, int first_time) {
+    for (std::size_t i = 0; i < list.size(); ++i)
+      for (const use& used : list[i].uses)
+        touch(used.value.slot, first_time + static_cast<int>(i));
   };
-  touch_all(bind_, [&](int i) { return std::pair(begin + i, begin + i); });
-  touch_all(forward_, [&](int i) { return std::pair(i, i); });
-  touch_all(backward_, [&](int i) { return std::pair(loss_time + 1 + i, loss_time + 1 + i); });
-  touch(output, loss_time, end);
-  touch(output_gradient, loss_time, loss_time);
-  for (lifetime& life : lives) {
-    if (life.first < 0 && life.last >= 0) life = {life.bytes, begin, end};
+  touch_all(bind_, begin);
+  touch_all(forward_, 0);
+  touch_all(backward_, loss_time + 1);
+  for (std::size_t c = 0; c < crossings_.size(); ++c)
+    if (crossings_[c].to == part_)
+      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : loss_time + 1);
+  if (computes_loss_) {
+    touch(output.slot, loss_time);
+    touch(output.slot, end); // people look at it after the pass
+    touch(output_gradient.slot, loss_time);
   }
+  for (lifetime& life : lives) // what bind operations leave to others is kept
+    if (life.first < 0 && life.last >= 0) life = {life.bytes, begin, end};
+  return lives;
+}
+
+bool cpu_program::outlives_pass(const lifetime& life) const {
+  const int loss_time = static_cast<int>(forward_.size());
+  const auto spans = [&](int time) { return life.first <= time && life.last > time; };
+  return life.first >= 0 &&
+         (spans(loss_time) || spans(loss_time + static_cast<int>(weights_begin_)));
+}
+
+// A program alone has one arena. Siblings share one, but for what outlives a pass.
+void cpu_program::place_values(std::vector<slot>& slots, std::vector<lifetime> lives) {
+  std::size_t scratch_bytes = 0;
+  for (const std::vector<operation>* list : {&bind_, &forward_, &backward_})
+    for (const operation& op : *list)
+      if (op.scratch) scratch_bytes = std::max(scratch_bytes, op.scratch->get_size());
+  const int begin = -static_cast<int>(bind_.size());
+  const int end = static_cast<int>(forward_.size() + backward_.size()) + 1;
   lives.push_back({scratch_bytes, begin, end});
 
-  arena_ = aligned_buffer(plan_arena(lives));
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    for (dnnl::memory& m : slots[i].memories)
-      m.set_data_handle(arena_.data() + lives[i].offset);
+  std::vector<lifetime> own, shared;
+  std::vector<bool> is_shared;
+  for (const lifetime& life : lives) {
+    is_shared.push_back(has_siblings_ && !outlives_pass(life));
+    (is_shared.back() ? shared : own).push_back(life);
   }
+  arena_ = aligned_buffer(plan_arena(own));
+  const std::size_t shared_bytes = plan_arena(shared);
+  if (has_siblings_ && first_) shared_ = std::make_shared<const aligned_buffer>(shared_bytes);
+
+  std::vector<std::byte*> places;
+  std::size_t next_own = 0, next_shared = 0;
+  for (const bool s : is_shared)
+    places.push_back(s ? shared_->data() + shared[next_shared++].offset
+                       : arena_.data() + own[next_own++].offset);
+  for (std::size_t i = 0; i < slots.size(); ++i)
+    for (dnnl::memory& m : slots[i].memories)
+      m.set_data_handle(places[i]);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (operation& op : *list) {
       if (op.scratch)
-        op.uses.emplace_back(
-            DNNL_ARG_SCRATCHPAD,
-            view{dnnl::memory(*op.scratch, cpu_engine(), arena_.data() + lives.back().offset)});
+        op.uses.push_back({DNNL_ARG_SCRATCHPAD,
+                           view{dnnl::memory(*op.scratch, cpu_engine(), places.back())},
+                           true});
     }
   }
 }
 
-void cpu_program::place_parameters(const graph& g, const compile_options& options) {
-  layout_ = options.layout != nullptr ? *options.layout
-                                      : layout_in_blocks(g, parameters_, options.block_bytes_min);
+void cpu_program::place_parameters(const graph& g,
+                                   const compile_options& options,
+                                   const part_map& parts) {
+  layout_ = options.layout != nullptr
+                ? *options.layout
+                : layout_in_blocks(g, parameters_, options.block_bytes_min, parts.of_parameter);
+  own_blocks_.assign(layout_.blocks.size(), false);
+  for (std::size_t p = 0; p < parameters_.size(); ++p)
+    if (parts.of_parameter[p] == part_)
+      own_blocks_[static_cast<std::size_t>(layout_.places[p].block)] = true;
+  find_gaps();
+  if (training_) find_last_gradients();
+}
+
+void cpu_program::find_gaps() {
   gaps_.resize(layout_.blocks.size());
   for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
     std::vector<std::pair<std::int64_t, std::int64_t>> used;
@@ -97,22 +203,21 @@ void cpu_program::place_parameters(const graph& g, const compile_options& option
       at = to;
     }
   }
-  // A block is complete with the last operation that writes into it.
+}
+
+// A block is complete with the last operation that writes into it.
+void cpu_program::find_last_gradients() {
   std::vector<int> last(layout_.blocks.size(), -1);
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
-    for (const dnnl::memory& gradient : parameters_[p].gradients) {
-      for (std::size_t i = 0; i < backward_.size(); ++i) {
-        const auto& uses = backward_[i].uses;
-        if (std::any_of(uses.begin(), uses.end(), [&](const auto& use) {
-              return use.second.memory.get() == gradient.get();
-            }))
-          last[static_cast<std::size_t>(layout_.places[p].block)] = std::max(
-              last[static_cast<std::size_t>(layout_.places[p].block)], static_cast<int>(i));
-      }
-    }
+    int& known = last[static_cast<std::size_t>(layout_.places[p].block)];
+    for (std::size_t i = 0; i < backward_.size(); ++i)
+      for (const use& used : backward_[i].uses)
+        for (const dnnl::memory& gradient : parameters_[p].gradients)
+          if (used.value.memory.get() == gradient.get())
+            known = std::max(known, static_cast<int>(i));
   }
-  if (!training_) return;
   for (std::size_t block = 0; block < last.size(); ++block) {
+    if (!own_blocks_[block]) continue;
     TROUPE_ASSERT(last[block] >= 0, "every block has a gradient");
     backward_[static_cast<std::size_t>(last[block])].completes_blocks.push_back(
         static_cast<int>(block));
@@ -122,42 +227,70 @@ void cpu_program::place_parameters(const graph& g, const compile_options& option
 void cpu_program::seal(std::vector<operation>& operations) {
   for (operation& op : operations) {
     if (!op.primitive) continue;
-    for (const auto& [argument, v] : op.uses)
-      op.arguments.push_back({argument, v.memory.get()});
+    for (const use& used : op.uses)
+      op.arguments.push_back({used.argument, used.value.memory.get()});
   }
 }
 
 void cpu_program::bind(std::span<const tensor> blocks) {
   TROUPE_ASSERT(blocks.size() == layout_.blocks.size(), "one tensor per block");
   for (std::size_t i = 0; i < blocks.size(); ++i)
-    TROUPE_ASSERT(blocks[i].elements() == layout_.blocks[i].size, "a tensor has its block's size");
+    TROUPE_ASSERT(!own_blocks_[i] || blocks[i].elements() == layout_.blocks[i].size,
+                  "a tensor has its block's size");
   use_one_thread();
   blocks_.assign(blocks.begin(), blocks.end());
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const placed_parameter& place = layout_.places[i];
+    if (!own_blocks_[static_cast<std::size_t>(place.block)]) continue;
     const float* data = blocks_[static_cast<std::size_t>(place.block)].data() + place.offset;
     // oneDNN has no read-only memory; parameters are never a target.
     if (parameters_[i].given) parameters_[i].given.set_data_handle(const_cast<float*>(data));
   }
-  bound_anew_ = true;
+  if (!first_) return;
+  for (operation& op : bind_)
+    run(op);
 }
 
-void cpu_program::forward(const tensor& input, const microbatch_key& key) {
+void cpu_program::receive(int crossing, const tensor& value) {
+  const auto& c = crossings_[static_cast<std::size_t>(crossing)];
+  TROUPE_ASSERT(c.to == part_ && value.elements() == c.elements, "a value of this part's crossing");
+  received_[crossing] = value;
+}
+
+// Puts what other parts have computed where the operations of this part look for it.
+void cpu_program::fetch(pass needed) {
+  for (std::size_t c = 0; c < crossings_.size(); ++c) {
+    if (crossings_[c].to != part_ || crossings_[c].needed != needed) continue;
+    const auto found = received_.find(static_cast<int>(c));
+    TROUPE_ASSERT(found != received_.end(), "a pass begins when its values are here");
+    std::copy_n(found->second.data(), found->second.elements(), floats(crossing_values_[c]));
+    received_.erase(found);
+  }
+}
+
+void cpu_program::send(const operation& op, value_sink& out) const {
+  for (const int c : op.completes_values) {
+    auto copy = buffer_pool::global().take({crossings_[static_cast<std::size_t>(c)].elements});
+    std::copy_n(
+        floats(crossing_values_[static_cast<std::size_t>(c)]), copy.elements(), copy.data());
+    out.on_value(c, std::move(copy).freeze());
+  }
+}
+
+void cpu_program::forward(const tensor& input, const microbatch_key& key, value_sink& out) {
   TROUPE_ASSERT(!blocks_.empty() || layout_.blocks.empty(), "bind comes before forward");
-  TROUPE_ASSERT(input.dims() == input_shape_, "the program was compiled for another input");
+  TROUPE_ASSERT(!reads_input_ || input.dims() == input_shape_,
+                "the program was compiled for another input");
   use_one_thread();
   *key_ = key;
   input_ = input;
   for (dnnl::memory& m : inputs_)
-    m.set_data_handle(const_cast<float*>(input.data())); // never a target
-  if (bound_anew_) {
-    for (operation& op : bind_)
-      run(op);
-    bound_anew_ = false;
-  }
+    if (reads_input_) m.set_data_handle(const_cast<float*>(input.data())); // never a target
+  fetch(pass::forward);
   for (operation& op : forward_) {
     if (cancelled()) return;
     run(op);
+    send(op, out);
   }
 }
 
@@ -175,29 +308,38 @@ loss_value cpu_program::compute_loss(const loss& l, const tensor& targets, doubl
 void cpu_program::take_gradients() {
   gradients_.clear();
   for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
-    gradients_.push_back(buffer_pool::global().take(shape{layout_.blocks[block].size}));
+    gradients_.emplace_back();
+    if (!own_blocks_[block]) continue;
+    gradients_.back() = buffer_pool::global().take(shape{layout_.blocks[block].size});
     for (const gap& g : gaps_[block])
       std::fill_n(gradients_[block].data() + g.offset, g.size, 0.0F);
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const placed_parameter& place = layout_.places[i];
+    if (!own_blocks_[static_cast<std::size_t>(place.block)]) continue;
     float* data = gradients_[static_cast<std::size_t>(place.block)].data() + place.offset;
     for (dnnl::memory& m : parameters_[i].gradients)
       m.set_data_handle(data);
   }
 }
 
-void cpu_program::backward(gradient_sink& sink) {
+void cpu_program::backward(gradient_sink& sink, value_sink& out, gradients which) {
   TROUPE_ASSERT(training_, "evaluation programs have no backward pass");
   use_one_thread();
-  take_gradients();
-  for (operation& op : backward_) {
-    if (cancelled()) break;
+  if (which != gradients::weights) {
+    take_gradients();
+    fetch(pass::backward);
+  }
+  const std::size_t first = which == gradients::weights ? weights_begin_ : 0;
+  const std::size_t last = which == gradients::inputs ? weights_begin_ : backward_.size();
+  for (std::size_t i = first; i < last && !cancelled(); ++i) {
+    operation& op = backward_[i];
     run(op);
+    send(op, out);
     for (int block : op.completes_blocks)
       sink.on_gradient(block, std::move(gradients_[static_cast<std::size_t>(block)]).freeze());
   }
-  gradients_.clear();
+  if (which != gradients::inputs) gradients_.clear();
 }
 
 void cpu_program::run(operation& op) {

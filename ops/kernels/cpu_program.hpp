@@ -4,8 +4,10 @@
 
 #include "ops/kernels/arena.hpp"
 #include "ops/kernels/builder.hpp"
+#include "ops/kernels/partition.hpp"
 #include "ops/program.hpp"
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -14,30 +16,55 @@ namespace troupe::kernels {
 class cpu_program final : public program {
 public:
   // REQUIRES: all layers are built; `output` and `output_gradient` are row-major.
-  cpu_program(builder&& built, const view& output, const view& output_gradient);
+  cpu_program(builder&& built,
+              const view& output,
+              const view& output_gradient,
+              const part_map& parts);
 
   [[nodiscard]] const parameter_layout& layout() const override { return layout_; }
 
   [[nodiscard]] std::int64_t microbatch() const override { return microbatch_; }
 
   void bind(std::span<const tensor> blocks) override;
-  void forward(const tensor& input, const microbatch_key& key) override;
+
+  [[nodiscard]] const std::vector<crossing>& crossings() const override { return crossings_; }
+
+  [[nodiscard]] bool reads_input() const override { return reads_input_; }
+
+  [[nodiscard]] bool computes_loss() const override { return computes_loss_; }
+
+  void receive(int crossing, const tensor& value) override;
+  void forward(const tensor& input, const microbatch_key& key, value_sink& out) override;
   std::span<const float> output() override;
   loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) override;
-  void backward(gradient_sink& sink) override;
+  void backward(gradient_sink& sink, value_sink& out, gradients which) override;
 
   void cancel_when(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
-  [[nodiscard]] std::size_t memory_bytes() const override { return arena_.size(); }
+  [[nodiscard]] std::size_t memory_bytes() const override {
+    return arena_.size() + (first_ && shared_ ? shared_->size() : 0);
+  }
 
   void profile(bool on) override;
   [[nodiscard]] std::vector<kernel_time> profile() const override;
 
 private:
-  void place_values(std::vector<slot>& slots, const view& output, const view& output_gradient);
-  void place_parameters(const graph& g, const compile_options& options);
+  void take_part(const builder& built,
+                 const view& output,
+                 const view& output_gradient,
+                 const part_map& parts);
+  [[nodiscard]] std::vector<lifetime>
+  lives_of(const std::vector<slot>& slots, const view& output, const view& output_gradient) const;
+  [[nodiscard]] bool outlives_pass(const lifetime& life) const;
+  void place_values(std::vector<slot>& slots, std::vector<lifetime> lives);
+  void place_parameters(const graph& g, const compile_options& options, const part_map& parts);
+  void find_gaps();
+  void find_last_gradients();
   void seal(std::vector<operation>& operations);
   void run(operation& op);
+  void fetch(pass needed);
+  void send(const operation& op, value_sink& out) const;
+  [[nodiscard]] bool is_input(const view& v) const;
   [[nodiscard]] bool cancelled() const;
   void take_gradients();
 
@@ -46,21 +73,30 @@ private:
   };
 
   std::int64_t microbatch_ = 0;
+  int part_ = 0;
   shape input_shape_, output_shape_; // with the batch axis
   bool training_ = false;
   std::shared_ptr<microbatch_key> key_;
   dnnl::stream stream_;
   std::vector<operation> bind_, forward_, backward_;
+  std::size_t weights_begin_ = 0; // of backward_: where split, weight gradients come last
+  std::vector<crossing> crossings_;
+  std::vector<dnnl::memory> crossing_values_; // in the arena; those of this part
+  std::map<int, tensor> received_;
+  std::vector<int> crossing_slots_;
+  std::vector<bool> own_blocks_; // has parameters of this part
+  bool reads_input_ = false, computes_loss_ = false;
   std::vector<dnnl::memory> inputs_;
   dnnl::memory output_, output_gradient_;
   std::vector<bound_parameter> parameters_;
   parameter_layout layout_;
   std::vector<std::vector<gap>> gaps_; // per block
   std::vector<tensor> blocks_;
-  std::vector<mutable_tensor> gradients_; // per block, while backward runs
+  std::vector<mutable_tensor> gradients_; // per block, from backward's begin to its end
   tensor input_;
   aligned_buffer arena_;
-  bool bound_anew_ = false;
+  std::shared_ptr<const aligned_buffer> shared_; // with siblings; null: there are none
+  bool has_siblings_ = false, first_ = true;     // of the siblings
   bool profiling_ = false;
   const std::atomic<bool>* cancel_ = nullptr;
 };

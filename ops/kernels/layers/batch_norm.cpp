@@ -62,7 +62,8 @@ void add_measured_statistics(builder& b, int index, const view& mean, const view
   const auto n = static_cast<std::size_t>(channels.dims()[0]);
   b.function(phase::backward,
              b.name(index, "statistics"),
-             {mean, variance, mean_place, variance_place},
+             {mean, variance},
+             {mean_place, variance_place},
              [=,
               from = mean.memory,
               from_variance = variance.memory,

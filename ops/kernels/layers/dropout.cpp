@@ -52,7 +52,8 @@ void build_dropout(builder& b, const unit& u) {
       b.make({{static_cast<dnnl::memory::dim>(n)}, dnnl::memory::data_type::u8, format::a});
   b.function(phase::forward,
              b.name(index, "forward"),
-             {input, output, mask},
+             {input},
+             {output, mask},
              [=, key = b.key(), x = input.memory, y = output.memory, m = mask.memory] {
                auto* bytes = static_cast<std::uint8_t*>(m.get_data_handle());
                draw_mask(*key, index, probability, bytes, n);
@@ -66,7 +67,8 @@ void build_dropout(builder& b, const unit& u) {
     b.function(
         phase::backward,
         b.name(index, "gradient"),
-        {g.value, result, mask},
+        {g.value, mask},
+        {result},
         [=, dy = g.value.memory, dx = result.memory, m = mask.memory] {
           scale_kept(
               floats(dy), static_cast<std::uint8_t*>(m.get_data_handle()), scale, floats(dx), n);

@@ -65,7 +65,8 @@ void build_normalisation(fused_pooling& p) {
   if (b.training())
     b.function(phase::forward,
                p.name("measure"),
-               {p.input, p.mean, p.variance},
+               {p.input},
+               {p.mean, p.variance},
                [size = p.size, x = p.input.memory, m = p.mean.memory, v = p.variance.memory] {
                  avx512::measure(size, floats(x), floats(m), floats(v));
                });
@@ -76,18 +77,20 @@ void build_forward(fused_pooling& p) {
   if (p.normalised) build_normalisation(p);
   const memory::dims dims = b.dims_of(p.u.last());
   p.output = b.make(blocked_desc(dims));
-  std::vector<view> touches{p.input, p.output};
+  std::vector<view> reads{p.input}, writes{p.output};
   if (b.training()) {
     p.which = b.make(memory_desc(dims, memory::data_type::u8, format::nChw16c));
-    touches.push_back(p.which);
+    writes.push_back(p.which);
     if (p.normalised) {
       p.picked = b.make(blocked_desc(dims));
-      touches.insert(touches.end(), {p.picked, p.mean, p.variance});
+      writes.push_back(p.picked);
+      reads.insert(reads.end(), {p.mean, p.variance});
     }
   }
   b.function(phase::forward,
              p.name("forward"),
-             touches,
+             reads,
+             writes,
              [size = p.size,
               norm = p.norm(),
               x = p.input.memory,
@@ -105,20 +108,22 @@ void build_backward(const fused_pooling& p) {
   const gradient g = b.gradient_as(p.u.last(), p.output.desc());
   const view dx = b.make(p.input.desc());
   view scale_gradient, shift_gradient;
-  std::vector<view> touches{p.input, g.value, p.which, dx};
+  std::vector<view> reads{p.input, g.value, p.which}, writes{dx};
   if (p.normalised) {
     scale_gradient = b.parameter_gradient(p.parameter(0), p.channels());
     shift_gradient = b.parameter_gradient(p.parameter(1), p.channels());
-    touches.insert(touches.end(), {p.picked, p.mean, p.variance, scale_gradient, shift_gradient});
+    reads.insert(reads.end(), {p.picked, p.mean, p.variance});
+    writes.insert(writes.end(), {scale_gradient, shift_gradient});
   } else if (b.readers(p.source) == 1) {
     if (const auto bias = b.take_bias_gradient(p.source)) {
       shift_gradient = *bias;
-      touches.push_back(shift_gradient);
+      writes.push_back(shift_gradient);
     }
   }
   b.function(phase::backward,
              p.name("gradient"),
-             touches,
+             reads,
+             writes,
              [size = p.size,
               norm = p.norm(),
               x = p.input.memory,

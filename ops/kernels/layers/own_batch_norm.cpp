@@ -59,16 +59,18 @@ void build_forward(normalising& p) {
   if (b.training())
     b.function(phase::forward,
                p.name("measure"),
-               {p.input, p.mean, p.variance},
+               {p.input},
+               {p.mean, p.variance},
                [size = p.size, x = p.input.memory, m = p.mean.memory, v = p.variance.memory] {
                  avx512::measure(size, floats(x), floats(m), floats(v));
                });
   p.output = b.make(p.input.desc());
-  std::vector<view> touches{p.input, p.output, p.mean, p.variance};
-  if (p.u.sum) touches.push_back(p.added);
+  std::vector<view> reads{p.input, p.mean, p.variance};
+  if (p.u.sum) reads.push_back(p.added);
   b.function(phase::forward,
              p.name("forward"),
-             touches,
+             reads,
+             {p.output},
              [size = p.size,
               relu = p.u.relu,
               norm = p.norm(),
@@ -95,19 +97,15 @@ void build_backward(const normalising& p) {
   const view sum = !write ? parts.front().value : owned ? owned->value : b.make(p.output.desc());
   const view scale_gradient = b.parameter_gradient(p.parameter(0), p.channels());
   const view shift_gradient = b.parameter_gradient(p.parameter(1), p.channels());
-  std::vector<view> touches{p.input,
-                            p.mean,
-                            p.variance,
-                            parts.front().value,
-                            parts.back().value,
-                            sum,
-                            scale_gradient,
-                            shift_gradient};
-  if (mask == relu_mask::from_output) touches.push_back(p.output);
+  std::vector<view> reads{p.input, p.mean, p.variance, parts.front().value, parts.back().value};
+  if (mask == relu_mask::from_output) reads.push_back(p.output);
+  std::vector<view> writes{scale_gradient, shift_gradient};
+  if (write) writes.push_back(sum);
   b.function(
       phase::backward,
       p.name("sums"),
-      touches,
+      reads,
+      writes,
       [=,
        size = p.size,
        norm = p.norm(),
@@ -136,7 +134,8 @@ void build_backward(const normalising& p) {
   const relu_mask left = write ? relu_mask::none : mask;
   b.function(phase::backward,
              p.name("input gradient"),
-             {p.input, p.mean, p.variance, sum, dx, scale_gradient, shift_gradient},
+             {p.input, p.mean, p.variance, sum, scale_gradient, shift_gradient},
+             {dx},
              [left,
               size = p.size,
               norm = p.norm(),

@@ -46,7 +46,8 @@ void build_forward(winograd_convolution& c) {
   if (c.options.bias) bias = b.parameter(c.parameter(1), nullptr, c.bias_desc);
   b.function(phase::bind,
              c.name("weight transform"),
-             {c.weight, c.transformed},
+             {c.weight},
+             {c.transformed},
              [plan = c.plan, w = c.weight.memory, t = c.transformed.memory] {
                avx512::transform_weight(plan, floats(w), floats(t));
              });
@@ -54,7 +55,8 @@ void build_forward(winograd_convolution& c) {
   b.function(
       phase::forward,
       c.name("forward"),
-      {c.input, c.transformed, c.output, scratch},
+      {c.input, c.transformed},
+      {c.output, scratch},
       [plan = c.plan,
        n = c.images,
        x = c.input.memory,
@@ -76,7 +78,8 @@ void build_backward(const winograd_convolution& c) {
     const int pixels = c.plan.height * c.plan.width;
     b.function(phase::backward,
                c.name("bias gradient"),
-               {dy, sum},
+               {dy},
+               {sum},
                [=, n = c.images, outputs = c.plan.outputs, from = dy.memory, to = sum.memory] {
                  avx512::sum_over_pixels(n, outputs, pixels, floats(from), floats(to));
                });
@@ -84,7 +87,8 @@ void build_backward(const winograd_convolution& c) {
   const view scratch = c.scratch();
   b.function(phase::backward,
              c.name("weight gradient"),
-             {c.input, dy, dw, scratch},
+             {c.input, dy},
+             {dw, scratch},
              [plan = c.plan,
               n = c.images,
               x = c.input.memory,
@@ -99,13 +103,15 @@ void build_backward(const winograd_convolution& c) {
   const view rotated = c.scratch(), products = c.scratch(), dx = b.make(c.input_desc);
   b.function(phase::bind,
              c.name("rotated weight transform"),
-             {c.weight, transformed, rotated},
+             {c.weight},
+             {transformed, rotated},
              [plan = c.plan, w = c.weight.memory, t = transformed.memory, s = rotated.memory] {
                avx512::transform_weight_for_input(plan, floats(w), floats(t), floats(s));
              });
   b.function(phase::backward,
              c.name("input gradient"),
-             {dy, transformed, dx, products},
+             {dy, transformed},
+             {dx, products},
              [plan = c.plan,
               n = c.images,
               y = dy.memory,

@@ -1,7 +1,5 @@
 #include "actors/director.hpp"
 
-#include "ops/digest.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -87,7 +85,7 @@ bool director::record(const step_record& step) {
   }
   out.loss = sum / step.reports.begin()->second.normaliser;
   for (const auto& [block, digest] : step.digests)
-    out.digest = digest_combine(out.digest, digest);
+    out.digest += digest;
   digest_ = out.digest;
   if (!std::isfinite(out.loss)) {
     fail({.what = fmt::format("the loss of step {} is {}", committed_, out.loss),

@@ -1,45 +1,47 @@
 #include "actors/parameter_holder.hpp"
 
 #include "ops/assert.hpp"
-#include "ops/digest.hpp"
 #include "ops/flat.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace troupe {
 
 namespace {
 
-constexpr std::int64_t chunk_elements = 16 * 1024;
 constexpr std::int64_t part_elements_min =
     16 * chunk_elements; // 1 MiB: below it one computation does it
 
-std::int64_t chunks_of(std::int64_t elements) {
-  return (elements + chunk_elements - 1) / chunk_elements;
-}
-
-std::uint64_t combined(std::span<const std::uint64_t> chunks) {
-  std::uint64_t out = 0;
-  for (const auto c : chunks)
-    out = digest_combine(out, c);
-  return out;
-}
-
-struct statistic_range {
-  std::int64_t offset, size;
-  float momentum;
+// What is updated and hashed in one go. [first, last) of the block, padding included; the first
+// `stored` of them are values of the parameter.
+struct update_chunk {
+  std::int64_t first = 0, last = 0, stored = 0;
+  int parameter = 0;
+  std::int64_t chunk = 0; // of the parameter
+  bool statistic = false;
+  float momentum = 0; // of a statistic
 };
 
-std::vector<statistic_range> statistics_of(const parameter_layout& layout, int block) {
-  std::vector<statistic_range> out;
-  for (std::size_t i = 0; i < layout.specs.size(); ++i) {
-    const auto& place = layout.places[i];
-    if (place.block == block && layout.specs[i].kind == parameter_kind::statistic)
-      out.push_back({place.offset, place.size, layout.specs[i].momentum});
+std::vector<update_chunk> chunks_of(const parameter_layout& layout, int block) {
+  std::vector<update_chunk> out;
+  for (const stored_range& r : layout.ranges_of_block(block)) {
+    const auto& spec = layout.specs[static_cast<std::size_t>(r.parameter)];
+    for (std::int64_t at = 0; at < r.size; at += chunk_elements) {
+      const std::int64_t first = r.offset + at, stored = std::min(chunk_elements, r.size - at);
+      if (!out.empty()) out.back().last = first; // with the padding between parameters
+      out.push_back({first,
+                     first + stored,
+                     stored,
+                     r.parameter,
+                     (r.first + at) / chunk_elements,
+                     spec.kind == parameter_kind::statistic,
+                     spec.momentum});
+    }
   }
+  if (!out.empty()) out.back().last = layout.blocks[static_cast<std::size_t>(block)].size;
   return out;
 }
 
@@ -49,7 +51,7 @@ std::vector<statistic_range> statistics_of(const parameter_layout& layout, int b
 // it: they may outlive the holder.
 struct parameter_holder::block_rule {
   std::int64_t trainable = 0;
-  std::vector<statistic_range> statistics;
+  std::vector<update_chunk> chunks;
   std::vector<mutable_tensor> slots;
   std::vector<std::uint64_t> digests; // per chunk, of the newest version
 };
@@ -65,53 +67,56 @@ struct parameter_holder::block_update {
   float rate = 0;
   float microbatches = 1;
 
-  void run(std::int64_t first_chunk, std::int64_t last_chunk);
-  void follow(std::int64_t first, std::int64_t last, const float* measured);
+  void run(std::size_t first_chunk, std::size_t last_chunk);
+  void learn(const update_chunk& c, const float* gradient_sum);
+  void follow(const update_chunk& c, const float* measured);
 };
 
 // Chunks [first_chunk, last_chunk): sum, update, digest while the chunk is in the cache.
-void parameter_holder::block_update::run(std::int64_t first_chunk, std::int64_t last_chunk) {
-  const std::int64_t size = old_parameters.elements();
-  float* const out = new_parameters.data();
-  alignas(64) std::array<float, chunk_elements> sum; // NOLINT(*-member-init): written, then read
-  for (std::int64_t c = first_chunk; c < last_chunk; ++c) {
-    const std::int64_t first = c * chunk_elements, last = std::min(size, first + chunk_elements);
-    const std::int64_t trained = std::clamp(block->trainable, first, last);
-    const auto all = static_cast<std::size_t>(last - first);
-    const float* total = gradient.data() + first;
+void parameter_holder::block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
+  constexpr std::int64_t padding_max = 64;                         // floats between two parameters
+  alignas(64) std::array<float, chunk_elements + padding_max> sum; // NOLINT(*-member-init)
+  for (std::size_t i = first_chunk; i < last_chunk; ++i) {
+    const update_chunk& c = block->chunks[i];
+    const auto size = static_cast<std::size_t>(c.last - c.first);
+    TROUPE_ASSERT(size <= sum.size(), "padding is less than a line");
+    const float* total = gradient.data() + c.first;
     if (addend) {
-      flat_sum({total, all}, {addend.data() + first, all}, {sum.data(), all});
+      flat_sum({total, size}, {addend.data() + c.first, size}, {sum.data(), size});
       total = sum.data();
     }
-    const auto n = static_cast<std::size_t>(trained - first);
-    if (n > 0) {
-      float* state[2] = {};
-      for (std::size_t k = 0; k < block->slots.size(); ++k)
-        state[k] = block->slots[k].data() + first;
-      update(rule,
-             rate,
-             static_cast<std::int64_t>(step),
-             {old_parameters.data() + first, n},
-             {total, n},
-             {out + first, n},
-             {state, block->slots.size()});
-    }
-    if (trained < last) follow(trained, last, total + n);
-    block->digests[static_cast<std::size_t>(c)] = digest_of(out + first, all * sizeof(float));
+    if (c.statistic)
+      follow(c, total);
+    else
+      learn(c, total);
+    block->digests[i] =
+        chunk_digest(c.parameter,
+                     c.chunk,
+                     {new_parameters.data() + c.first, static_cast<std::size_t>(c.stored)});
   }
 }
 
+void parameter_holder::block_update::learn(const update_chunk& c, const float* gradient_sum) {
+  const auto size = static_cast<std::size_t>(c.last - c.first);
+  float* state[2] = {};
+  for (std::size_t k = 0; k < block->slots.size(); ++k)
+    state[k] = block->slots[k].data() + c.first;
+  update(rule,
+         rate,
+         static_cast<std::int64_t>(step),
+         {old_parameters.data() + c.first, size},
+         {gradient_sum, size},
+         {new_parameters.data() + c.first, size},
+         {state, block->slots.size()});
+}
+
 // running = (1 - momentum) * running + momentum * mean over the microbatches
-void parameter_holder::block_update::follow(std::int64_t first,
-                                            std::int64_t last,
-                                            const float* measured) {
-  float* const out = new_parameters.data();
-  std::copy(
-      old_parameters.data() + first, old_parameters.data() + last, out + first); // padding too
-  for (const auto& s : block->statistics)
-    for (std::int64_t i = std::max(first, s.offset); i < std::min(last, s.offset + s.size); ++i)
-      out[i] = (1.0F - s.momentum) * old_parameters.data()[i] +
-               s.momentum * (measured[i - first] / microbatches);
+void parameter_holder::block_update::follow(const update_chunk& c, const float* measured) {
+  const float* const old = old_parameters.data() + c.first;
+  float* const out = new_parameters.data() + c.first;
+  std::copy_n(old, c.last - c.first, out); // padding too
+  for (std::int64_t i = 0; i < c.stored; ++i)
+    out[i] = (1.0F - c.momentum) * old[i] + c.momentum * (measured[i] / microbatches);
 }
 
 parameter_holder::parameter_holder(context& world, parameter_holder_options options)
@@ -122,8 +127,8 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     block.parameters = held.parameters;
     block.rule = std::make_shared<block_rule>();
     block.rule->trainable = options_.layout->blocks[static_cast<std::size_t>(held.block)].trainable;
-    block.rule->statistics = statistics_of(*options_.layout, held.block);
-    block.rule->digests.resize(static_cast<std::size_t>(chunks_of(held.parameters.elements())));
+    block.rule->chunks = chunks_of(*options_.layout, held.block);
+    block.rule->digests.resize(block.rule->chunks.size());
     const auto trainable = block.rule->trainable;
     for (int k = 0; k < slots(options_.rule); ++k) {
       auto slot = buffer_pool::global().take({trainable});
@@ -152,12 +157,12 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   update->rate = options_.rate.at(static_cast<std::int64_t>(m.step), options_.total_steps);
   update->microbatches = static_cast<float>(options_.microbatches);
 
-  const std::int64_t chunks = chunks_of(block.parameters.elements());
-  const std::int64_t parts = std::clamp<std::int64_t>(
-      block.parameters.elements() / part_elements_min, 1, options_.parts_max);
+  const auto parts = static_cast<std::size_t>(std::clamp<std::int64_t>(
+      block.parameters.elements() / part_elements_min, 1, options_.parts_max));
+  const std::size_t chunks = block.rule->chunks.size();
   block.update = update;
   block.parts_left = static_cast<int>(parts);
-  for (std::int64_t p = 0; p < parts; ++p)
+  for (std::size_t p = 0; p < parts; ++p)
     world_.compute(
         lane::updates,
         [update, index = m.block, first = chunks * p / parts, last = chunks * (p + 1) / parts](
@@ -177,7 +182,11 @@ void parameter_holder::on(const protocol::updated& m) {
   for (const auto& reader : options_.readers)
     world_.send(reader, protocol::parameters{block.version, m.block, block.parameters});
   world_.send(options_.director,
-              protocol::committed{m.step, m.block, combined(block.rule->digests)});
+              protocol::committed{m.step,
+                                  m.block,
+                                  std::accumulate(block.rule->digests.begin(),
+                                                  block.rule->digests.end(),
+                                                  std::uint64_t{0})});
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -197,18 +206,6 @@ void parameter_holder::on(const protocol::want_state& m) {
         m.reply_to,
         protocol::state{m.request, block.version, index, block.parameters, std::move(slots)});
   }
-}
-
-std::uint64_t block_digest(const tensor& parameters) {
-  const std::int64_t size = parameters.elements();
-  std::uint64_t out = 0;
-  for (std::int64_t first = 0; first < size; first += chunk_elements)
-    out =
-        digest_combine(out,
-                       digest_of(parameters.data() + first,
-                                 static_cast<std::size_t>(std::min(size - first, chunk_elements)) *
-                                     sizeof(float)));
-  return out;
 }
 
 } // namespace troupe

@@ -67,7 +67,4 @@ private:
   std::map<int, block_state> blocks_;
 };
 
-// The digest of a block, as holders compute it: over chunks of 64 KiB, while they are in the cache.
-std::uint64_t block_digest(const tensor& parameters);
-
 } // namespace troupe

@@ -114,6 +114,7 @@ struct compile_options {
   // Own kernels (Winograd, fused pooling) where they apply; off: oneDNN alone.
   bool own_kernels = true;
   std::int64_t block_bytes_min = 256 * 1024;
+  std::int64_t block_bytes_max = 0; // larger ones are split; 0: none is
   // A part of the model: for each of pieces_of(), who computes it (parts are numbered from 0, in
   // the order of execution), and which part this program is. Empty: the whole model.
   std::vector<int> part_of_piece;

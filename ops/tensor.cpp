@@ -112,6 +112,16 @@ float* data_of(buffer* b) noexcept {
 
 } // namespace detail
 
+tensor tensor::flat_range(std::int64_t first, std::int64_t count) const {
+  constexpr std::int64_t line_floats = 16;
+  TROUPE_ASSERT(first >= 0 && count >= 0 && first + count <= elements() && first % line_floats == 0,
+                "a range of the tensor");
+  tensor out = *this;
+  out.shape_ = {count};
+  out.offset_ += first;
+  return out;
+}
+
 tensor tensor::reshaped(const shape& dims) const {
   TROUPE_ASSERT(dims.elements() == elements(), "reshaped: " + shape_.text() + " to " + dims.text());
   tensor out = *this;

@@ -63,16 +63,20 @@ class tensor {
 public:
   tensor() = default;
 
-  tensor(const tensor& other) noexcept : shape_(other.shape_), buffer_(other.buffer_) {
+  tensor(const tensor& other) noexcept
+      : shape_(other.shape_), buffer_(other.buffer_), offset_(other.offset_) {
     detail::retain(buffer_);
   }
 
   tensor(tensor&& other) noexcept
-      : shape_(other.shape_), buffer_(std::exchange(other.buffer_, nullptr)) {}
+      : shape_(other.shape_),
+        buffer_(std::exchange(other.buffer_, nullptr)),
+        offset_(other.offset_) {}
 
   tensor& operator=(tensor other) noexcept {
     std::swap(shape_, other.shape_);
     std::swap(buffer_, other.buffer_);
+    std::swap(offset_, other.offset_);
     return *this;
   }
 
@@ -89,7 +93,7 @@ public:
   }
 
   [[nodiscard]] const float* data() const noexcept {
-    return buffer_ ? detail::data_of(buffer_) : nullptr;
+    return buffer_ ? detail::data_of(buffer_) + offset_ : nullptr;
   }
 
   [[nodiscard]] std::span<const float> values() const noexcept {
@@ -99,6 +103,10 @@ public:
   // The same data seen under another shape. REQUIRES: equal element counts.
   [[nodiscard]] tensor reshaped(const shape& dims) const;
 
+  // Elements [first, first + count) of the flat data, shared. REQUIRES: they exist; `first` is a
+  // multiple of 16, so that the data stay aligned.
+  [[nodiscard]] tensor flat_range(std::int64_t first, std::int64_t count) const;
+
 private:
   friend class mutable_tensor;
 
@@ -106,6 +114,7 @@ private:
 
   shape shape_;
   detail::buffer* buffer_ = nullptr;
+  std::int64_t offset_ = 0; // floats
 };
 
 class mutable_tensor {

@@ -58,7 +58,7 @@ struct operation {
   std::function<void()> function;
   std::vector<use> uses; // keeps the memories of `arguments` alive
   std::optional<memory_desc> scratch;
-  std::vector<int> completes_blocks; // backward: blocks whose last gradient this operation writes
+  std::vector<int> completes_groups; // of blocks whose last gradient this operation writes
   std::vector<int> completes_values; // crossings that no later operation of this part writes
   double seconds = 0;                // while profiling
 };

@@ -179,48 +179,70 @@ void cpu_program::place_parameters(const graph& g,
   layout_ = options.layout != nullptr
                 ? *options.layout
                 : layout_in_blocks(g, parameters_, options.block_bytes_min, parts.of_parameter);
-  own_blocks_.assign(layout_.blocks.size(), false);
-  for (std::size_t p = 0; p < parameters_.size(); ++p)
-    if (parts.of_parameter[p] == part_)
-      own_blocks_[static_cast<std::size_t>(layout_.places[p].block)] = true;
+  if (options.layout == nullptr && options.block_bytes_max > 0)
+    layout_ = split_blocks(std::move(layout_),
+                           options.block_bytes_max / static_cast<std::int64_t>(sizeof(float)));
+  group_blocks(parts);
   find_gaps();
   if (training_) find_last_gradients();
 }
 
+void cpu_program::group_blocks(const part_map& parts) {
+  std::vector<int> group_of_block;
+  for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+    if (!layout_.blocks[b].continues) {
+      groups_.emplace_back();
+      groups_.back().first = static_cast<int>(b);
+    }
+    ++groups_.back().count;
+    groups_.back().size += layout_.blocks[b].size;
+    group_of_block.push_back(static_cast<int>(groups_.size()) - 1);
+  }
+  for (std::size_t p = 0; p < parameters_.size(); ++p) {
+    group_of_parameter_.push_back(
+        group_of_block[static_cast<std::size_t>(layout_.places[p].block)]);
+    if (parts.of_parameter[p] == part_)
+      groups_[static_cast<std::size_t>(group_of_parameter_.back())].own = true;
+  }
+  for (block_group& group : groups_)
+    if (group.own && group.count > 1)
+      group.joined = aligned_buffer(static_cast<std::size_t>(group.size) * sizeof(float));
+}
+
 void cpu_program::find_gaps() {
-  gaps_.resize(layout_.blocks.size());
-  for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    block_group& group = groups_[g];
     std::vector<std::pair<std::int64_t, std::int64_t>> used;
-    for (const placed_parameter& place : layout_.places) {
-      if (place.block == static_cast<int>(block))
+    for (std::size_t p = 0; p < parameters_.size(); ++p) {
+      const placed_parameter& place = layout_.places[p];
+      if (group_of_parameter_[p] == static_cast<int>(g))
         used.emplace_back(place.offset, place.offset + place.size);
     }
     std::sort(used.begin(), used.end());
     std::int64_t at = 0;
-    used.emplace_back(layout_.blocks[block].size, layout_.blocks[block].size);
+    used.emplace_back(group.size, group.size);
     for (const auto& [from, to] : used) {
-      if (from > at) gaps_[block].push_back({at, from - at});
+      if (from > at) group.gaps.push_back({at, from - at});
       at = to;
     }
   }
 }
 
-// A block is complete with the last operation that writes into it.
+// A group is complete with the last operation that writes into it.
 void cpu_program::find_last_gradients() {
-  std::vector<int> last(layout_.blocks.size(), -1);
+  std::vector<int> last(groups_.size(), -1);
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
-    int& known = last[static_cast<std::size_t>(layout_.places[p].block)];
+    int& known = last[static_cast<std::size_t>(group_of_parameter_[p])];
     for (std::size_t i = 0; i < backward_.size(); ++i)
       for (const use& used : backward_[i].uses)
         for (const dnnl::memory& gradient : parameters_[p].gradients)
           if (used.value.memory.get() == gradient.get())
             known = std::max(known, static_cast<int>(i));
   }
-  for (std::size_t block = 0; block < last.size(); ++block) {
-    if (!own_blocks_[block]) continue;
-    TROUPE_ASSERT(last[block] >= 0, "every block has a gradient");
-    backward_[static_cast<std::size_t>(last[block])].completes_blocks.push_back(
-        static_cast<int>(block));
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    if (!groups_[g].own) continue;
+    TROUPE_ASSERT(last[g] >= 0, "every block has a gradient");
+    backward_[static_cast<std::size_t>(last[g])].completes_groups.push_back(static_cast<int>(g));
   }
 }
 
@@ -234,17 +256,25 @@ void cpu_program::seal(std::vector<operation>& operations) {
 
 void cpu_program::bind(std::span<const tensor> blocks) {
   TROUPE_ASSERT(blocks.size() == layout_.blocks.size(), "one tensor per block");
-  for (std::size_t i = 0; i < blocks.size(); ++i)
-    TROUPE_ASSERT(!own_blocks_[i] || blocks[i].elements() == layout_.blocks[i].size,
-                  "a tensor has its block's size");
   use_one_thread();
   blocks_.assign(blocks.begin(), blocks.end());
+  for (block_group& group : groups_) {
+    if (!group.own) continue;
+    auto* to = reinterpret_cast<float*>(group.joined.data());
+    for (int b = group.first; b < group.first + group.count; ++b) {
+      const tensor& block = blocks_[static_cast<std::size_t>(b)];
+      TROUPE_ASSERT(block.elements() == layout_.blocks[static_cast<std::size_t>(b)].size,
+                    "a tensor has its block's size");
+      if (group.count > 1) to = std::copy_n(block.data(), block.elements(), to);
+    }
+  }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const placed_parameter& place = layout_.places[i];
-    if (!own_blocks_[static_cast<std::size_t>(place.block)]) continue;
-    const float* data = blocks_[static_cast<std::size_t>(place.block)].data() + place.offset;
+    const block_group& group = groups_[static_cast<std::size_t>(group_of_parameter_[i])];
+    if (!group.own || !parameters_[i].given) continue;
+    const float* data = group.count > 1 ? reinterpret_cast<const float*>(group.joined.data())
+                                        : blocks_[static_cast<std::size_t>(group.first)].data();
     // oneDNN has no read-only memory; parameters are never a target.
-    if (parameters_[i].given) parameters_[i].given.set_data_handle(const_cast<float*>(data));
+    parameters_[i].given.set_data_handle(const_cast<float*>(data) + layout_.places[i].offset);
   }
   if (!first_) return;
   for (operation& op : bind_)
@@ -306,20 +336,28 @@ loss_value cpu_program::compute_loss(const loss& l, const tensor& targets, doubl
 }
 
 void cpu_program::take_gradients() {
-  gradients_.clear();
-  for (std::size_t block = 0; block < layout_.blocks.size(); ++block) {
-    gradients_.emplace_back();
-    if (!own_blocks_[block]) continue;
-    gradients_.back() = buffer_pool::global().take(shape{layout_.blocks[block].size});
-    for (const gap& g : gaps_[block])
-      std::fill_n(gradients_[block].data() + g.offset, g.size, 0.0F);
+  for (block_group& group : groups_) {
+    if (!group.own) continue;
+    group.gradient = buffer_pool::global().take(shape{group.size});
+    for (const gap& g : group.gaps)
+      std::fill_n(group.gradient.data() + g.offset, g.size, 0.0F);
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const placed_parameter& place = layout_.places[i];
-    if (!own_blocks_[static_cast<std::size_t>(place.block)]) continue;
-    float* data = gradients_[static_cast<std::size_t>(place.block)].data() + place.offset;
+    block_group& group = groups_[static_cast<std::size_t>(group_of_parameter_[i])];
+    if (!group.own) continue;
+    float* data = group.gradient.data() + layout_.places[i].offset;
     for (dnnl::memory& m : parameters_[i].gradients)
       m.set_data_handle(data);
+  }
+}
+
+void cpu_program::hand_over(block_group& group, gradient_sink& sink) const {
+  const tensor all = std::move(group.gradient).freeze();
+  std::int64_t at = 0;
+  for (int b = group.first; b < group.first + group.count; ++b) {
+    const std::int64_t size = layout_.blocks[static_cast<std::size_t>(b)].size;
+    sink.on_gradient(b, group.count == 1 ? all : all.flat_range(at, size));
+    at += size;
   }
 }
 
@@ -336,10 +374,9 @@ void cpu_program::backward(gradient_sink& sink, value_sink& out, gradients which
     operation& op = backward_[i];
     run(op);
     send(op, out);
-    for (int block : op.completes_blocks)
-      sink.on_gradient(block, std::move(gradients_[static_cast<std::size_t>(block)]).freeze());
+    for (int group : op.completes_groups)
+      hand_over(groups_[static_cast<std::size_t>(group)], sink);
   }
-  if (which != gradients::inputs) gradients_.clear();
 }
 
 void cpu_program::run(operation& op) {

@@ -49,6 +49,20 @@ public:
   [[nodiscard]] std::vector<kernel_time> profile() const override;
 
 private:
+  struct gap { // between parameters, written by nobody
+    std::int64_t offset = 0, size = 0;
+  };
+
+  // A run of blocks that kernels see in one piece of memory.
+  struct block_group {
+    int first = 0, count = 0; // blocks
+    std::int64_t size = 0;    // floats
+    bool own = false;         // has parameters of this part
+    std::vector<gap> gaps;
+    aligned_buffer joined;   // the parameters, where there are several blocks
+    mutable_tensor gradient; // from backward's begin to its end
+  };
+
   void take_part(const builder& built,
                  const view& output,
                  const view& output_gradient,
@@ -58,6 +72,7 @@ private:
   [[nodiscard]] bool outlives_pass(const lifetime& life) const;
   void place_values(std::vector<slot>& slots, std::vector<lifetime> lives);
   void place_parameters(const graph& g, const compile_options& options, const part_map& parts);
+  void group_blocks(const part_map& parts);
   void find_gaps();
   void find_last_gradients();
   void seal(std::vector<operation>& operations);
@@ -67,10 +82,7 @@ private:
   [[nodiscard]] bool is_input(const view& v) const;
   [[nodiscard]] bool cancelled() const;
   void take_gradients();
-
-  struct gap { // of a block: between its parameters, written by nobody
-    std::int64_t offset = 0, size = 0;
-  };
+  void hand_over(block_group& group, gradient_sink& sink) const;
 
   std::int64_t microbatch_ = 0;
   int part_ = 0;
@@ -84,15 +96,14 @@ private:
   std::vector<dnnl::memory> crossing_values_; // in the arena; those of this part
   std::map<int, tensor> received_;
   std::vector<int> crossing_slots_;
-  std::vector<bool> own_blocks_; // has parameters of this part
   bool reads_input_ = false, computes_loss_ = false;
   std::vector<dnnl::memory> inputs_;
   dnnl::memory output_, output_gradient_;
   std::vector<bound_parameter> parameters_;
   parameter_layout layout_;
-  std::vector<std::vector<gap>> gaps_; // per block
+  std::vector<block_group> groups_;
+  std::vector<int> group_of_parameter_;
   std::vector<tensor> blocks_;
-  std::vector<mutable_tensor> gradients_; // per block, from backward's begin to its end
   tensor input_;
   aligned_buffer arena_;
   std::shared_ptr<const aligned_buffer> shared_; // with siblings; null: there are none

@@ -1,9 +1,7 @@
 #include "troupe/cluster.hpp"
 
-#include "actors/parameter_holder.hpp"
 #include "actors/recorder.hpp"
 #include "actors/runtime/live_world.hpp"
-#include "ops/digest.hpp"
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/starting_state.hpp"
@@ -181,9 +179,7 @@ run cluster::start(const wiring& w, run_options options) const {
   state->result.steps = state->first_step;
   state->result.skipped_checkpoints = begin.skipped;
   state->result.layout = *state->layout;
-  for (const auto& block : begin.content.parameters)
-    state->result.parameter_digest =
-        digest_combine(state->result.parameter_digest, block_digest(block));
+  state->result.parameter_digest = parameter_digest(*state->layout, begin.content.parameters);
   if (!state->options.checkpoint_folder.empty()) {
     std::error_code problem;
     std::filesystem::create_directories(state->options.checkpoint_folder, problem);

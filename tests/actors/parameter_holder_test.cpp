@@ -79,7 +79,7 @@ TEST_CASE("a holder applies a step's gradient once, however often it comes") {
   REQUIRE(committed.size() == 1);
   CHECK(committed[0].step == 0);
   CHECK(committed[0].block == 1);
-  CHECK(committed[0].digest == block_digest(f.newest(1)));
+  CHECK(committed[0].digest == block_digest(*f.layout, 1, f.newest(1)));
   CHECK(f.world.of<protocol::parameters>().size() == 2); // one for each reader
   const float expected = f.start[1].values()[0] - 0.5F * f.gradients[1].values()[0];
   CHECK(f.newest(1).values()[0] == expected);

@@ -20,7 +20,7 @@ network with_dropout() {
                      relu{},
                      dropout{0.3F},
                      flatten{},
-                     dense{12},
+                     dense{40},
                      relu{},
                      dropout{0.5F},
                      dense{4})};
@@ -180,6 +180,44 @@ TEST_CASE("microbatches in flight do not disturb each other") {
         for (int m = 0; m < 3; ++m)
           CHECK(got[static_cast<std::size_t>(m)] == whole(n, g, m));
       }
+  }
+}
+
+TEST_CASE("blocks that are split hold the same values, gradients and digest") {
+  int splits = 0;
+  for (const network& n : all_networks()) {
+    INFO(n.name);
+    const graph g = build_graph(n.layers, n.input);
+    const auto plain = plain_parameters(n, g);
+    const auto p = compile_cpu(g, {.microbatch = n.microbatch});
+    const parameter_layout split = split_blocks(p->layout(), chunk_elements);
+    const auto q = compile_cpu(g,
+                               {.microbatch = n.microbatch,
+                                .block_bytes_max = chunk_elements * std::int64_t{sizeof(float)}});
+    CHECK(q->layout().blocks == split.blocks);
+    splits += split.blocks.size() > p->layout().blocks.size() ? 1 : 0;
+    const auto whole_blocks = pack(p->layout(), plain), split_blocks = pack(q->layout(), plain);
+    CHECK(parameter_digest(p->layout(), whole_blocks) == parameter_digest(split, split_blocks));
+    for (std::size_t i = 0; i < plain.size(); ++i)
+      CHECK(plain_values(split, static_cast<int>(i), split_blocks) == plain[i]);
+    const auto a = run_step(*p, n, g, whole_blocks), b = run_step(*q, n, g, split_blocks);
+    CHECK(result_of(p->layout(), a.output, a.loss, a.gradients) ==
+          result_of(q->layout(), b.output, b.loss, b.gradients));
+  }
+  CHECK(splits > 0);
+}
+
+TEST_CASE("the parts of a model share its parameters and their digest") {
+  for (const network& n : all_networks()) {
+    INFO(n.name);
+    const graph g = build_graph(n.layers, n.input);
+    const auto plain = plain_parameters(n, g);
+    const auto whole = compile_cpu(g, {.microbatch = n.microbatch});
+    const auto pieces = pieces_of(g, {.microbatch = n.microbatch}).size();
+    const auto part = compile_cpu(
+        g, {.microbatch = n.microbatch, .part_of_piece = cuts(static_cast<int>(pieces)).back()});
+    CHECK(parameter_digest(whole->layout(), pack(whole->layout(), plain)) ==
+          parameter_digest(part->layout(), pack(part->layout(), plain)));
   }
 }
 

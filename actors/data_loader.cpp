@@ -17,7 +17,8 @@ void data_loader::act() {
   busy_ = true;
   world_.compute(lane::brief, [reader = reader_, want = wanted_.front()](computation& here) {
     here.post(protocol::batch_ready{
-        {want.step, want.microbatch, reader->read(want.step, want.microbatch)}, want.reply_to});
+        {want.step, want.microbatch, reader->read(want.step, want.microbatch, want.images)},
+        want.reply_to});
   });
   wanted_.pop_front();
 }

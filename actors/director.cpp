@@ -42,7 +42,7 @@ void director::permit() {
   if (upto <= permitted_) return;
   permitted_ = upto;
   for (const auto& shard : options_.shards)
-    world_.send(shard, protocol::begin_step{permitted_ - 1});
+    world_.send(shard, protocol::begin_step{permitted_ - 1, committed_});
 }
 
 void director::on(const protocol::committed& m) {
@@ -207,7 +207,7 @@ void director::on(const protocol::restarted& m) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
   if (is(options_.shards) && permitted_ > 0)
-    world_.send(m.who, protocol::begin_step{permitted_ - 1});
+    world_.send(m.who, protocol::begin_step{permitted_ - 1, committed_});
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

@@ -4,10 +4,11 @@
 #pragma once
 
 #include "actors/address.hpp"
-#include "actors/program_pool.hpp"
+#include "actors/pool.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/data/sampler.hpp"
 #include "ops/loss.hpp"
+#include "ops/program.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -22,7 +23,7 @@ struct evaluator_options {
   int blocks = 0;
   std::vector<address> holders;
   address director{.role = role_kind::director};
-  std::shared_ptr<program_pool> programs; // evaluation mode
+  std::shared_ptr<pool<program>> programs; // evaluation mode
   std::shared_ptr<const loss> criterion;
   dataset_ptr test, validation; // either may be null
   pixel_transform pixels;

@@ -20,7 +20,9 @@ struct step_visitor {
     return m.value.step;
   }
 
-  std::optional<std::uint64_t> operator()(const protocol::parameters& m) const { return m.version; }
+  std::optional<std::uint64_t> operator()(const protocol::boundary_ready& m) const {
+    return m.value.step;
+  }
 
   std::optional<std::uint64_t> operator()(const auto&) const { return std::nullopt; }
 };
@@ -43,7 +45,9 @@ const char* message_name(const message& m) {
                                           "gradient",
                                           "gradient_ready",
                                           "microbatch_report",
-                                          "microbatch_done",
+                                          "boundary",
+                                          "boundary_ready",
+                                          "operations_done",
                                           "summed",
                                           "reduced_gradient",
                                           "want_parameters",

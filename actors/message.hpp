@@ -29,7 +29,9 @@ using message = std::variant<protocol::begin_step,
                              protocol::gradient,
                              protocol::gradient_ready,
                              protocol::microbatch_report,
-                             protocol::microbatch_done,
+                             protocol::boundary,
+                             protocol::boundary_ready,
+                             protocol::operations_done,
                              protocol::summed,
                              protocol::reduced_gradient,
                              protocol::want_parameters,
@@ -51,8 +53,8 @@ using message = std::variant<protocol::begin_step,
                              protocol::restart_due,
                              protocol::restarted>;
 
-// The step that a message belongs to; nothing for messages outside of steps. Parameters of version
-// v belong to step v, which they make possible.
+// The step that a message belongs to; nothing for messages outside of steps. Parameters belong to
+// the step that they make possible.
 std::optional<std::uint64_t> step_of(const message& m);
 
 const char* message_name(const message& m); // "gradient"

@@ -45,6 +45,10 @@ std::vector<update_chunk> chunks_of(const parameter_layout& layout, int block) {
   return out;
 }
 
+protocol::parameters parameters_of(int block, std::uint64_t version, const tensor& value) {
+  return {.version = version, .step = version, .block = block, .value = value};
+}
+
 } // namespace
 
 // What an update of a block changes in place, and what it reads in every step. Computations share
@@ -179,8 +183,8 @@ void parameter_holder::on(const protocol::updated& m) {
   block.previous = std::move(block.parameters);
   block.parameters = std::move(update->new_parameters).freeze();
   block.version = m.step + 1;
-  for (const auto& reader : options_.readers)
-    world_.send(reader, protocol::parameters{block.version, m.block, block.parameters});
+  for (const auto& reader : options_.readers[static_cast<std::size_t>(m.block)])
+    world_.send(reader, parameters_of(m.block, block.version, block.parameters));
   world_.send(options_.director,
               protocol::committed{m.step,
                                   m.block,
@@ -192,8 +196,8 @@ void parameter_holder::on(const protocol::updated& m) {
 void parameter_holder::on(const protocol::want_parameters& m) {
   for (const auto& [index, block] : blocks_) {
     if (block.previous)
-      world_.send(m.reply_to, protocol::parameters{block.version - 1, index, block.previous});
-    world_.send(m.reply_to, protocol::parameters{block.version, index, block.parameters});
+      world_.send(m.reply_to, parameters_of(index, block.version - 1, block.previous));
+    world_.send(m.reply_to, parameters_of(index, block.version, block.parameters));
   }
 }
 

@@ -35,7 +35,7 @@ struct parameter_holder_options {
   learning_rate rate;
   std::int64_t total_steps = 0;
   std::uint32_t microbatches = 1;
-  std::vector<address> readers; // layer shards
+  std::vector<std::vector<address>> readers; // layer shards, by block
   address director;
   int parts_max = 1; // computations that may share the update of a big block
 };

@@ -77,6 +77,7 @@ public:
   [[nodiscard]] virtual const std::vector<crossing>& crossings() const = 0;
   [[nodiscard]] virtual bool reads_input() const = 0;
   [[nodiscard]] virtual bool computes_loss() const = 0;
+  [[nodiscard]] virtual bool owns(int block) const = 0; // has parameters of this part
 
   // The value of a crossing to this part; before the pass that needs it, in any order.
   virtual void receive(int crossing, const tensor& value) = 0;

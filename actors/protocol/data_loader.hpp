@@ -15,6 +15,7 @@ struct want_batch {
   std::uint64_t step = 0;
   std::uint32_t microbatch = 0;
   address reply_to;
+  bool images = true; // false: the targets alone, for who computes nothing but the loss's part
 };
 
 // From: data_loader. To: layer_shard.

@@ -14,6 +14,8 @@ namespace troupe::protocol {
 // Bound: one per step; at most two steps ahead of the last commit.
 struct begin_step {
   std::uint64_t step = 0;
+  // Steps below are committed and need nobody any more. A new incarnation begins here.
+  std::uint64_t committed = 0;
 };
 
 // From: director. To: evaluator. Key: (round). Twice: evaluated again, same result.

@@ -29,6 +29,25 @@ struct microbatch_report {
   std::int64_t correct = 0;
 };
 
+// From: layer_shard. To: layer_shard of the same replica, that of the part that the crossing leads
+// to. What one part of the model computes and another needs: an activation on the way forward, the
+// gradient of one on the way back.
+// Key: (step, microbatch, crossing). Twice: dropped, it is the same whoever computes it. The sender
+// keeps it until the step is committed, and sends it again to a new incarnation.
+// Bound: one per crossing and microbatch, of two steps.
+struct boundary {
+  std::uint64_t step = 0;
+  std::uint32_t microbatch = 0;
+  int crossing = 0; // index into program::crossings()
+  tensor value;
+};
+
+// From: layer_shard's kernels. To: itself: a value is there that another part waits for.
+// Key: as boundary. Twice: cannot happen; an older incarnation's is fenced off. Bound: as boundary.
+struct boundary_ready {
+  boundary value;
+};
+
 // From: layer_shard's kernels. To: itself: a gradient is complete, backward goes on.
 // Key: (step, block, span). Twice: cannot happen; an older incarnation's is fenced off.
 // Bound: as gradient.
@@ -36,11 +55,11 @@ struct gradient_ready {
   gradient value;
 };
 
-// From: layer_shard's kernels. To: itself: forward and backward of a microbatch are done.
-// Key: (step, microbatch). Twice: cannot happen. Bound: one at a time.
-struct microbatch_done {
+// From: layer_shard's kernels. To: itself: the first `operations` of the step's schedule are done.
+// Key: (step, operations). Twice: cannot happen. Bound: one at a time.
+struct operations_done {
   std::uint64_t step = 0;
-  std::uint32_t microbatch = 0;
+  std::uint32_t operations = 0;
 };
 
 } // namespace troupe::protocol

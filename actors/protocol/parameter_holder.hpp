@@ -20,6 +20,7 @@ struct want_parameters {
 // Key: (version, block). Twice: dropped, version is not newer. Bound: one per block and step.
 struct parameters {
   std::uint64_t version = 0; // steps committed
+  std::uint64_t step = 0;    // that they are for; `version` where all wait for all
   int block = 0;
   tensor value; // immutable, shared without a copy by all actors of the process
 };

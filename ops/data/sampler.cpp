@@ -122,7 +122,7 @@ std::int64_t microbatch_reader::steps_per_epoch() const {
   return data_->size() / sampling_.batch;
 }
 
-microbatch_data microbatch_reader::read(std::uint64_t step, std::uint32_t microbatch) {
+microbatch_data microbatch_reader::read(std::uint64_t step, std::uint32_t microbatch, bool images) {
   TROUPE_ASSERT(microbatch < sampling_.microbatches, "no such microbatch");
   const auto steps = static_cast<std::uint64_t>(steps_per_epoch());
   if (const std::uint64_t epoch = step / steps; epoch != epoch_) {
@@ -136,8 +136,9 @@ microbatch_data microbatch_reader::read(std::uint64_t step, std::uint32_t microb
   const auto rows = static_cast<std::int64_t>(n);
   const auto pixels = static_cast<std::size_t>(data_->image.elements());
 
-  mutable_tensor inputs = buffer_pool::global().take(data_->image.with_batch(rows));
-  for (std::size_t i = 0; i < n; ++i)
+  mutable_tensor inputs;
+  if (images) inputs = buffer_pool::global().take(data_->image.with_batch(rows));
+  for (std::size_t i = 0; images && i < n; ++i)
     copy_image(mine[i], inputs.data() + i * pixels);
 
   const auto width = static_cast<std::size_t>(outputs_);

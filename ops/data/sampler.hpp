@@ -51,7 +51,8 @@ public:
 
   // `step` counts from the start of the job; its epoch is step / steps_per_epoch(). Not thread-safe
   // (keeps the order of the current epoch).
-  microbatch_data read(std::uint64_t step, std::uint32_t microbatch);
+  // Without images, `inputs` is empty.
+  microbatch_data read(std::uint64_t step, std::uint32_t microbatch, bool images = true);
 
 private:
   void copy_image(std::uint32_t sample, float* to);

@@ -209,6 +209,12 @@ void cpu_program::group_blocks(const part_map& parts) {
       group.joined = aligned_buffer(static_cast<std::size_t>(group.size) * sizeof(float));
 }
 
+bool cpu_program::owns(int block) const {
+  for (const block_group& group : groups_)
+    if (block >= group.first && block < group.first + group.count) return group.own;
+  return false;
+}
+
 void cpu_program::find_gaps() {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     block_group& group = groups_[g];

@@ -33,6 +33,8 @@ public:
 
   [[nodiscard]] bool computes_loss() const override { return computes_loss_; }
 
+  [[nodiscard]] bool owns(int block) const override;
+
   void receive(int crossing, const tensor& value) override;
   void forward(const tensor& input, const microbatch_key& key, value_sink& out) override;
   std::span<const float> output() override;

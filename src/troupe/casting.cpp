@@ -7,11 +7,12 @@
 #include "actors/gradient_aggregator.hpp"
 #include "actors/layer_shard.hpp"
 #include "actors/parameter_holder.hpp"
-#include "actors/program_pool.hpp"
+#include "actors/pool.hpp"
 #include "actors/supervisor.hpp"
 #include "ops/assert.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <utility>
 
@@ -43,6 +44,12 @@ std::vector<int> assign_blocks(const parameter_layout& layout, int holders) {
 
 } // namespace
 
+compile_options compile_options_of(const wiring& w) {
+  return {.microbatch = w.job.batch / w.job.microbatches,
+          .block_bytes_max = w.block_bytes_max,
+          .part_of_piece = w.part_of_piece};
+}
+
 struct casting::impl {
   wiring wired;
   std::shared_ptr<const parameter_layout> layout;
@@ -53,7 +60,16 @@ struct casting::impl {
 
   graph compiled = build_graph(wired.job.model, wired.job.data.train->image);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
-  std::shared_ptr<program_pool> training, evaluation;
+  std::map<std::vector<int>, std::shared_ptr<pool<shard_kernels>>> kernels; // by parts
+  std::vector<crossing> crossings;
+
+  struct part_facts {
+    bool reads_input = false, computes_loss = false;
+    std::vector<bool> own_blocks;
+  };
+
+  std::map<int, part_facts> facts; // by part
+  std::shared_ptr<pool<program>> evaluation;
 
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
@@ -63,6 +79,8 @@ struct casting::impl {
   std::vector<address> holder_of, aggregator_of;                  // by block
 
   void prepare();
+  [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const wired_role& role) const;
+  void note_facts(int part, const program& compiled_part);
 
   [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
 
@@ -70,6 +88,7 @@ struct casting::impl {
   [[nodiscard]] data_loader_options data_loader_here() const;
   [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
+  [[nodiscard]] std::vector<std::vector<address>> readers() const; // by block
   [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
 };
 
@@ -79,17 +98,64 @@ void casting::impl::prepare() {
     holder_of.push_back(holders[static_cast<std::size_t>(o)]);
     aggregator_of.push_back(aggregators[static_cast<std::size_t>(o)]);
   }
-  training = std::make_shared<program_pool>(
-      [g = compiled, width = wired.job.batch / wired.job.microbatches] {
-        return compile_cpu(g, {.microbatch = width});
-      });
-  evaluation = std::make_shared<program_pool>([g = compiled, layout = layout] {
+  evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout] {
     return compile_cpu(g,
                        {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
   });
-  std::vector<std::shared_ptr<program>> warm;
-  for (std::size_t i = 0; i < shards.size(); ++i)
-    warm.push_back(training->take());
+  std::vector<std::shared_ptr<shard_kernels>> warm;
+  for (const auto& role : wired.roles) {
+    if (role.where.role != role_kind::layer_shard) continue;
+    auto& lent = kernels[role.parts];
+    if (!lent) lent = kernels_for(role);
+    warm.push_back(lent->take());
+    for (const auto& p : warm.back()->parts())
+      note_facts(p.index, *p.in_flight.front());
+  }
+}
+
+// The most microbatches whose activations a part keeps at once.
+int most_in_flight(const std::vector<schedule_op>& schedule, int part) {
+  int now = 0, most = 1;
+  for (const auto& op : schedule) {
+    if (op.part != part) continue;
+    if (op.kind == op_kind::forward) most = std::max(most, ++now);
+    if (op.kind == op_kind::backward || op.kind == op_kind::backward_weights) --now;
+  }
+  return most;
+}
+
+std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const wired_role& role) const {
+  const bool split = std::any_of(role.schedule.begin(), role.schedule.end(), [](const auto& op) {
+    return op.kind == op_kind::backward_input;
+  });
+  std::vector<std::pair<int, int>> in_flight; // by part
+  for (const int p : role.parts)
+    in_flight.emplace_back(p, wired.recompute ? 1 : most_in_flight(role.schedule, p));
+  compile_options options = compile_options_of(wired);
+  options.split_backward = split;
+  return std::make_shared<pool<shard_kernels>>(
+      [g = compiled, options, in_flight, recompute = wired.recompute] {
+        std::vector<shard_kernels::part> parts;
+        for (const auto& [part, count] : in_flight) {
+          auto& made = parts.emplace_back(shard_kernels::part{part, {}});
+          compile_options of_part = options;
+          of_part.part = part;
+          of_part.has_siblings = count > 1;
+          for (int i = 0; i < count; ++i) {
+            made.in_flight.push_back(compile_cpu(g, of_part));
+            of_part.sibling_of = made.in_flight.front().get();
+          }
+        }
+        return std::make_unique<shard_kernels>(std::move(parts), recompute);
+      });
+}
+
+void casting::impl::note_facts(int part, const program& compiled_part) {
+  crossings = compiled_part.crossings();
+  auto& f = facts[part];
+  f = {compiled_part.reads_input(), compiled_part.computes_loss(), {}};
+  for (int b = 0; b < blocks(); ++b)
+    f.own_blocks.push_back(compiled_part.owns(b));
 }
 
 director_options casting::impl::director_here() const {
@@ -119,16 +185,51 @@ data_loader_options casting::impl::data_loader_here() const {
 }
 
 layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const {
-  return {.own = {where.microbatches.first, where.microbatches.count},
-          .microbatches = wired.job.microbatches,
-          .seed = wired.job.seed,
-          .criterion = criterion,
-          .blocks = blocks(),
-          .aggregators = aggregator_of,
-          .holders = holders,
-          .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
-          .director = director_address,
-          .programs = training};
+  layer_shard_options out{
+      .own = {where.microbatches.first, where.microbatches.count},
+      .microbatches = wired.job.microbatches,
+      .seed = wired.job.seed,
+      .criterion = criterion,
+      .schedule = where.schedule,
+      .reads_input = false,
+      .computes_loss = false,
+      .crossings = crossings,
+      .recompute = wired.recompute,
+      .own_blocks = std::vector<bool>(layout->blocks.size(), false),
+      .aggregators = aggregator_of,
+      .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
+      .director = director_address,
+      .kernels = kernels.at(where.parts)};
+  for (const int p : where.parts) {
+    const auto& f = facts.at(p);
+    out.reads_input = out.reads_input || f.reads_input;
+    out.computes_loss = out.computes_loss || f.computes_loss;
+    for (std::size_t b = 0; b < f.own_blocks.size(); ++b)
+      if (f.own_blocks[b]) out.own_blocks[b] = true;
+  }
+  for (const auto& holder : holders)
+    for (std::size_t b = 0; b < out.own_blocks.size(); ++b)
+      if (out.own_blocks[b] && holder_of[b] == holder) {
+        out.holders.push_back(holder);
+        break;
+      }
+  for (const auto& role : wired.roles)
+    if (role.where.role == role_kind::layer_shard && role.where.replica == where.where.replica)
+      for (const int p : role.parts) {
+        out.shard_of_part.resize(
+            std::max(out.shard_of_part.size(), static_cast<std::size_t>(p) + 1));
+        out.shard_of_part[static_cast<std::size_t>(p)] = role.where;
+      }
+  return out;
+}
+
+std::vector<std::vector<address>> casting::impl::readers() const {
+  std::vector<std::vector<address>> out(layout->blocks.size());
+  for (const auto& role : wired.roles)
+    for (const int p : role.parts)
+      for (std::size_t b = 0; b < out.size(); ++b)
+        if (facts.at(p).own_blocks[b]) out[b].push_back(role.where);
+  return out;
 }
 
 parameter_holder_options casting::impl::parameter_holder_at(const address& where) const {
@@ -139,7 +240,7 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .rate = j.learning_rate,
                                .total_steps = j.total_steps(),
                                .microbatches = j.microbatches,
-                               .readers = shards,
+                               .readers = readers(),
                                .director = director_address,
                                .parts_max = std::max(kernel_threads, 1)};
   for (std::size_t b = 0; b < holder_of.size(); ++b) {

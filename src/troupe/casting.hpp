@@ -3,12 +3,16 @@
 
 #include "actors/recorder.hpp"
 #include "actors/runtime/role.hpp"
+#include "ops/program.hpp"
 #include "troupe/cluster.hpp"
 #include "troupe/starting_state.hpp"
 
 #include <memory>
 
 namespace troupe {
+
+// How the programs of a wiring's layer shards are compiled, but for the part.
+compile_options compile_options_of(const wiring& w);
 
 class casting {
 public:

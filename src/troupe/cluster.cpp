@@ -172,8 +172,8 @@ run cluster::start(const wiring& w, run_options options) const {
   state->wired = w;
   state->options = std::move(options);
   const auto g = build_graph(w.job.model, w.job.data.train->image);
-  state->layout = std::make_shared<parameter_layout>(
-      compile_cpu(g, {.microbatch = w.job.batch / w.job.microbatches})->layout());
+  state->layout =
+      std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
   auto begin = starting_state_of(w.job, state->options, *state->layout);
   state->first_step = static_cast<std::int64_t>(begin.content.step);
   state->result.steps = state->first_step;
@@ -191,7 +191,9 @@ run cluster::start(const wiring& w, run_options options) const {
   }
 
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int kernel_threads = compute_threads > 0 ? compute_threads : std::min(w.replicas, cores);
+  const int kernel_threads =
+      compute_threads > 0 ? compute_threads
+                          : std::min(static_cast<int>(w.of(role_kind::layer_shard).size()), cores);
   state->world = std::make_unique<live_world>(live_world_options{.kernel_threads = kernel_threads});
   const casting cast(w,
                      state->layout,

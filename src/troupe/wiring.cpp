@@ -57,6 +57,15 @@ std::vector<address> together(std::initializer_list<std::vector<address>> lists)
   return out;
 }
 
+// The whole model: forward and backward of one microbatch after the other.
+std::vector<schedule_op> one_stage(std::uint32_t microbatches) {
+  std::vector<schedule_op> out;
+  for (std::uint32_t m = 0; m < microbatches; ++m)
+    for (const auto kind : {op_kind::forward, op_kind::backward})
+      out.push_back({kind, 0, m});
+  return out;
+}
+
 } // namespace
 
 wiring data_parallel(job j, const data_parallel_options& options) {
@@ -88,7 +97,9 @@ wiring data_parallel(job j, const data_parallel_options& options) {
     out.roles.push_back(
         {shards[static_cast<std::size_t>(i)],
          together({{numbered(role_kind::data_loader, i), director}, aggregators, holders}),
-         own});
+         own,
+         {0},
+         one_stage(share)});
   }
   for (int i = 0; i < h; ++i) {
     out.roles.push_back(

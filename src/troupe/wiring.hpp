@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/schedule_op.hpp"
 #include "ops/error.hpp"
 #include "troupe/job.hpp"
 
@@ -20,7 +21,9 @@ struct microbatch_range {
 struct wired_role {
   address where;
   std::vector<address> talks_to;
-  microbatch_range microbatches; // of layer shards and data loaders
+  microbatch_range microbatches;          // of layer shards and data loaders
+  std::vector<int> parts = {};            // of the model: what a layer shard computes
+  std::vector<schedule_op> schedule = {}; // of a step of a layer shard, microbatches from 0
 };
 
 struct wiring {
@@ -29,6 +32,9 @@ struct wiring {
   int replicas = 1;
   int holders = 1;
   int aggregators = 1;
+  std::vector<int> part_of_piece;   // how the model is cut; empty: one part
+  bool recompute = false;           // activations, instead of keeping them
+  std::int64_t block_bytes_max = 0; // 0: a layer is held by one parameter holder
   std::vector<wired_role> roles;
 
   [[nodiscard]] std::vector<address> of(role_kind role) const; // in the order of `roles`

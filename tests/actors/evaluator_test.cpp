@@ -14,7 +14,7 @@ const address holder{.role = role_kind::parameter_holder};
 struct fixture {
   data_split data = load_data("synthetic:512", 3);
   graph network = build_graph(sequential(flatten{}, dense{10}), data.train->image);
-  std::shared_ptr<program_pool> programs = std::make_shared<program_pool>(
+  std::shared_ptr<pool<program>> programs = std::make_shared<pool<program>>(
       [g = network] { return compile_cpu(g, {.microbatch = 20, .training = false}); });
   std::vector<tensor> start = initial_parameters(programs->take()->layout(), 1);
   test::fake_context world{{.role = role_kind::evaluator}};
@@ -35,9 +35,9 @@ struct fixture {
 
   protocol::evaluated evaluate(std::uint64_t round) {
     judge->on(protocol::evaluate{round, 3});
-    judge->on(protocol::parameters{2, 0, start[0]}); // the holder's version before: not wanted
+    judge->on(protocol::parameters{2, 2, 0, start[0]}); // the holder's version before: not wanted
     CHECK(world.computations.empty());
-    judge->on(protocol::parameters{3, 0, start[0]});
+    judge->on(protocol::parameters{3, 3, 0, start[0]});
     for (const auto& m : world.run_one())
       judge->receive(m);
     return world.of<protocol::evaluated>().back();

@@ -20,24 +20,33 @@ const address holder{.role = role_kind::parameter_holder};
 // The second of two replicas: microbatches 2 and 3 of 4, of a model with one dense layer.
 struct fixture {
   graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
-  std::shared_ptr<program_pool> programs =
-      std::make_shared<program_pool>([g = network] { return compile_cpu(g, {.microbatch = 2}); });
-  std::vector<tensor> start = initial_parameters(programs->take()->layout(), 1);
+  std::shared_ptr<pool<shard_kernels>> kernels =
+      std::make_shared<pool<shard_kernels>>([g = network] {
+        std::vector<shard_kernels::part> parts(1);
+        parts[0].in_flight.push_back(compile_cpu(g, {.microbatch = 2}));
+        return std::make_unique<shard_kernels>(std::move(parts));
+      });
+  std::vector<tensor> start =
+      initial_parameters(kernels->take()->parts()[0].in_flight[0]->layout(), 1);
   test::fake_context world{me};
   layer_shard shard{world,
                     {.own = {2, 2},
                      .microbatches = 4,
                      .criterion = std::make_shared<const loss>(softmax_cross_entropy{}),
-                     .blocks = 1,
+                     .schedule = {{op_kind::forward, 0, 0},
+                                  {op_kind::backward, 0, 0},
+                                  {op_kind::forward, 0, 1},
+                                  {op_kind::backward, 0, 1}},
+                     .own_blocks = {true},
                      .aggregators = {aggregator},
                      .holders = {holder},
                      .loader = loader,
                      .director = director,
-                     .programs = programs}};
+                     .kernels = kernels}};
 
   fixture() { REQUIRE(start.size() == 1); }
 
-  protocol::parameters version(std::uint64_t v) const { return {v, 0, start[0]}; }
+  protocol::parameters version(std::uint64_t v) const { return {v, v, 0, start[0]}; }
 
   static protocol::batch batch(std::uint64_t step, std::uint32_t microbatch) {
     const float inputs[] = {1, 2, 3, 4, 5, 6, 7, 8}, labels[] = {0, 2};
@@ -74,6 +83,7 @@ TEST_CASE("a shard asks for parameters when it starts, and for batches when it h
   REQUIRE(f.world.sent.size() == 1);
   CHECK(f.world.sent[0].to == holder);
   CHECK(std::holds_alternative<protocol::want_parameters>(f.world.sent[0].content));
+  f.shard.on(protocol::begin_step{6, 5});
   f.shard.on(f.version(5));
   CHECK(f.asked(5) == microbatches{2, 3});
 }
@@ -169,7 +179,7 @@ TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
   fixture f;
   f.begin();
   f.shard.on(fixture::batch(0, 2));
-  f.shard.on(protocol::begin_step{1});
+  f.shard.on(protocol::begin_step{1, 1});
   f.shard.on(f.version(1)); // its predecessor's gradients completed step 0
   f.shard.on(fixture::batch(1, 2));
   f.shard.on(fixture::batch(1, 3));

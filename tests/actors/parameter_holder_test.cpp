@@ -24,7 +24,7 @@ parameter_holder_options options_of(std::shared_ptr<const parameter_layout> layo
                                .rate = {.base = 0.5F},
                                .total_steps = 10,
                                .microbatches = 2,
-                               .readers = {shards[0], shards[1]},
+                               .readers = {{shards[0], shards[1]}, {shards[0], shards[1]}},
                                .director = director};
   for (std::size_t b = 0; b < start.size(); ++b)
     out.blocks.push_back({.block = static_cast<int>(b), .parameters = start[b]});

@@ -1,0 +1,130 @@
+#include "actors/shard_kernels.hpp"
+
+#include "ops/assert.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+struct boundary_sink final : value_sink {
+  const shard_kernels::listener& to;
+  std::uint64_t step;
+  std::uint32_t microbatch;
+
+  boundary_sink(const shard_kernels::listener& l, std::uint64_t t, std::uint32_t m)
+      : to(l), step(t), microbatch(m) {}
+
+  void on_value(int crossing, tensor value) override {
+    to.on_boundary({step, microbatch, crossing, std::move(value)});
+  }
+};
+
+struct nobody final : value_sink {
+  void on_value(int, tensor) override {}
+};
+
+struct summing_sink final : gradient_sink {
+  std::function<void(int, tensor)> take;
+
+  void on_gradient(int block, tensor gradient) override { take(block, std::move(gradient)); }
+};
+
+} // namespace
+
+shard_kernels::shard_kernels(std::vector<part> parts, bool recompute)
+    : parts_(std::move(parts)), recompute_(recompute) {}
+
+void shard_kernels::begin(const step& next, std::span<const tensor> parameters) {
+  step_ = next;
+  busy_.clear();
+  free_.clear();
+  for (auto& [key, sum] : sums_)
+    sum.clear();
+  in_flight_most_ = 0;
+  for (part& p : parts_)
+    for (const auto& compiled : p.in_flight) {
+      compiled->bind(parameters);
+      free_[p.index].push_back(compiled.get());
+    }
+}
+
+program& shard_kernels::program_of(const schedule_op& op) {
+  auto& mine = busy_[{op.part, op.microbatch}];
+  if (mine == nullptr) {
+    auto& rest = free_[op.part];
+    TROUPE_ASSERT(!rest.empty(), "a program for each microbatch in flight");
+    mine = rest.back();
+    rest.pop_back();
+    in_flight_most_ = std::max(in_flight_most_, static_cast<int>(busy_.size()));
+  }
+  return *mine;
+}
+
+void shard_kernels::release(const schedule_op& op) {
+  const auto found = busy_.find({op.part, op.microbatch});
+  free_[op.part].push_back(found->second);
+  busy_.erase(found);
+}
+
+void shard_kernels::run(const task& t,
+                        const loss& criterion,
+                        const listener& out,
+                        const std::atomic<bool>& cancel) {
+  program& p = program_of(t.op);
+  p.cancel_when(&cancel);
+  boundary_sink values(out, step_.number, t.microbatch);
+  const auto evaluate = [&] {
+    const auto value = p.compute_loss(criterion, t.data.targets, t.data.normaliser);
+    return protocol::microbatch_report{
+        step_.number, t.microbatch, value.sum, t.data.normaliser, value.correct};
+  };
+  if (t.op.kind == op_kind::forward) {
+    forward(p, t, values);
+    if (p.computes_loss() && !cancel) out.on_report(evaluate());
+    if (recompute_) release(t.op);
+  } else {
+    if (recompute_ && t.op.kind != op_kind::backward_weights) {
+      nobody known;
+      forward(p, t, known);
+      if (p.computes_loss()) evaluate();
+    }
+    summing_sink sums;
+    sums.take = [&](int block, tensor gradient) {
+      tree_span span;
+      if (auto total = add(block, t.microbatch, std::move(gradient), span))
+        out.on_gradient({step_.number, block, span, std::move(*total)});
+    };
+    for (const auto& [crossing, value] : t.values)
+      if (p.crossings()[static_cast<std::size_t>(crossing)].needed == pass::backward)
+        p.receive(crossing, value);
+    p.backward(sums,
+               values,
+               t.op.kind == op_kind::backward         ? gradients::all
+               : t.op.kind == op_kind::backward_input ? gradients::inputs
+                                                      : gradients::weights);
+    if (t.op.kind != op_kind::backward_input) release(t.op);
+  }
+  p.cancel_when(nullptr);
+}
+
+void shard_kernels::forward(program& p, const task& t, value_sink& values) const {
+  for (const auto& [crossing, value] : t.values)
+    if (p.crossings()[static_cast<std::size_t>(crossing)].needed == pass::forward)
+      p.receive(crossing, value);
+  p.forward(t.data.inputs, {step_.seed, step_.number, t.microbatch}, values);
+}
+
+std::optional<tensor>
+shard_kernels::add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span) {
+  for (const tree_span& s : step_.spans) {
+    if (microbatch < s.first || microbatch >= s.first + s.count) continue;
+    span = s;
+    auto& sum = sums_.try_emplace({block, s}, step_.microbatches, s).first->second;
+    return sum.add({microbatch, 1}, std::move(gradient));
+  }
+  TROUPE_ASSERT(false, "a microbatch of this shard");
+}
+
+} // namespace troupe

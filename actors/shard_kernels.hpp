@@ -1,0 +1,83 @@
+// What a layer shard computes with: the programs of its parts, one per microbatch in flight, and
+// the sums of the gradients of its microbatches. It belongs to one shard at a time and is used by
+// its computations, which run one after the other.
+#pragma once
+
+#include "actors/protocol/layer_shard.hpp"
+#include "actors/schedule_op.hpp"
+#include "ops/data/sampler.hpp"
+#include "ops/loss.hpp"
+#include "ops/program.hpp"
+#include "ops/reduction_tree.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+class shard_kernels {
+public:
+  struct part {
+    int index = 0;
+    std::vector<std::unique_ptr<program>> in_flight; // siblings
+  };
+
+  // `recompute`: forward keeps nothing, and is run again right before backward; then one program
+  // per part does.
+  explicit shard_kernels(std::vector<part> parts, bool recompute = false);
+
+  // Who hears what is computed, while it is computed.
+  struct listener {
+    std::function<void(protocol::boundary)> on_boundary;
+    std::function<void(protocol::gradient)> on_gradient;
+    std::function<void(protocol::microbatch_report)> on_report;
+  };
+
+  struct step {
+    std::uint64_t number = 0;
+    std::uint64_t seed = 0;
+    std::vector<tree_span> spans;   // whose gradients are summed here and handed on
+    std::uint32_t microbatches = 1; // of a batch, in all
+  };
+
+  // Drops what is left of another step. One tensor per block of the model; those of other parts may
+  // be empty.
+  void begin(const step& next, std::span<const tensor> parameters);
+
+  struct task {
+    schedule_op op;
+    std::uint32_t microbatch = 0; // of the batch
+    microbatch_data data;         // where the part reads the input or computes the loss
+    std::vector<std::pair<int, tensor>> values; // by crossing; with recompute, backward gets those
+                                                // of forward too
+  };
+
+  // REQUIRES: begin(); the schedule's order of each microbatch.
+  void
+  run(const task& t, const loss& criterion, const listener& out, const std::atomic<bool>& cancel);
+
+  [[nodiscard]] const std::vector<part>& parts() const { return parts_; }
+
+  [[nodiscard]] int in_flight_most() const { return in_flight_most_; } // since begin(), all parts
+
+private:
+  program& program_of(const schedule_op& op);
+  void release(const schedule_op& op);
+  void forward(program& p, const task& t, value_sink& values) const;
+  std::optional<tensor> add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span);
+
+  std::vector<part> parts_;
+  bool recompute_;
+  step step_;
+  std::map<std::pair<int, std::uint32_t>, program*> busy_; // by part and microbatch
+  std::map<int, std::vector<program*>> free_;              // by part
+  std::map<std::pair<int, tree_span>, tree_sum> sums_;     // by block
+  int in_flight_most_ = 0;
+};
+
+} // namespace troupe

@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace troupe {
 
@@ -43,10 +45,11 @@ std::shared_ptr<const codec> make_codec(const std::string& text) {
   const std::string number = text.substr(std::min(space + 1, text.size()));
   if (name == "top-k") return make_top_k(fraction_of(number));
   const auto& names = codec_names();
-  const auto near = did_you_mean(name, names.data(), names.data() + names.size());
-  if (near != name)
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    const auto near = did_you_mean(name, names.data(), names.data() + names.size());
     mistake(fmt::format("there is no codec '{}'", name),
             near.empty() ? "choose one of them" : fmt::format("did you mean '{}'?", near));
+  }
   if (!number.empty()) mistake(fmt::format("{} takes no number ('{}')", name, number), name);
   if (name == "fp16") return make_fp16();
   if (name == "bf16") return make_bf16();

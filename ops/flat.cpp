@@ -1,15 +1,9 @@
 #include "ops/flat.hpp"
 
+#include "ops/clones.hpp"
+
 #include <cmath>
 #include <cstddef>
-
-// Sanitizers instrument the start-up code that chooses a clone before they are ready for it.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
-    !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
-#define TROUPE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define TROUPE_CLONES
-#endif
 
 namespace troupe {
 

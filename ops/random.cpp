@@ -1,5 +1,8 @@
 #include "ops/random.hpp"
 
+#include "ops/assert.hpp"
+#include "ops/clones.hpp"
+
 #include <cmath>
 #include <numbers>
 
@@ -19,6 +22,48 @@ constexpr std::uint32_t high(std::uint64_t x) {
   return static_cast<std::uint32_t>(x >> 32);
 }
 
+using four_words = std::array<std::uint32_t, 4>;
+
+struct mixed_key {
+  std::array<std::uint32_t, 2> counter_high, key;
+};
+
+// The seed is the key. Purpose, a and b are hashed into the upper half of the counter by one extra
+// application, since together they are wider than it.
+mixed_key mixed(const random_key& key) noexcept {
+  const four_words words =
+      philox_rounds({low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)},
+                    {low(key.seed), high(key.seed)});
+  return {{words[0], words[1]}, {words[2], words[3]}};
+}
+
+// philox_rounds in scalars, the rounds unrolled: with arrays the loop over j is not vectorised.
+TROUPE_CLONES void fill(const mixed_key& key,
+                        std::uint32_t first,
+                        std::uint32_t block_high,
+                        std::uint32_t* __restrict words,
+                        std::size_t n) noexcept {
+  const std::uint32_t high_0 = key.counter_high[0], high_1 = key.counter_high[1];
+  const std::uint32_t key_0 = key.key[0], key_1 = key.key[1];
+  for (std::size_t j = 0; j < n; ++j) {
+    std::uint32_t c0 = first + static_cast<std::uint32_t>(j), c1 = block_high;
+    std::uint32_t c2 = high_0, c3 = high_1;
+#pragma GCC unroll 10
+    for (std::uint32_t round = 0; round < 10; ++round) {
+      const std::uint64_t p0 = std::uint64_t{multiplier_0} * c0;
+      const std::uint64_t p1 = std::uint64_t{multiplier_1} * c2;
+      c0 = high(p1) ^ c1 ^ (key_0 + round * weyl_0);
+      c1 = low(p1);
+      c2 = high(p0) ^ c3 ^ (key_1 + round * weyl_1);
+      c3 = low(p0);
+    }
+    words[j] = c0;
+    words[n + j] = c1;
+    words[2 * n + j] = c2;
+    words[3 * n + j] = c3;
+  }
+}
+
 } // namespace
 
 std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
@@ -33,13 +78,18 @@ std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-// The seed is the key. Purpose, a and b are hashed into the upper half of the counter by one extra
-// application, since together they are wider than it.
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept {
-  const std::array<std::uint32_t, 2> seed = {low(key.seed), high(key.seed)};
-  const auto mixed = philox_rounds(
-      {low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)}, seed);
-  return philox_rounds({low(block), high(block), mixed[0], mixed[1]}, {mixed[2], mixed[3]});
+  const mixed_key m = mixed(key);
+  return philox_rounds({low(block), high(block), m.counter_high[0], m.counter_high[1]}, m.key);
+}
+
+void philox_fill(const random_key& key,
+                 std::uint64_t first,
+                 std::span<std::uint32_t> words) noexcept {
+  TROUPE_ASSERT(words.size() % 4 == 0, "a block has four words");
+  const std::size_t n = words.size() / 4;
+  TROUPE_ASSERT(low(first) + n <= std::uint64_t{1} << 32, "blocks past 2^32");
+  fill(mixed(key), low(first), high(first), words.data(), n);
 }
 
 std::uint32_t random_stream::next() noexcept {

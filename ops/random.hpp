@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 namespace troupe {
 
@@ -17,6 +18,7 @@ enum class random_purpose : std::uint32_t {
   backoff = 6,
   validation_split = 7,
   balanced_sampling = 8,
+  rounding = 9,
   test = 99,
 };
 
@@ -33,6 +35,13 @@ std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
 
 // Four words of the stream `key` at `block`. Words of different keys or blocks are independent.
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept;
+
+// Many blocks at once, at the speed of vectors. words[k * n + j] is word k of block `first` + j,
+// where n is a quarter of the words. REQUIRES: `words` is a multiple of four, and the blocks lie
+// between two multiples of 2^32.
+void philox_fill(const random_key& key,
+                 std::uint64_t first,
+                 std::span<std::uint32_t> words) noexcept;
 
 class random_stream {
 public:

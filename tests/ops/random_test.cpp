@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <vector>
 
 using namespace troupe;
 
@@ -114,4 +115,18 @@ TEST_CASE("below is unbiased where the bound is close to the number of words") {
     ++counts[draw.below(bound) % 3];
   for (const int count : counts)
     CHECK(std::abs(count - n / 3) < 500);
+}
+
+TEST_CASE("many blocks at once are the blocks one by one") {
+  const random_key key{.seed = 5, .purpose = random_purpose::rounding, .a = 7, .b = 9};
+  for (const std::size_t n : {0U, 1U, 3U, 16U, 37U, 128U}) {
+    const std::uint64_t first = (std::uint64_t{3} << 32) + 1000;
+    std::vector<std::uint32_t> filled(4 * n);
+    philox_fill(key, first, filled);
+    for (std::size_t j = 0; j < n; ++j) {
+      const auto block = philox(key, first + j);
+      for (std::size_t k = 0; k < 4; ++k)
+        REQUIRE(filled[k * n + j] == block[k]);
+    }
+  }
 }

@@ -1,0 +1,24 @@
+// One operation of a pipeline stage's schedule: which computation, of which part of the model, for
+// which microbatch. Part p runs on stage p % stages and takes what part p - 1 gives.
+#pragma once
+
+#include <cstdint>
+
+namespace troupe {
+
+enum class op_kind : std::uint8_t {
+  forward,
+  backward,         // both gradients at once
+  backward_input,   // the gradient of the inputs: what the part before waits for
+  backward_weights, // the gradient of the parameters: nobody waits for it until the step's end
+};
+
+struct schedule_op {
+  op_kind kind = op_kind::forward;
+  int part = 0;
+  std::uint32_t microbatch = 0; // counted within the replica, from 0
+
+  friend bool operator==(const schedule_op&, const schedule_op&) = default;
+};
+
+} // namespace troupe

@@ -3,4 +3,6 @@
 
 #include "troupe/cluster.hpp"
 #include "troupe/job.hpp"
+#include "troupe/schedule.hpp"
+#include "troupe/schedule_times.hpp"
 #include "troupe/wiring.hpp"

@@ -5,4 +5,5 @@
 #include "troupe/job.hpp"
 #include "troupe/schedule.hpp"
 #include "troupe/schedule_times.hpp"
+#include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"

@@ -25,19 +25,29 @@ role_factory plays(Options options) {
   return [options = std::move(options)](context& c) { return std::make_unique<Role>(c, options); };
 }
 
-// Blocks to holders, balanced by bytes: the largest block first, to whom has least.
-std::vector<int> assign_blocks(const parameter_layout& layout, int holders) {
+// Blocks to holders, balanced by bytes: the largest block first, to whom has least of those who may
+// hold it.
+std::vector<int> assign_blocks(const parameter_layout& layout,
+                               const std::vector<wired_role>& holders,
+                               const std::vector<int>& part_of_block) {
   std::vector<std::size_t> order(layout.blocks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return layout.blocks[a].size > layout.blocks[b].size;
   });
-  std::vector<std::int64_t> load(static_cast<std::size_t>(holders), 0);
-  std::vector<int> out(layout.blocks.size(), 0);
+  std::vector<std::int64_t> load(holders.size(), 0);
+  std::vector<int> out(layout.blocks.size(), -1);
+  const auto may = [&](const wired_role& h, std::size_t block) {
+    return h.parts.empty() ||
+           std::find(h.parts.begin(), h.parts.end(), part_of_block[block]) != h.parts.end();
+  };
   for (const auto block : order) {
-    const auto least = std::min_element(load.begin(), load.end()) - load.begin();
-    out[block] = static_cast<int>(least);
-    load[static_cast<std::size_t>(least)] += layout.blocks[block].size;
+    for (std::size_t h = 0; h < holders.size(); ++h)
+      if (may(holders[h], block) &&
+          (out[block] < 0 || load[h] < load[static_cast<std::size_t>(out[block])]))
+        out[block] = static_cast<int>(h);
+    TROUPE_ASSERT(out[block] >= 0, "somebody holds each block");
+    load[static_cast<std::size_t>(out[block])] += layout.blocks[block].size;
   }
   return out;
 }
@@ -47,7 +57,7 @@ std::vector<int> assign_blocks(const parameter_layout& layout, int holders) {
 compile_options compile_options_of(const wiring& w) {
   return {.microbatch = w.job.batch / w.job.microbatches,
           .block_bytes_max = w.block_bytes_max,
-          .part_of_piece = w.part_of_piece};
+          .part_of_piece = w.part_of_piece()};
 }
 
 struct casting::impl {
@@ -75,8 +85,7 @@ struct casting::impl {
   std::vector<address> shards = wired.of(role_kind::layer_shard);
   std::vector<address> holders = wired.of(role_kind::parameter_holder);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
-  std::vector<int> owner = assign_blocks(*layout, wired.holders); // block to holder, aggregator
-  std::vector<address> holder_of, aggregator_of;                  // by block
+  std::vector<address> holder_of, aggregator_of; // by block
 
   void prepare();
   [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const wired_role& role) const;
@@ -94,10 +103,6 @@ struct casting::impl {
 
 void casting::impl::prepare() {
   const auto aggregators = wired.of(role_kind::gradient_aggregator);
-  for (const int o : owner) {
-    holder_of.push_back(holders[static_cast<std::size_t>(o)]);
-    aggregator_of.push_back(aggregators[static_cast<std::size_t>(o)]);
-  }
   evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout] {
     return compile_cpu(g,
                        {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
@@ -111,15 +116,31 @@ void casting::impl::prepare() {
     for (const auto& p : warm.back()->parts())
       note_facts(p.index, *p.in_flight.front());
   }
+  std::vector<int> part_of_block(static_cast<std::size_t>(blocks()), 0);
+  for (const auto& [part, f] : facts)
+    for (std::size_t b = 0; b < part_of_block.size(); ++b)
+      if (f.own_blocks[b]) part_of_block[b] = part;
+  std::vector<wired_role> holding;
+  for (const auto& role : wired.roles)
+    if (role.where.role == role_kind::parameter_holder) holding.push_back(role);
+  for (const int h : assign_blocks(*layout, holding, part_of_block)) {
+    holder_of.push_back(holders[static_cast<std::size_t>(h)]);
+    aggregator_of.push_back(aggregators[static_cast<std::size_t>(h)]);
+  }
 }
 
-// The most microbatches whose activations a part keeps at once.
-int most_in_flight(const std::vector<schedule_op>& schedule, int part) {
+// The most microbatches whose activations a part keeps at once. With recomputation they are kept
+// from backward's begin.
+int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool recompute) {
   int now = 0, most = 1;
+  const auto begins = recompute ? op_kind::backward_input : op_kind::forward;
   for (const auto& op : schedule) {
     if (op.part != part) continue;
-    if (op.kind == op_kind::forward) most = std::max(most, ++now);
-    if (op.kind == op_kind::backward || op.kind == op_kind::backward_weights) --now;
+    if (op.kind == begins) most = std::max(most, ++now);
+    if (op.kind == op_kind::backward_weights || (op.kind == op_kind::backward && !recompute)) --now;
+    // A forward pass, or a backward pass that is not split, needs one for itself.
+    if (recompute && (op.kind == op_kind::forward || op.kind == op_kind::backward))
+      most = std::max(most, now + 1);
   }
   return most;
 }
@@ -130,7 +151,7 @@ std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const wired_role
   });
   std::vector<std::pair<int, int>> in_flight; // by part
   for (const int p : role.parts)
-    in_flight.emplace_back(p, wired.recompute ? 1 : most_in_flight(role.schedule, p));
+    in_flight.emplace_back(p, most_in_flight(role.schedule, p, wired.recompute));
   compile_options options = compile_options_of(wired);
   options.split_backward = split;
   return std::make_shared<pool<shard_kernels>>(

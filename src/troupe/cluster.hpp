@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
+#include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 
 #include <cstdint>

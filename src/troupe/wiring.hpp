@@ -1,5 +1,6 @@
-// A wiring says who plays a job: a list of roles with their addresses and who talks to whom. It is
-// a value, made by a pure function, that can be printed and checked before anything is spawned.
+// A wiring says who plays a job: a list of roles with their addresses, what each computes, and who
+// talks to whom. It is a value, made by a pure function (troupe/topology.hpp has ours), that can be
+// printed, checked, drawn, priced, saved and edited before anything is spawned.
 #pragma once
 
 #include "actors/address.hpp"
@@ -16,42 +17,49 @@ namespace troupe {
 struct microbatch_range {
   std::uint32_t first = 0;
   std::uint32_t count = 1;
+  friend bool operator==(const microbatch_range&, const microbatch_range&) = default;
 };
 
 struct wired_role {
   address where;
   std::vector<address> talks_to;
-  microbatch_range microbatches;          // of layer shards and data loaders
-  std::vector<int> parts = {};            // of the model: what a layer shard computes
-  std::vector<schedule_op> schedule = {}; // of a step of a layer shard, microbatches from 0
+  int node = 0;
+  microbatch_range microbatches = {}; // of layer shards and data loaders
+  // Of the model: what a layer shard computes; whose parameters a holder and its aggregator may
+  // get, none: all.
+  std::vector<int> parts = {};
+  std::vector<schedule_op> schedule = {}; // of a step of a layer shard, its microbatches from 0
+  friend bool operator==(const wired_role&, const wired_role&) = default;
+};
+
+// A run of the model's pieces (ops/program.hpp) that one layer shard of a replica computes.
+struct model_part {
+  std::string layers; // "0 conv2d .. 3 max_pool2d"
+  int pieces = 1;
+  std::int64_t flops = 0;    // forward, per image
+  std::int64_t elements = 0; // parameters
+  friend bool operator==(const model_part&, const model_part&) = default;
 };
 
 struct wiring {
   troupe::job job;
   std::string name; // "data_parallel(2 replicas)"
   int replicas = 1;
-  int holders = 1;
-  int aggregators = 1;
-  std::vector<int> part_of_piece;   // how the model is cut; empty: one part
+  int stages = 1;
+  std::vector<model_part> parts;    // one, or as the model is cut
   bool recompute = false;           // activations, instead of keeping them
   std::int64_t block_bytes_max = 0; // 0: a layer is held by one parameter holder
   std::vector<wired_role> roles;
 
-  [[nodiscard]] std::vector<address> of(role_kind role) const; // in the order of `roles`
-  [[nodiscard]] std::string text() const;                      // one line per role
+  [[nodiscard]] std::vector<address> of(role_kind role) const;      // in the order of `roles`
+  [[nodiscard]] const wired_role* find(const address& where) const; // null: nobody plays there
+  [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
+  [[nodiscard]] int nodes() const;
+  [[nodiscard]] std::string text() const; // the cut, then one line per role
 };
 
-struct data_parallel_options {
-  int replicas = 1;
-  // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
-  int holders = 0;
-};
-
-// Each replica holds the whole model and computes a contiguous run of the microbatches of every
-// batch. Throws error (all mistakes of the job and of the options in one text).
-wiring data_parallel(job j, const data_parallel_options& options = {});
-
-// The mistakes that data_parallel would throw.
-std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& options);
+// Everything that keeps the wiring from running, those of its job included; empty when it can. For
+// wirings that were edited or made by a user's function: ours are checked when they are made.
+std::vector<error_text> mistakes_of(const wiring& w);
 
 } // namespace troupe

@@ -1,6 +1,7 @@
 // The two laws, on the live cluster with real kernels: a synchronous job's parameters are the same
 // bits whatever the wiring, and whoever is killed.
 #include "ops/random.hpp"
+#include "src/small_jobs.hpp"
 #include <troupe.hpp>
 
 #include <doctest/doctest.h>
@@ -13,97 +14,30 @@
 #include <thread>
 
 using namespace troupe;
-
-namespace {
-
-// Batch norm, dropout, a residual block, augmentation: everything that could depend on who computes
-// it.
-job small_job(std::int64_t steps, std::uint32_t microbatches = 4) {
-  return {.model = sequential(
-              conv2d{.channels = 16, .kernel = 3, .padding = 1, .bias = false},
-              batch_norm{},
-              relu{},
-              max_pool2d{},
-              residual{.body = {conv2d{.channels = 16, .padding = 1, .bias = false}, batch_norm{}},
-                       .relu_after = true},
-              flatten{},
-              dropout{0.25F},
-              dense{32},
-              relu{},
-              dense{10}),
-          .data = load_data("synthetic:512", 3),
-          .optimizer = sgd{.momentum = 0.9F, .nesterov = true, .weight_decay = 1e-4F},
-          .learning_rate = {.base = 0.02F,
-                            .kind = learning_rate::shape_kind::cosine,
-                            .warmup_steps = 3},
-          .augment = {.flip = true, .crop_padding = 2},
-          .batch = 32,
-          .microbatches = microbatches,
-          .steps = steps,
-          .seed = 7};
-}
-
-struct log_of_run {
-  run_result result;
-  std::vector<std::uint64_t> digests;
-  std::vector<double> losses;
-  std::vector<fault_event> faults;
-};
-
-log_of_run
-play(const job& j, const data_parallel_options& wired, std::vector<planned_kill> kills = {}) {
-  log_of_run out;
-  out.result = cluster{}
-                   .start(data_parallel(j, wired),
-                          {.evaluate = false,
-                           .kills = std::move(kills),
-                           .observer =
-                               [&](const run_event& e) {
-                                 if (const auto* s = std::get_if<step_event>(&e)) {
-                                   out.digests.push_back(s->digest);
-                                   out.losses.push_back(s->loss);
-                                 }
-                                 if (const auto* f = std::get_if<fault_event>(&e))
-                                   out.faults.push_back(*f);
-                               }})
-                   .wait();
-  return out;
-}
-
-void check_same(const log_of_run& a, const log_of_run& b) {
-  CHECK(a.digests == b.digests);
-  CHECK(a.losses == b.losses);
-  REQUIRE(a.result.parameters.size() == b.result.parameters.size());
-  for (std::size_t i = 0; i < a.result.parameters.size(); ++i) {
-    const auto x = a.result.parameters[i].values(), y = b.result.parameters[i].values();
-    CHECK(std::equal(x.begin(), x.end(), y.begin(), y.end()));
-  }
-}
-
-} // namespace
+using namespace troupe::test;
 
 TEST_CASE("1, 2 and 4 replicas give the same bits after each of 50 steps") {
   const auto j = small_job(50);
-  const auto one = play(j, {.replicas = 1});
+  const auto one = play(data_parallel(j, {.replicas = 1}));
   REQUIRE(one.digests.size() == 50);
   CHECK(one.digests.front() != one.digests.back());
   CHECK(one.losses.back() < one.losses.front());
   for (const int replicas : {2, 4}) {
     CAPTURE(replicas);
-    check_same(one, play(j, {.replicas = replicas}));
+    check_same(one, play(data_parallel(j, {.replicas = replicas})));
   }
-  check_same(one, play(j, {.replicas = 2, .holders = 3}));
+  check_same(one, play(data_parallel(j, {.replicas = 2, .holders = 3})));
 }
 
 TEST_CASE("the number of microbatches is part of the job: it changes bits, the wiring does not") {
-  const auto two = play(small_job(3, 2), {.replicas = 1});
-  const auto four = play(small_job(3, 4), {.replicas = 1});
+  const auto two = play(data_parallel(small_job(3, 2)));
+  const auto four = play(data_parallel(small_job(3, 4)));
   CHECK(two.digests != four.digests);
 }
 
 TEST_CASE("an actor killed at any message of a step changes no bit") {
   const auto j = small_job(6);
-  const auto calm = play(j, {.replicas = 2});
+  const auto calm = play(data_parallel(j, {.replicas = 2}));
   REQUIRE(calm.result.restarts == 0);
   const address victims[] = {{.role = role_kind::layer_shard},
                              {.role = role_kind::layer_shard, .replica = 1},
@@ -115,7 +49,7 @@ TEST_CASE("an actor killed at any message of a step changes no bit") {
     for (int message = 1; message <= 40; ++message) {
       CAPTURE(who.text());
       CAPTURE(message);
-      const auto run = play(j, {.replicas = 2}, {{who, 3, message}});
+      const auto run = play(data_parallel(j, {.replicas = 2}), {{who, 3, message}});
       check_same(calm, run);
       if (run.result.restarts == 0) break; // no such message: all moments of the step are tried
       ++killed;
@@ -129,12 +63,11 @@ TEST_CASE("an actor killed at any message of a step changes no bit") {
 
 TEST_CASE("several actors killed in one step, and the same one twice, change no bit") {
   const auto j = small_job(6);
-  const auto calm = play(j, {.replicas = 2});
+  const auto calm = play(data_parallel(j, {.replicas = 2}));
   const address shard{.role = role_kind::layer_shard, .replica = 1},
       loader{.role = role_kind::data_loader}, aggregator{.role = role_kind::gradient_aggregator};
   const auto run =
-      play(j,
-           {.replicas = 2},
+      play(data_parallel(j, {.replicas = 2}),
            {{shard, 2, 3}, {shard, 4, 1}, {loader, 2, 1}, {aggregator, 2, 2}, {aggregator, 4, 1}});
   CHECK(run.result.restarts == 5);
   check_same(calm, run);
@@ -142,7 +75,7 @@ TEST_CASE("several actors killed in one step, and the same one twice, change no 
 
 TEST_CASE("kills from outside at any time change no bit") {
   auto j = small_job(120);
-  const auto calm = play(j, {.replicas = 2});
+  const auto calm = play(data_parallel(j, {.replicas = 2}));
   log_of_run out;
   auto live = cluster{}.start(data_parallel(j, {.replicas = 2}),
                               {.evaluate = false, .observer = [&](const run_event& e) {
@@ -168,7 +101,7 @@ TEST_CASE("a job stopped in the middle and resumed ends with the bits of an undi
   for (const auto& rule : {optimizer{sgd{.momentum = 0.9F}}, optimizer{adamw{}}}) {
     auto j = small_job(20);
     j.optimizer = rule;
-    const auto calm = play(j, {.replicas = 1});
+    const auto calm = play(data_parallel(j, {.replicas = 1}));
     const std::string folder = fmt::format("/tmp/troupe-test-resume-{}", ::getpid());
     auto first =
         cluster{}.start(data_parallel(j, {.replicas = 2}),
@@ -190,12 +123,13 @@ TEST_CASE("a job stopped in the middle and resumed ends with the bits of an undi
 TEST_CASE(
     "a role that cannot be replaced yet cannot be killed, and says so before the job starts") {
   const auto j = small_job(3);
-  CHECK_THROWS_WITH_AS(play(j, {}, {{{.role = role_kind::parameter_holder}, 1, 1}}),
+  CHECK_THROWS_WITH_AS(play(data_parallel(j), {{{.role = role_kind::parameter_holder}, 1, 1}}),
                        doctest::Contains("parameter_holder cannot be killed in this release"),
                        error);
-  CHECK_THROWS_WITH_AS(play(j, {}, {{{.role = role_kind::layer_shard, .replica = 3}, 1, 1}}),
-                       doctest::Contains("nobody plays layer_shard/3/0"),
-                       error);
+  CHECK_THROWS_WITH_AS(
+      play(data_parallel(j), {{{.role = role_kind::layer_shard, .replica = 3}, 1, 1}}),
+      doctest::Contains("nobody plays layer_shard/3/0"),
+      error);
 }
 
 TEST_CASE("every mistake of a job is told at once") {
@@ -212,5 +146,6 @@ TEST_CASE("every mistake of a job is told at once") {
 TEST_CASE("a loss that is not a number ends the job with the step and a cure") {
   auto j = small_job(30);
   j.learning_rate = {.base = 1e30F};
-  CHECK_THROWS_WITH_AS(play(j, {}), doctest::Contains("help: lower --learning-rate"), error);
+  CHECK_THROWS_WITH_AS(
+      play(data_parallel(j)), doctest::Contains("help: lower --learning-rate"), error);
 }

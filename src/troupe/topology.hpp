@@ -1,0 +1,69 @@
+// The topologies that the library knows: pure functions from a job and options to a wiring. Each
+// throws error with all mistakes of the job and of the options, and the nearest that is possible.
+//
+// All of them are one grid: replicas x stages, whose layer shards compute a run of the microbatches
+// and a part of the model each; parameter holders and gradient aggregators share the parameters.
+// Results of a synchronous job are the same bits for all of them.
+#pragma once
+
+#include "troupe/schedule.hpp"
+#include "troupe/wiring.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+struct hybrid_options {
+  int replicas = 1; // each computes a run of the microbatches of every batch
+  int stages = 1;   // of each replica's pipeline
+  // Parameter holders and gradient aggregators; 0: one of each for every layer shard, on its node
+  // (the wiring that others call all-reduce: reduce-scatter, then all-gather).
+  int holders = 0;
+
+  // Pipeline: gpipe, 1f1b, interleaved or zero-bubble (docs/schedules.md).
+  std::string schedule = "1f1b";
+  std::optional<troupe::schedule> own_schedule; // instead of a named one
+  int chunks = 1;       // parts of the model per stage; more than one: interleaved
+  std::vector<int> cut; // the piece with which each part but the first begins; empty: balanced
+  std::vector<double> piece_costs; // to balance by; empty: counted FLOPs
+  bool recompute = false;          // activations, before backward, instead of keeping them
+
+  // Largest piece of a layer that one holder gets; 0: a layer is not split.
+  std::int64_t block_bytes_max = 0;
+};
+
+wiring hybrid(job j, const hybrid_options& options = {});
+
+struct data_parallel_options {
+  int replicas = 1;
+  // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
+  int holders = 0;
+};
+
+// Each replica holds the whole model.
+wiring data_parallel(job j, const data_parallel_options& options = {});
+
+struct pipeline_options {
+  int stages = 2;
+  std::string schedule = "1f1b";
+  std::optional<troupe::schedule> own_schedule;
+  int chunks = 1;
+  std::vector<int> cut;
+  bool recompute = false;
+};
+
+// One replica, whose model is cut into stages.
+wiring pipeline(job j, const pipeline_options& options = {});
+
+// The mistakes that the functions above would throw.
+std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);
+std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& options);
+
+// Contiguous runs of pieces, the most expensive as cheap as possible: the piece with which each
+// part but the first begins. REQUIRES: 1 <= parts <= costs.size().
+std::vector<int> balanced_cut(const std::vector<double>& costs, int parts);
+
+} // namespace troupe

@@ -1,0 +1,63 @@
+// The law of topology: the same job gives the same bits after every step under every wiring.
+#include "src/small_jobs.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace troupe;
+using namespace troupe::test;
+
+TEST_CASE("a pipeline gives the bits of the whole model, under every schedule") {
+  const auto j = small_job(8);
+  const auto whole = play(data_parallel(j));
+  for (const auto& name : schedule_names())
+    for (const int stages : {2, 3})
+      for (const bool recompute : {false, true}) {
+        CAPTURE(name);
+        CAPTURE(stages);
+        CAPTURE(recompute);
+        check_same(whole,
+                   play(pipeline(j,
+                                 {.stages = stages,
+                                  .schedule = name,
+                                  .chunks = name == "interleaved" ? 2 : 1,
+                                  .recompute = recompute})));
+      }
+}
+
+TEST_CASE("replicas of pipelines with any number of holders give the bits of one shard") {
+  const auto j = small_job(8);
+  const auto whole = play(data_parallel(j));
+  for (const int holders : {0, 1, 3})
+    for (const std::int64_t block : {std::int64_t{0}, std::int64_t{64 * 1024}}) {
+      CAPTURE(holders);
+      check_same(whole,
+                 play(hybrid(j,
+                             {.replicas = 2,
+                              .stages = 3,
+                              .holders = holders,
+                              .schedule = "zero-bubble",
+                              .block_bytes_max = block})));
+    }
+}
+
+TEST_CASE("any actor of a pipeline killed at any message of a step changes no bit") {
+  const auto j = small_job(5);
+  const auto calm = play(data_parallel(j));
+  const auto w = hybrid(j, {.replicas = 2, .stages = 2, .schedule = "1f1b"});
+  for (const auto& role : w.roles) {
+    const auto& who = role.where;
+    if (who.role != role_kind::layer_shard && who.role != role_kind::data_loader &&
+        who.role != role_kind::gradient_aggregator)
+      continue;
+    int killed = 0;
+    for (int message = 1; message <= 60; ++message) {
+      CAPTURE(who.text());
+      CAPTURE(message);
+      const auto run = play(w, {{who, 2, message}});
+      check_same(calm, run);
+      if (run.result.restarts == 0) break; // no such message: all moments of the step are tried
+      ++killed;
+    }
+    CHECK(killed >= 1);
+  }
+}

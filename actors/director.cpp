@@ -8,13 +8,6 @@
 
 namespace troupe {
 
-namespace {
-
-// Permission runs so far ahead of the last commit that a shard never waits for it.
-constexpr std::uint64_t steps_ahead = 2;
-
-} // namespace
-
 director::director(context& world, director_options options)
     : world_(world),
       options_(std::move(options)),
@@ -37,17 +30,32 @@ std::uint64_t director::boundary() const {
   return out;
 }
 
+// Said after each commit, also where it permits nothing new: a restarted shard may have been told
+// to begin at a step that the holders had left behind already.
 void director::permit() {
-  const auto upto = std::min(boundary(), committed_ + steps_ahead);
-  if (upto <= permitted_) return;
-  permitted_ = upto;
+  permitted_ = std::max(permitted_, std::min(boundary(), committed_ + options_.steps_ahead));
   for (const auto& shard : options_.shards)
-    world_.send(shard, protocol::begin_step{permitted_ - 1, committed_});
+    world_.send(shard, protocol::begin_step{permitted_ - 1, first_step_of(shard)});
+}
+
+// A worker begins with its first step that some block has not applied.
+std::uint64_t director::first_step_of(const address& shard) const {
+  if (options_.workers == 0) return committed_;
+  std::uint64_t step = committed_;
+  while (step % options_.workers != shard.replica)
+    ++step;
+  for (;; step += options_.workers) {
+    const auto found = steps_.find(step);
+    if (found == steps_.end() ||
+        found->second.blocks.size() != static_cast<std::size_t>(options_.blocks))
+      return step;
+  }
 }
 
 void director::on(const protocol::committed& m) {
   if (m.step < committed_) return;
-  steps_[m.step].digests[m.block] = m.digest;
+  steps_[m.step].blocks[m.block] = m;
+  if (auto& newest = newest_[m.block]; m.version >= newest.version) newest = m;
   finish_steps();
 }
 
@@ -62,7 +70,7 @@ void director::finish_steps() {
     const auto found = steps_.find(committed_);
     if (found == steps_.end()) return;
     const auto& step = found->second;
-    if (step.digests.size() != static_cast<std::size_t>(options_.blocks) ||
+    if (step.blocks.size() != static_cast<std::size_t>(options_.blocks) ||
         step.reports.size() != options_.microbatches)
       return;
     const auto pause_at = boundary();
@@ -84,8 +92,13 @@ bool director::record(const step_record& step) {
     out.correct += report.correct;
   }
   out.loss = sum / step.reports.begin()->second.normaliser;
-  for (const auto& [block, digest] : step.digests)
-    out.digest += digest;
+  // Where updates are applied as they come, the newest parameters may hold later ones.
+  for (const auto& [block, done] : options_.workers > 0 ? newest_ : step.blocks)
+    out.digest += done.digest;
+  for (const auto& [block, done] : step.blocks) {
+    out.staleness = std::max(out.staleness, done.staleness);
+    out.lead = std::max(out.lead, done.lead);
+  }
   digest_ = out.digest;
   if (!std::isfinite(out.loss)) {
     fail({.what = fmt::format("the loss of step {} is {}", committed_, out.loss),
@@ -207,7 +220,7 @@ void director::on(const protocol::restarted& m) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
   if (is(options_.shards) && permitted_ > 0)
-    world_.send(m.who, protocol::begin_step{permitted_ - 1, committed_});
+    world_.send(m.who, protocol::begin_step{permitted_ - 1, first_step_of(m.who)});
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

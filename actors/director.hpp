@@ -22,6 +22,8 @@ struct director_options {
   std::uint32_t microbatches = 1;
   int blocks = 0;
   std::vector<address> shards;
+  std::uint64_t workers = 0;       // of an asynchronous job; 0: every shard computes every step
+  std::uint64_t steps_ahead = 2;   // permission runs so far ahead of the last commit
   std::vector<address> evaluators; // empty: no evaluation
   address checkpointer{.role = role_kind::checkpointer};
   address recorder{.role = role_kind::recorder};
@@ -45,13 +47,14 @@ public:
 private:
   // What is known of a step in flight.
   struct step_record {
-    std::map<int, std::uint64_t> digests; // by block
+    std::map<int, protocol::committed> blocks;
     std::map<std::uint32_t, protocol::microbatch_report> reports;
   };
   enum class phase { training, evaluating, saving, ended };
 
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
   void permit();
+  [[nodiscard]] std::uint64_t first_step_of(const address& shard) const;
   void finish_steps();
   bool record(const step_record& step); // false: the job has failed
   void pause();
@@ -68,6 +71,7 @@ private:
   std::uint64_t committed_;
   std::uint64_t permitted_; // steps
   std::uint64_t digest_ = 0;
+  std::map<int, protocol::committed> newest_; // by block
   bool stopping_ = false;
   std::map<std::uint64_t, step_record> steps_;
   std::uint64_t round_ = 0;

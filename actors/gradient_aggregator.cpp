@@ -37,28 +37,27 @@ struct gradient_aggregator::subtrees {
 gradient_aggregator::gradient_aggregator(context& world, gradient_aggregator_options options)
     : world_(world), options_(std::move(options)) {}
 
-// Nobody sends step t + 1 of a block before step t of it is committed, so the newest step is the
-// one that counts; older contributions are what a shard sent again after they had been applied.
+// Nobody sends a gradient of a block before the step that is `steps_in_flight` older is applied to
+// it; contributions of such a step are what a shard sent again after that.
 void gradient_aggregator::on(const protocol::gradient& m) {
-  auto& block = blocks_[m.block];
-  if (m.step < block.step) return;
-  if (m.step > block.step || !block.sums) {
-    block.step = m.step;
-    block.sums = std::make_shared<subtrees>(options_.microbatches);
-    block.arrived.clear();
-    block.handed_on = false;
-  }
-  block.arrived.push_back(m);
-  act(m.block);
+  auto& steps = blocks_[m.block];
+  if (!steps.empty() && m.step + options_.steps_in_flight <= steps.rbegin()->first) return;
+  auto& step = steps[m.step];
+  std::erase_if(steps, [&, newest = steps.rbegin()->first](const auto& old) {
+    return old.first + options_.steps_in_flight <= newest;
+  });
+  if (!step.sums) step.sums = std::make_shared<subtrees>(options_.microbatches);
+  step.arrived.push_back(m);
+  act(m.step, m.block);
 }
 
-void gradient_aggregator::act(int index) {
-  auto& block = blocks_[index];
-  if (block.busy || block.arrived.empty()) return;
-  block.busy = true;
+void gradient_aggregator::act(std::uint64_t number, int index) {
+  auto& step = blocks_[index].at(number);
+  if (step.busy || step.arrived.empty()) return;
+  step.busy = true;
   world_.compute(
       lane::updates,
-      [sums = block.sums, arrived = std::exchange(block.arrived, {})](computation& here) {
+      [sums = step.sums, arrived = std::exchange(step.arrived, {})](computation& here) {
         for (const auto& g : arrived)
           sums->add(g);
         here.post(protocol::summed{arrived.front().step, arrived.front().block, sums->totals()});
@@ -66,16 +65,19 @@ void gradient_aggregator::act(int index) {
 }
 
 void gradient_aggregator::on(const protocol::summed& m) {
-  auto& block = blocks_[m.block];
-  block.busy = false;
+  auto& steps = blocks_[m.block];
+  const auto found = steps.find(m.step);
+  if (found == steps.end()) return; // applied since
+  auto& step = found->second;
+  step.busy = false;
   const bool complete = std::all_of(
       m.totals.begin(), m.totals.end(), [](const tensor& t) { return static_cast<bool>(t); });
-  if (complete && m.step == block.step && !std::exchange(block.handed_on, true))
+  if (complete && !std::exchange(step.handed_on, true))
     world_.send(
         options_.holders[static_cast<std::size_t>(m.block)],
         protocol::reduced_gradient{
             m.step, m.block, m.totals.front(), m.totals.size() > 1 ? m.totals.back() : tensor{}});
-  act(m.block);
+  act(m.step, m.block);
 }
 
 } // namespace troupe

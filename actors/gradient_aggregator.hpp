@@ -16,7 +16,8 @@ namespace troupe {
 
 struct gradient_aggregator_options {
   std::uint32_t microbatches = 1;
-  std::vector<address> holders; // by block
+  std::vector<address> holders;      // by block
+  std::uint64_t steps_in_flight = 1; // whose gradients may come at the same time
 };
 
 class gradient_aggregator final : public role_of<gradient_aggregator> {
@@ -29,19 +30,18 @@ public:
 private:
   struct subtrees;
 
-  struct block_sum {
-    std::uint64_t step = 0;
-    std::shared_ptr<subtrees> sums; // of `step`
+  struct step_sum {
+    std::shared_ptr<subtrees> sums;
     std::vector<protocol::gradient> arrived;
     bool busy = false;
     bool handed_on = false;
   };
 
-  void act(int block);
+  void act(std::uint64_t step, int block);
 
   context& world_;
   const gradient_aggregator_options options_;
-  std::map<int, block_sum> blocks_;
+  std::map<int, std::map<std::uint64_t, step_sum>> blocks_;
 };
 
 } // namespace troupe

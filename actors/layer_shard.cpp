@@ -10,12 +10,22 @@ namespace troupe {
 layer_shard::layer_shard(context& world, layer_shard_options options)
     : world_(world),
       options_(std::move(options)),
-      blocks_(static_cast<int>(
-          std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))) {}
+      blocks_(static_cast<std::size_t>(
+          std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))) {
+  for (std::size_t i = 0; i < options_.schedule.size(); ++i)
+    (options_.schedule[i].kind == op_kind::forward ? forwards_ : backwards_).push_back(i);
+}
 
 void layer_shard::started() {
-  for (const auto& holder : options_.holders)
+  if (options_.pulls) return;
+  std::vector<address> asked;
+  for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
+    const auto& holder = options_.holders[b];
+    if (!options_.own_blocks[b] || std::find(asked.begin(), asked.end(), holder) != asked.end())
+      continue;
+    asked.push_back(holder);
     world_.send(holder, protocol::want_parameters{world_.self()});
+  }
 }
 
 void layer_shard::on(const protocol::begin_step& m) {
@@ -26,69 +36,137 @@ void layer_shard::on(const protocol::begin_step& m) {
 }
 
 void layer_shard::on(const protocol::parameters& m) {
-  if (has_step_ && m.step <= step_) return;
-  if (options_.own_blocks[static_cast<std::size_t>(m.block)]) incoming_[m.step][m.block] = m.value;
+  if (begun_ && m.step < version_for(step_)) return;
+  if (!options_.own_blocks[static_cast<std::size_t>(m.block)]) return;
+  auto& cached = cache_[m.block];
+  if (options_.pulls && m.value) cached = {m.version, m.value};
+  incoming_[m.step][m.block] = m.value ? m.value : cached.second;
   act();
 }
 
 void layer_shard::on(const protocol::batch& m) {
-  if (!has_step_ || m.step >= step_) batches_.try_emplace({m.step, m.microbatch}, m.data);
+  if (!begun_ || m.step >= step_) batches_.try_emplace({m.step, m.microbatch}, m.data);
   act();
 }
 
 void layer_shard::on(const protocol::boundary& m) {
-  if (has_step_) {
-    if (m.step < step_) return;
-    if (m.step == step_) // was it read?
-      for (std::size_t i = 0; i < computing_; ++i)
-        if (const auto& op = options_.schedule[i];
-            microbatch_of(op) == m.microbatch && reads(op, m.crossing))
-          return;
-  }
+  if (begun_ && (m.step < step_ || was_read(m.step, m.microbatch, m.crossing))) return;
   values_.try_emplace({m.step, m.microbatch, m.crossing}, m.value);
   act();
 }
 
+bool layer_shard::was_read(std::uint64_t step, std::uint32_t microbatch, int crossing) const {
+  const auto found = steps_.find(step);
+  if (found == steps_.end()) return false;
+  for (std::size_t i = 0; i < options_.schedule.size(); ++i)
+    if (found->second.computed[i] && microbatch_of(options_.schedule[i]) == microbatch &&
+        reads(options_.schedule[i], crossing))
+      return true;
+  return false;
+}
+
 void layer_shard::act() {
   if (busy_ || permitted_ < 0) return;
-  advance();
-  if (!has_step_ || permitted_ < static_cast<std::int64_t>(step_)) return;
-  // A run of operations of one microbatch, so that a killed shard's kernels end soon.
-  std::size_t last = next_;
-  while (last < options_.schedule.size() && ready(options_.schedule[last]) &&
-         options_.schedule[last].microbatch == options_.schedule[next_].microbatch)
-    ++last;
-  if (last == next_) return;
-  compute(last);
-  want_batches(step_ + 1); // prefetch: read while the kernels run
+  skip_committed();
+  if (options_.pulls) pull(step_);
+  if (const auto run = due(); !run.empty()) compute(run);
 }
 
-// To the next step, when this one is computed and the parameters are here. To the first one that is
-// not committed, where its predecessor or the others have come further.
-void layer_shard::advance() {
-  const bool done = has_step_ && next_ == options_.schedule.size();
-  const std::uint64_t wanted = std::max(committed_, has_step_ ? step_ + (done ? 1 : 0) : 0);
-  if (has_step_ && wanted == step_) return;
-  const auto found = incoming_.find(wanted);
-  if (found == incoming_.end() ? blocks_ > 0 : found->second.size() < std::size_t(blocks_)) return;
-  begin(wanted);
+// To the first step that is not committed, where its predecessor or the others have come further.
+void layer_shard::skip_committed() {
+  if (begun_ && step_ >= committed_) return;
+  for (auto& [step, state] : steps_)
+    if (state.kernels) spare_.push_back(std::move(state.kernels));
+  steps_.clear();
+  begun_ = true;
+  step_ = ahead_ = committed_;
+  next_ = ahead_next_ = 0;
 }
 
-// What belonged to older steps is in the parameters and can go; but for boundary values, which
-// other parts may still need.
-void layer_shard::begin(std::uint64_t step) {
-  step_ = step;
-  has_step_ = true;
-  next_ = computing_ = 0;
-  unacknowledged_.clear();
-  parameters_.assign(options_.own_blocks.size(), {});
-  for (const auto& [block, value] : incoming_[step])
-    parameters_[static_cast<std::size_t>(block)] = value;
-  incoming_.erase(incoming_.begin(), incoming_.upper_bound(step));
-  batches_.erase(batches_.begin(), batches_.lower_bound({step, 0}));
-  asked_.erase(asked_.begin(), asked_.lower_bound({step, 0}));
-  values_.erase(values_.begin(), values_.lower_bound({step, 0, 0}));
+// A run of operations of one microbatch, so that a killed shard's kernels end soon. With a delay
+// one operation: of backward where it can be, else of forward. No order changes a result.
+std::vector<layer_shard::operation> layer_shard::due() {
+  if (options_.delay > 0) {
+    const operation backward{step_, backwards_[next_]};
+    if (can(backward)) return {backward};
+    const operation forward{ahead_, forwards_[ahead_next_]};
+    const bool within = ahead_ <= step_ + options_.delay && same_epoch(ahead_, step_);
+    return within && can(forward) ? std::vector{forward} : std::vector<operation>{};
+  }
+  std::vector<operation> out;
+  for (std::size_t i = next_; i < options_.schedule.size(); ++i) {
+    const operation o{step_, i};
+    if (!out.empty() && at(o).microbatch != at(out.front()).microbatch) break;
+    if (!can(o)) break;
+    out.push_back(o);
+  }
+  return out;
+}
+
+bool layer_shard::can(const operation& o) {
+  if (!begin(o.step) || static_cast<std::int64_t>(o.step) > permitted_) return false;
+  const auto& op = at(o);
+  const auto& computed = steps_.at(o.step).computed;
+  for (std::size_t i = 0; i < o.index; ++i) // with a delay, its forward pass may not be done
+    if (options_.delay > 0 && options_.schedule[i].microbatch == op.microbatch &&
+        options_.schedule[i].part == op.part && !computed[i])
+      return false;
+  if (op.kind == op_kind::forward && (options_.reads_input || options_.computes_loss) &&
+      !batches_.contains({o.step, microbatch_of(op)}))
+    return false;
+  for (std::size_t c = 0; c < options_.crossings.size(); ++c)
+    if (reads(op, static_cast<int>(c)) &&
+        !values_.contains({o.step, microbatch_of(op), static_cast<int>(c)}))
+      return false;
+  return true;
+}
+
+// Whether all blocks for the step are here; what the step needs is then on its way.
+bool layer_shard::begin(std::uint64_t step) {
+  if (steps_.contains(step)) return true;
+  const auto found = incoming_.find(version_for(step));
+  if (blocks_ > 0 && (found == incoming_.end() || found->second.size() < blocks_)) return false;
+  auto& state = steps_[step];
+  state.parameters.resize(options_.own_blocks.size());
+  state.computed.resize(options_.schedule.size(), false);
+  if (blocks_ > 0)
+    for (const auto& [block, value] : found->second)
+      state.parameters[static_cast<std::size_t>(block)] = value;
+  // What belonged to older steps is in the parameters and can go; but for boundary values, which
+  // other parts may still need.
+  const auto oldest = version_for(step_);
+  std::erase_if(unacknowledged_, [&](const protocol::gradient& g) {
+    return g.step < (options_.pulls ? step_ : oldest);
+  });
+  incoming_.erase(incoming_.begin(), incoming_.lower_bound(oldest));
+  batches_.erase(batches_.begin(), batches_.lower_bound({step_, 0}));
+  asked_.erase(asked_.begin(), asked_.lower_bound({step_, 0}));
+  values_.erase(values_.begin(), values_.lower_bound({step_, 0, 0}));
   want_batches(step);
+  return true;
+}
+
+bool layer_shard::same_epoch(std::uint64_t a, std::uint64_t b) const {
+  return a / options_.steps_per_epoch == b / options_.steps_per_epoch;
+}
+
+// No delay reaches into the epoch before: its pipeline was drained for the evaluation.
+std::uint64_t layer_shard::version_for(std::uint64_t step) const {
+  return step - std::min(options_.delay, step % options_.steps_per_epoch);
+}
+
+void layer_shard::pull(std::uint64_t step) {
+  if (step < pulled_ || blocks_ == 0) return;
+  pulled_ = step + 1;
+  std::map<address, std::map<int, std::uint64_t>> known;
+  for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
+    if (!options_.own_blocks[b]) continue;
+    auto& of_holder = known[options_.holders[b]];
+    if (const auto cached = cache_.find(static_cast<int>(b)); cached != cache_.end())
+      of_holder[cached->first] = cached->second.first;
+  }
+  for (auto& [holder, versions] : known)
+    world_.send(holder, protocol::pull_parameters{step, world_.self(), std::move(versions)});
 }
 
 void layer_shard::want_batches(std::uint64_t step) {
@@ -111,48 +189,48 @@ bool layer_shard::reads(const schedule_op& op, int crossing) const {
                                                              op.kind == op_kind::backward_input);
 }
 
-bool layer_shard::ready(const schedule_op& op) const {
-  if (op.kind == op_kind::forward && (options_.reads_input || options_.computes_loss) &&
-      !batches_.contains({step_, microbatch_of(op)}))
-    return false;
-  for (std::size_t c = 0; c < options_.crossings.size(); ++c)
-    if (reads(op, static_cast<int>(c)) &&
-        !values_.contains({step_, microbatch_of(op), static_cast<int>(c)}))
-      return false;
-  return true;
-}
-
-shard_kernels::task layer_shard::task_of(const schedule_op& op) const {
+shard_kernels::task layer_shard::task_of(const operation& o) const {
+  const auto& op = at(o);
   shard_kernels::task out{op, microbatch_of(op), {}, {}};
-  if (const auto data = batches_.find({step_, out.microbatch}); data != batches_.end())
+  if (const auto data = batches_.find({o.step, out.microbatch}); data != batches_.end())
     out.data = data->second;
   for (std::size_t c = 0; c < options_.crossings.size(); ++c)
-    if (const auto value = values_.find({step_, out.microbatch, static_cast<int>(c)});
+    if (const auto value = values_.find({o.step, out.microbatch, static_cast<int>(c)});
         value != values_.end() && options_.crossings[c].to == op.part)
       out.values.emplace_back(c, value->second);
   return out;
 }
 
-void layer_shard::compute(std::size_t last) {
+// REQUIRES: operations of one step.
+void layer_shard::compute(const std::vector<operation>& run) {
   busy_ = true;
-  if (!kernels_) kernels_ = options_.kernels->take();
+  computing_ = run;
+  const std::uint64_t number = run.front().step;
+  auto& state = steps_.at(number);
+  if (!state.kernels) {
+    if (spare_.empty()) spare_.push_back(options_.kernels->take());
+    state.kernels = std::move(spare_.back());
+    spare_.pop_back();
+  }
   std::vector<shard_kernels::task> tasks;
-  for (std::size_t i = next_; i < last; ++i)
-    tasks.push_back(task_of(options_.schedule[i]));
-  computing_ = last;
-  const shard_kernels::step step{step_,
+  for (const operation& o : run) {
+    tasks.push_back(task_of(o));
+    state.computed[o.index] = true;
+  }
+  const shard_kernels::step step{number,
                                  options_.seed,
-                                 tree_cover_below_root(options_.microbatches, options_.own),
+                                 options_.pulls
+                                     ? tree_cover(options_.microbatches, options_.own)
+                                     : tree_cover_below_root(options_.microbatches, options_.own),
                                  options_.microbatches};
   world_.compute(
       lane::kernels,
-      [kernels = kernels_,
-       first = next_ == 0,
+      [kernels = state.kernels,
+       first = !std::exchange(state.bound, true),
        step,
-       parameters = parameters_,
+       parameters = state.parameters,
        tasks = std::move(tasks),
-       criterion = options_.criterion,
-       done = static_cast<std::uint32_t>(last)](computation& here) {
+       criterion = options_.criterion](computation& here) {
         if (first) kernels->begin(step, parameters);
         const shard_kernels::listener tell{
             [&](protocol::boundary b) { here.post(protocol::boundary_ready{std::move(b)}); },
@@ -160,8 +238,9 @@ void layer_shard::compute(std::size_t last) {
             [&](const protocol::microbatch_report& r) { here.post(r); }};
         for (const auto& task : tasks)
           if (!here.cancelled()) kernels->run(task, *criterion, tell, here.cancelled());
-        here.post(protocol::operations_done{step.number, done});
+        here.post(protocol::operations_done{step.number});
       });
+  want_batches(number + options_.every); // prefetch: read while the kernels run
 }
 
 void layer_shard::on(const protocol::microbatch_report& m) {
@@ -175,45 +254,68 @@ void layer_shard::on(const protocol::boundary_ready& m) {
 }
 
 void layer_shard::on(const protocol::gradient_ready& m) {
-  const auto& aggregator = options_.aggregators[static_cast<std::size_t>(m.value.block)];
+  const auto block = static_cast<std::size_t>(m.value.block);
   unacknowledged_.push_back(m.value);
-  world_.send(aggregator, m.value);
+  if (options_.pulls)
+    world_.send(options_.holders[block],
+                protocol::reduced_gradient{m.value.step, m.value.block, m.value.value, {}});
+  else
+    world_.send(options_.aggregators[block], m.value);
 }
 
-void layer_shard::on(const protocol::operations_done& m) {
+void layer_shard::on(const protocol::operations_done&) {
   busy_ = false;
-  for (; next_ < m.operations; ++next_)
-    forget(options_.schedule[next_]);
+  for (const operation& o : std::exchange(computing_, {})) {
+    forget(o);
+    if (options_.delay == 0 || at(o).kind != op_kind::forward) {
+      ++next_;
+    } else if (++ahead_next_ == forwards_.size()) {
+      ahead_next_ = 0;
+      ++ahead_;
+    }
+  }
+  const std::size_t all = options_.delay == 0 ? options_.schedule.size() : backwards_.size();
+  if (next_ == all) end_step();
   act();
 }
 
+void layer_shard::end_step() {
+  const auto done = steps_.find(step_);
+  spare_.push_back(std::move(done->second.kernels));
+  steps_.erase(done);
+  next_ = 0;
+  step_ += options_.every;
+  ahead_ = std::max(ahead_, step_);
+}
+
 // What an operation has read goes; for recomputation not before backward.
-void layer_shard::forget(const schedule_op& op) {
+void layer_shard::forget(const operation& o) {
+  const auto& op = at(o);
   const bool last = op.kind == op_kind::backward || op.kind == op_kind::backward_input;
-  if (std::none_of(options_.schedule.begin() + static_cast<std::ptrdiff_t>(next_) + 1,
-                   options_.schedule.end(),
-                   [&](const schedule_op& later) { return later.microbatch == op.microbatch; }))
-    batches_.erase({step_, microbatch_of(op)});
+  const auto& computed = steps_.at(o.step).computed;
+  bool more = false; // of this microbatch
+  for (std::size_t i = 0; i < computed.size(); ++i)
+    more = more || (!computed[i] && options_.schedule[i].microbatch == op.microbatch);
+  if (!more) batches_.erase({o.step, microbatch_of(op)});
   if (options_.recompute && !last) return;
   for (std::size_t c = 0; c < options_.crossings.size(); ++c)
     if (options_.crossings[c].to == op.part &&
         (last || options_.crossings[c].needed == pass::forward))
-      values_.erase({step_, microbatch_of(op), static_cast<int>(c)});
+      values_.erase({o.step, microbatch_of(op), static_cast<int>(c)});
 }
 
 void layer_shard::on(const protocol::restarted& m) {
   if (m.who == options_.loader)
     for (const auto& [key, yes] : asked_) {
-      const bool read =
-          has_step_ && key.first == step_ &&
-          std::any_of(
-              options_.schedule.begin(),
-              options_.schedule.begin() + static_cast<std::ptrdiff_t>(computing_),
-              [&, m = key.second](const schedule_op& op) { return microbatch_of(op) == m; });
-      if (!read && !batches_.contains(key)) ask(key);
+      const auto state = steps_.find(key.first);
+      bool wanted = key.first >= step_ && !batches_.contains(key);
+      for (std::size_t i = 0; wanted && state != steps_.end() && i < options_.schedule.size(); ++i)
+        if (microbatch_of(options_.schedule[i]) == key.second && state->second.computed[i])
+          wanted = false;
+      if (wanted) ask(key);
     }
   for (const auto& sent : unacknowledged_)
-    if (options_.aggregators[static_cast<std::size_t>(sent.block)] == m.who)
+    if (!options_.pulls && options_.aggregators[static_cast<std::size_t>(sent.block)] == m.who)
       world_.send(m.who, sent);
   for (const auto& sent : sent_) {
     const auto& crossing = options_.crossings[static_cast<std::size_t>(sent.crossing)];

@@ -5,7 +5,11 @@
 // be sent again.
 //
 // Act rule: the next operation of the schedule is computed when its step is permitted, all blocks
-// of its parameters are here, what it reads is here, and the kernels are idle.
+// of the parameters for the step are here, what it reads is here, and the kernels are idle.
+//
+// A worker (of a parameter server) computes every W-th step, whole, and pulls parameters for it. A
+// stage that stashes weights (`delay` d) runs the forward pass of step t + d before the backward
+// pass of step t; both passes of a step use the version that is d updates old.
 #pragma once
 
 #include "actors/address.hpp"
@@ -16,7 +20,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace troupe {
@@ -33,10 +39,15 @@ struct layer_shard_options {
   bool recompute = false;
   std::vector<bool> own_blocks;     // by block: has parameters of its parts
   std::vector<address> aggregators; // by block
-  std::vector<address> holders;     // of its blocks
+  std::vector<address> holders;     // by block
   address loader;
   address director;
   std::shared_ptr<pool<shard_kernels>> kernels;
+
+  bool pulls = false;                // a worker; its gradients go to the holders as they are
+  std::uint64_t every = 1;           // computes each of so many steps
+  std::uint64_t delay = 0;           // steps that forward runs ahead of backward
+  std::uint64_t steps_per_epoch = 1; // no delay reaches into the epoch before
 };
 
 class layer_shard final : public role_of<layer_shard> {
@@ -58,16 +69,39 @@ private:
   using batch_key = std::pair<std::uint64_t, std::uint32_t>;       // step, microbatch
   using value_key = std::tuple<std::uint64_t, std::uint32_t, int>; // and crossing
 
+  // A step that has begun and is not computed to its end.
+  struct step_state {
+    std::vector<tensor> parameters; // by block; those of other parts are empty
+    std::shared_ptr<shard_kernels> kernels;
+    bool bound = false;
+    std::vector<bool> computed; // by operation of the schedule, or being computed
+  };
+
+  struct operation {
+    std::uint64_t step = 0;
+    std::size_t index = 0; // into the schedule
+  };
+
   void act();
-  void advance();
-  void begin(std::uint64_t step);
+  void skip_committed();
+  [[nodiscard]] std::vector<operation> due();
+  [[nodiscard]] bool can(const operation& o);
+  bool begin(std::uint64_t step);
+  void end_step();
+  void pull(std::uint64_t step);
   void want_batches(std::uint64_t step);
   void ask(const batch_key& key);
-  [[nodiscard]] bool ready(const schedule_op& op) const;
-  [[nodiscard]] shard_kernels::task task_of(const schedule_op& op) const;
+  [[nodiscard]] std::uint64_t version_for(std::uint64_t step) const;
+  [[nodiscard]] bool same_epoch(std::uint64_t a, std::uint64_t b) const;
+  [[nodiscard]] bool was_read(std::uint64_t step, std::uint32_t microbatch, int crossing) const;
   [[nodiscard]] bool reads(const schedule_op& op, int crossing) const;
-  void compute(std::size_t last);
-  void forget(const schedule_op& op);
+  [[nodiscard]] shard_kernels::task task_of(const operation& o) const;
+  void compute(const std::vector<operation>& run);
+  void forget(const operation& o);
+
+  [[nodiscard]] const schedule_op& at(const operation& o) const {
+    return options_.schedule[o.index];
+  }
 
   [[nodiscard]] std::uint32_t microbatch_of(const schedule_op& op) const {
     return options_.own.first + op.microbatch;
@@ -75,22 +109,27 @@ private:
 
   context& world_;
   const layer_shard_options options_;
-  int blocks_ = 0;              // of its own
+  const std::size_t blocks_; // of its own
+  bool begun_ = false;
   std::int64_t permitted_ = -1; // last permitted step
-  std::uint64_t committed_ = 0; // steps that need nobody any more
-  std::uint64_t step_ = 0;      // whose parameters are here, once has_step_
-  bool has_step_ = false;
-  std::size_t next_ = 0;      // operation of the schedule
-  std::size_t computing_ = 0; // operations below are done or being computed
+  std::uint64_t committed_ = 0; // its first step that is not known to be committed
+  std::uint64_t step_ = 0;      // the oldest that is not computed to its end
+  std::size_t next_ = 0;        // operation of it; with a delay, of its backward operations
+  std::uint64_t ahead_ = 0;     // with a delay: the step whose forward pass is next,
+  std::size_t ahead_next_ = 0;  // and the operation of it
+  std::vector<std::size_t> forwards_, backwards_; // with a delay: indices into the schedule
   bool busy_ = false;
-  std::map<std::uint64_t, std::map<int, tensor>> incoming_; // blocks for steps that have not begun
-  std::vector<tensor> parameters_;                          // of step_
+  std::vector<operation> computing_;
+  std::map<std::uint64_t, step_state> steps_;
+  std::map<std::uint64_t, std::map<int, tensor>> incoming_; // by version, or step of a pull
+  std::map<int, std::pair<std::uint64_t, tensor>> cache_;   // newest pulled, by block
+  std::uint64_t pulled_ = 0;                                // steps below are asked for
   std::map<batch_key, microbatch_data> batches_;
   std::map<batch_key, bool> asked_;
   std::map<value_key, tensor> values_;             // that have not been read
   std::vector<protocol::boundary> sent_;           // of steps that are not committed
-  std::vector<protocol::gradient> unacknowledged_; // sent in step_
-  std::shared_ptr<shard_kernels> kernels_;
+  std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
+  std::vector<std::shared_ptr<shard_kernels>> spare_;
 };
 
 } // namespace troupe

@@ -51,6 +51,7 @@ const char* message_name(const message& m) {
                                           "summed",
                                           "reduced_gradient",
                                           "want_parameters",
+                                          "pull_parameters",
                                           "parameters",
                                           "committed",
                                           "want_state",

@@ -4,11 +4,15 @@
 // that dies when some blocks of a step are applied and others are not must compute that step again,
 // from parameters of one version.
 //
-// Statistics (batch norm's running mean and variance) live at the end of a block. Their "gradient"
-// is the sum over the microbatches of what each measured; they follow it by their momentum.
+// Synchronous: step t makes version t + 1. Asynchronous: the updates of workers are applied as they
+// come, each once (a ledger of clocks per block), and a worker's pull is answered when its
+// staleness bound allows it.
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/block_update.hpp"
+#include "actors/clock_ledger.hpp"
+#include "actors/consistency.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/learning_rate.hpp"
 #include "ops/optimizer.hpp"
@@ -38,6 +42,9 @@ struct parameter_holder_options {
   std::vector<std::vector<address>> readers; // layer shards, by block
   address director;
   int parts_max = 1; // computations that may share the update of a big block
+  std::size_t versions_kept = 2;
+  consistency order;
+  std::uint64_t workers = 1; // whose updates are applied as they come
 };
 
 class parameter_holder final : public role_of<parameter_holder> {
@@ -47,20 +54,33 @@ public:
   void on(const protocol::reduced_gradient& m);
   void on(const protocol::updated& m);
   void on(const protocol::want_parameters& m);
+  void on(const protocol::pull_parameters& m);
   void on(const protocol::want_state& m);
 
 private:
-  struct block_rule;
-  struct block_update;
+  struct worker_read {
+    std::uint64_t version = 0;
+    std::uint64_t lead = 0; // clocks before the slowest worker
+    tensor parameters;
+  };
 
   struct block_state {
-    std::uint64_t version = 0;
-    tensor parameters;
-    tensor previous;                      // of version - 1; empty before the first update
+    std::uint64_t version = 0; // updates applied
+    std::map<std::uint64_t, tensor> versions;
     std::shared_ptr<block_rule> rule;     // optimizer state
     std::shared_ptr<block_update> update; // null: idle
     int parts_left = 0;
+    protocol::committed updating;
+    std::map<std::uint64_t, protocol::reduced_gradient> waiting; // by step, or by arrival
+    std::uint64_t arrivals = 0;
+    clock_ledger clocks;
+    std::map<std::uint64_t, worker_read> reads; // by worker
+    std::vector<protocol::pull_parameters> pulls;
   };
+
+  void update_next(int block);
+  void correct_staleness(block_state& block, block_update& update) const;
+  void answer_pulls(int block);
 
   context& world_;
   const parameter_holder_options options_;

@@ -8,7 +8,8 @@
 
 namespace troupe::protocol {
 
-// From: gradient_aggregator. To: parameter_holder of the block.
+// From: gradient_aggregator; layer_shard of a worker, who computes the whole batch of its step. To:
+// parameter_holder of the block.
 // Key: (step, block). Twice: dropped when the step is committed or being applied.
 // Bound: one per block and step.
 struct reduced_gradient {

@@ -55,11 +55,10 @@ struct gradient_ready {
   gradient value;
 };
 
-// From: layer_shard's kernels. To: itself: the first `operations` of the step's schedule are done.
-// Key: (step, operations). Twice: cannot happen. Bound: one at a time.
+// From: layer_shard's kernels. To: itself: the operations that were being computed are done.
+// Key: (step). Twice: cannot happen. Bound: one at a time.
 struct operations_done {
   std::uint64_t step = 0;
-  std::uint32_t operations = 0;
 };
 
 } // namespace troupe::protocol

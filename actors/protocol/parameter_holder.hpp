@@ -5,15 +5,26 @@
 #include "ops/tensor.hpp"
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 namespace troupe::protocol {
 
-// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of the newest
-// version and the one before, per block. Key: the asker. Twice: answered again. Bound: one per
-// start of the asker and evaluation.
+// From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of all
+// versions that are kept, per block. Key: the asker. Twice: answered again. Bound: one per start of
+// the asker and evaluation.
 struct want_parameters {
   address reply_to;
+};
+
+// From: layer_shard of a worker. To: parameter_holder of its blocks. Answered by `parameters` for
+// the step, per block that it holds, when its own update before is applied and nobody is further
+// behind than the staleness bound.
+// Key: (step). Twice: answered again. Bound: one per worker and step.
+struct pull_parameters {
+  std::uint64_t step = 0;
+  address reply_to;
+  std::map<int, std::uint64_t> known; // versions in its cache, by block
 };
 
 // From: parameter_holder. To: every layer_shard after each step; who asked.
@@ -22,7 +33,7 @@ struct parameters {
   std::uint64_t version = 0; // steps committed
   std::uint64_t step = 0;    // that they are for; `version` where all wait for all
   int block = 0;
-  tensor value; // immutable, shared without a copy by all actors of the process
+  tensor value; // immutable, shared without a copy; empty: it is what the asker knows
 };
 
 // From: parameter_holder. To: director.
@@ -31,6 +42,11 @@ struct committed {
   std::uint64_t step = 0; // the step whose gradient was applied
   int block = 0;
   std::uint64_t digest = 0; // of the block's parameters after the step
+  // Where updates are applied as they come: the version that this one made, how many others were
+  // applied since its parameters were read, and how many clocks its worker was ahead of the last.
+  std::uint64_t version = 0;
+  std::uint64_t staleness = 0;
+  std::uint64_t lead = 0;
 };
 
 // From: checkpointer. To: parameter_holder. Key: (request). Twice: answered again.

@@ -17,6 +17,10 @@ struct step_committed {
   double loss = 0;        // mean over the batch
   std::int64_t correct = 0;
   std::uint64_t digest = 0;
+  // Where updates are applied as they come: the most others that one block applied between the read
+  // and the update, and the most clocks that the worker was ahead of the slowest one.
+  std::uint64_t staleness = 0;
+  std::uint64_t lead = 0;
 };
 
 struct evaluation_totals {

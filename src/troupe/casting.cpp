@@ -60,6 +60,13 @@ compile_options compile_options_of(const wiring& w) {
           .part_of_piece = w.part_of_piece()};
 }
 
+// Permission runs so far ahead of the last commit that no shard waits for it.
+std::uint64_t steps_ahead_of(const wiring& w) {
+  constexpr std::uint64_t far = std::uint64_t{1} << 40U;
+  if (w.order.as_they_come()) return far;
+  return 2 + (w.stash_weights ? static_cast<std::uint64_t>(w.stages) : 0);
+}
+
 struct casting::impl {
   wiring wired;
   std::shared_ptr<const parameter_layout> layout;
@@ -84,6 +91,7 @@ struct casting::impl {
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
   std::vector<address> holders = wired.of(role_kind::parameter_holder);
+  std::vector<address> aggregators = wired.of(role_kind::gradient_aggregator);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
   std::vector<address> holder_of, aggregator_of; // by block
 
@@ -102,7 +110,6 @@ struct casting::impl {
 };
 
 void casting::impl::prepare() {
-  const auto aggregators = wired.of(role_kind::gradient_aggregator);
   evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout] {
     return compile_cpu(g,
                        {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
@@ -125,7 +132,7 @@ void casting::impl::prepare() {
     if (role.where.role == role_kind::parameter_holder) holding.push_back(role);
   for (const int h : assign_blocks(*layout, holding, part_of_block)) {
     holder_of.push_back(holders[static_cast<std::size_t>(h)]);
-    aggregator_of.push_back(aggregators[static_cast<std::size_t>(h)]);
+    if (!aggregators.empty()) aggregator_of.push_back(aggregators[static_cast<std::size_t>(h)]);
   }
 }
 
@@ -151,7 +158,9 @@ std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const wired_role
   });
   std::vector<std::pair<int, int>> in_flight; // by part
   for (const int p : role.parts)
-    in_flight.emplace_back(p, most_in_flight(role.schedule, p, wired.recompute));
+    in_flight.emplace_back(p,
+                           wired.stash_weights ? static_cast<int>(role.microbatches.count)
+                                               : most_in_flight(role.schedule, p, wired.recompute));
   compile_options options = compile_options_of(wired);
   options.split_backward = split;
   return std::make_shared<pool<shard_kernels>>(
@@ -187,6 +196,8 @@ director_options casting::impl::director_here() const {
                        .microbatches = j.microbatches,
                        .blocks = blocks(),
                        .shards = shards,
+                       .workers = wired.workers(),
+                       .steps_ahead = steps_ahead_of(wired),
                        .checkpoint_folder = options.checkpoint_folder,
                        .checkpoint_every = static_cast<std::uint64_t>(options.checkpoint_every)};
   if (options.evaluate && (j.data.test || j.data.validation)) out.evaluators = evaluators;
@@ -218,9 +229,16 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .recompute = wired.recompute,
       .own_blocks = std::vector<bool>(layout->blocks.size(), false),
       .aggregators = aggregator_of,
+      .holders = holder_of,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
-      .kernels = kernels.at(where.parts)};
+      .kernels = kernels.at(where.parts),
+      .pulls = wired.order.as_they_come(),
+      .every = std::max<std::uint64_t>(1, wired.workers()),
+      .delay = wired.stash_weights
+                   ? static_cast<std::uint64_t>(wired.stages - 1 - where.where.stage)
+                   : 0,
+      .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch())};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;
@@ -228,12 +246,6 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
     for (std::size_t b = 0; b < f.own_blocks.size(); ++b)
       if (f.own_blocks[b]) out.own_blocks[b] = true;
   }
-  for (const auto& holder : holders)
-    for (std::size_t b = 0; b < out.own_blocks.size(); ++b)
-      if (out.own_blocks[b] && holder_of[b] == holder) {
-        out.holders.push_back(holder);
-        break;
-      }
   for (const auto& role : wired.roles)
     if (role.where.role == role_kind::layer_shard && role.where.replica == where.where.replica)
       for (const int p : role.parts) {
@@ -263,7 +275,14 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .microbatches = j.microbatches,
                                .readers = readers(),
                                .director = director_address,
-                               .parts_max = std::max(kernel_threads, 1)};
+                               .parts_max = std::max(kernel_threads, 1),
+                               .versions_kept = 2,
+                               .order = wired.order,
+                               .workers = std::max<std::uint64_t>(1, wired.workers())};
+  // A restarted stage begins with the oldest version that its delay reaches, when others may have
+  // run ahead as far as they are permitted.
+  if (wired.stash_weights)
+    out.versions_kept += steps_ahead_of(wired) + static_cast<std::size_t>(wired.stages);
   for (std::size_t b = 0; b < holder_of.size(); ++b) {
     if (holder_of[b] != where) continue;
     held_block held{.block = static_cast<int>(b), .parameters = start.parameters[b]};
@@ -319,8 +338,10 @@ role_factory casting::role_at(const wired_role& where) const {
   case role_kind::layer_shard:
     return plays<layer_shard>(impl_->layer_shard_at(where));
   case role_kind::gradient_aggregator:
-    return plays<gradient_aggregator>(
-        gradient_aggregator_options{impl_->wired.job.microbatches, impl_->holder_of});
+    return plays<gradient_aggregator>(gradient_aggregator_options{
+        impl_->wired.job.microbatches,
+        impl_->holder_of,
+        impl_->wired.stash_weights ? static_cast<std::uint64_t>(impl_->wired.stages) : 1});
   case role_kind::parameter_holder:
     return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
   case role_kind::evaluator:

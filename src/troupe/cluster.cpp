@@ -94,7 +94,9 @@ recorder_options run::impl::callbacks() {
                             m.loss,
                             static_cast<double>(m.correct) / static_cast<double>(wired.job.batch),
                             m.digest,
-                            seconds});
+                            seconds,
+                            m.staleness,
+                            m.lead});
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
           },

@@ -24,6 +24,9 @@ struct step_event {
   double accuracy = 0;      // of the batch, 0..1
   std::uint64_t digest = 0; // of the parameters after the step
   double seconds = 0;       // since training began, evaluation and saving excluded
+  // Asynchronous jobs: updates that one did not see, and clocks that its worker was ahead.
+  std::uint64_t staleness = 0;
+  std::uint64_t lead = 0;
 };
 
 struct epoch_event {

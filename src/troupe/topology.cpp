@@ -52,6 +52,19 @@ void check_replicas(const job& j, int replicas, std::vector<error_text>& out) {
                            m)});
 }
 
+void check_order(const hybrid_options& o, std::vector<error_text>& out) {
+  if (o.stash_weights)
+    out.push_back({.what = "stashed weights are for synchronous jobs",
+                   .where = "--stash-weights",
+                   .why = "a worker's pipeline reads what its servers have",
+                   .help = "leave one of --stash-weights and --consistency out"});
+  if (!(o.order.delay_compensation >= 0))
+    out.push_back(
+        {.what = fmt::format("delay compensation {} is not 0 or more", o.order.delay_compensation),
+         .where = "--delay-compensation",
+         .help = "use 0.04, the value of its paper"});
+}
+
 void check_cut(const hybrid_options& o,
                const std::vector<piece>& pieces,
                std::vector<error_text>& out) {
@@ -78,9 +91,22 @@ void check_cut(const hybrid_options& o,
                              all - 1)});
 }
 
+// Microbatches of a replica.
+std::uint32_t share_of(const job& j, const hybrid_options& o) {
+  return o.order.as_they_come() ? j.microbatches
+                                : j.microbatches / static_cast<std::uint32_t>(o.replicas);
+}
+
 void check_schedule(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
-  const auto share = j.microbatches / static_cast<std::uint32_t>(o.replicas);
+  const auto share = share_of(j, o);
   const int parts = o.stages * o.chunks;
+  if (o.stash_weights) {
+    if (o.chunks > 1)
+      out.push_back({.what = "stashed weights need one part per stage",
+                     .where = "--chunks, --stash-weights",
+                     .help = "leave --chunks out"});
+    return;
+  }
   if (!o.own_schedule) {
     try {
       named_schedule(o.schedule, o.stages, parts, std::max(1U, share));
@@ -156,7 +182,8 @@ public:
         out_(out),
         holders_count_(o.holders == 0 ? o.replicas * o.stages : o.holders),
         holders_(numbered(role_kind::parameter_holder, holders_count_)),
-        aggregators_(numbered(role_kind::gradient_aggregator, holders_count_)),
+        aggregators_(
+            numbered(role_kind::gradient_aggregator, o.order.as_they_come() ? 0 : holders_count_)),
         evaluators_(numbered(role_kind::evaluator, o.replicas * o.stages)) {
     for (int r = 0; r < o.replicas; ++r)
       for (int s = 0; s < o.stages; ++s)
@@ -192,8 +219,9 @@ private:
   }
 
   void add_replica(int r) {
-    const auto share = out_.job.microbatches / static_cast<std::uint32_t>(options_.replicas);
-    const microbatch_range own{static_cast<std::uint32_t>(r) * share, share};
+    const auto share = share_of(out_.job, options_);
+    const auto first = options_.order.as_they_come() ? 0U : static_cast<std::uint32_t>(r) * share;
+    const microbatch_range own{first, share};
     const address loader{.role = role_kind::data_loader, .replica = static_cast<std::uint16_t>(r)};
     const int last = options_.stages - 1;
     std::vector<address> read{shard(r, 0)};
@@ -224,7 +252,7 @@ private:
   [[nodiscard]] bool local() const { return holders_count_ == options_.replicas * options_.stages; }
 
   [[nodiscard]] std::vector<address> own_of(const std::vector<address>& all, int stage) const {
-    if (!local()) return all;
+    if (!local() || all.empty()) return all;
     std::vector<address> out;
     for (int h = stage; h < holders_count_; h += options_.stages)
       out.push_back(all[static_cast<std::size_t>(h)]);
@@ -240,7 +268,8 @@ private:
       parts = parts_of_stage(h % options_.stages);
       std::erase_if(readers, [&](const address& a) { return a.stage != h % options_.stages; });
     }
-    out_.roles.push_back({aggregators_[i], {holders_[i]}, node, {}, parts});
+    if (!aggregators_.empty())
+      out_.roles.push_back({aggregators_[i], {holders_[i]}, node, {}, parts});
     out_.roles.push_back({holders_[i],
                           together({readers, evaluators_, {director_, checkpointer_}}),
                           node,
@@ -256,6 +285,18 @@ private:
   address director_{.role = role_kind::director}, recorder_{.role = role_kind::recorder},
       checkpointer_{.role = role_kind::checkpointer};
 };
+
+// What a stage does in one step where steps overlap: the order within the step does not matter.
+schedule in_step(int stages, std::uint32_t microbatches) {
+  schedule out{"stashed", stages, stages, microbatches, {}};
+  for (int s = 0; s < stages; ++s) {
+    auto& ops = out.per_stage.emplace_back();
+    for (std::uint32_t m = 0; m < microbatches; ++m)
+      for (const auto kind : {op_kind::forward, op_kind::backward})
+        ops.push_back({kind, s, m});
+  }
+  return out;
+}
 
 std::string counted(int n, const char* what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
@@ -297,7 +338,10 @@ std::vector<int> balanced_cut(const std::vector<double>& costs, int parts) {
 
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
   auto out = mistakes_of(j);
-  check_replicas(j, o.replicas, out);
+  if (o.order.as_they_come() && o.replicas >= 1)
+    check_order(o, out);
+  else
+    check_replicas(j, o.replicas, out);
   if (o.holders < 0)
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
@@ -320,6 +364,8 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.stages = o.stages;
   out.recompute = o.recompute;
   out.block_bytes_max = o.block_bytes_max;
+  out.order = o.order;
+  out.stash_weights = o.stash_weights && o.stages > 1;
   const int parts = o.stages * o.chunks;
   if (parts > 1) {
     const auto pieces = pieces_of_model(j);
@@ -327,11 +373,12 @@ wiring hybrid(job j, const hybrid_options& o) {
   } else {
     out.parts.push_back({.layers = "all layers"});
   }
-  const auto share = j.microbatches / static_cast<std::uint32_t>(o.replicas);
+  const auto share = share_of(j, o);
   // One stage: forward and backward of one microbatch after the other, under any name.
-  const schedule order = o.own_schedule ? *o.own_schedule
-                         : parts == 1   ? one_f_one_b(1, share)
-                                        : named_schedule(o.schedule, o.stages, parts, share);
+  const schedule order = out.stash_weights ? in_step(o.stages, share)
+                         : o.own_schedule  ? *o.own_schedule
+                         : parts == 1      ? one_f_one_b(1, share)
+                                           : named_schedule(o.schedule, o.stages, parts, share);
   const int holders = o.holders == 0 ? o.replicas * o.stages : o.holders;
   out.name = o.stages == 1
                  ? fmt::format("data_parallel({}, {})",
@@ -356,6 +403,22 @@ std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o
   return mistakes_of(j, hybrid_options{.replicas = o.replicas, .holders = o.holders});
 }
 
+wiring parameter_server(job j, const parameter_server_options& o) {
+  auto out = hybrid(std::move(j),
+                    {.replicas = o.workers,
+                     .stages = o.stages,
+                     .holders = o.servers,
+                     .schedule = o.schedule,
+                     .block_bytes_max = o.block_bytes_max,
+                     .order = o.order});
+  out.name = fmt::format("parameter_server({}{}, {}, {})",
+                         counted(o.workers, "worker"),
+                         o.stages == 1 ? "" : fmt::format(" of {} stages", o.stages),
+                         counted(o.servers, "server"),
+                         o.order.as_they_come() ? text(o.order) : "BSP");
+  return out;
+}
+
 wiring pipeline(job j, const pipeline_options& o) {
   return hybrid(std::move(j),
                 {.stages = o.stages,
@@ -363,7 +426,8 @@ wiring pipeline(job j, const pipeline_options& o) {
                  .own_schedule = o.own_schedule,
                  .chunks = o.chunks,
                  .cut = o.cut,
-                 .recompute = o.recompute});
+                 .recompute = o.recompute,
+                 .stash_weights = o.stash_weights});
 }
 
 } // namespace troupe

@@ -31,8 +31,16 @@ struct hybrid_options {
   std::vector<double> piece_costs; // to balance by; empty: counted FLOPs
   bool recompute = false;          // activations, before backward, instead of keeping them
 
+  // Asynchronous 1F1B (Narayanan et al., "PipeDream", SOSP 2019, sections 3.2-3.3): no stage waits
+  // for the updates of others; each computes with weights of one known version, stages - 1 - stage
+  // updates old, and keeps them until backward. `schedule` has no say.
+  bool stash_weights = false;
+
   // Largest piece of a layer that one holder gets; 0: a layer is not split.
   std::int64_t block_bytes_max = 0;
+
+  // As they come: each replica is a worker that computes whole batches.
+  consistency order;
 };
 
 wiring hybrid(job j, const hybrid_options& options = {});
@@ -53,10 +61,26 @@ struct pipeline_options {
   int chunks = 1;
   std::vector<int> cut;
   bool recompute = false;
+  bool stash_weights = false; // asynchronous, see hybrid_options
 };
 
 // One replica, whose model is cut into stages.
 wiring pipeline(job j, const pipeline_options& options = {});
+
+struct parameter_server_options {
+  int workers = 2;
+  int servers = 1; // parameter holders; the parameters are balanced over them by bytes
+  consistency order{.kind = consistency_kind::asynchronous};
+  // A layer of more bytes is shared by several servers; 0: a layer is held by one.
+  std::int64_t block_bytes_max = 1 << 20;
+  int stages = 1; // of each worker's pipeline
+  std::string schedule = "1f1b";
+};
+
+// Workers and servers. Synchronous (BSP): the workers share each batch, same bits as any
+// synchronous wiring. Else worker w computes steps w, w + workers, ...; every step is one update,
+// applied once and as it comes.
+wiring parameter_server(job j, const parameter_server_options& options = {});
 
 // The mistakes that the functions above would throw.
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);

@@ -32,6 +32,10 @@ std::vector<int> wiring::part_of_piece() const {
   return out;
 }
 
+std::uint64_t wiring::workers() const {
+  return order.as_they_come() ? static_cast<std::uint64_t>(replicas) : 0;
+}
+
 int wiring::nodes() const {
   int out = 0;
   for (const auto& r : roles)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/consistency.hpp"
 #include "actors/schedule_op.hpp"
 #include "ops/error.hpp"
 #include "troupe/job.hpp"
@@ -46,8 +47,13 @@ struct wiring {
   std::string name; // "data_parallel(2 replicas)"
   int replicas = 1;
   int stages = 1;
-  std::vector<model_part> parts;    // one, or as the model is cut
-  bool recompute = false;           // activations, instead of keeping them
+  std::vector<model_part> parts; // one, or as the model is cut
+  bool recompute = false;        // activations, instead of keeping them
+  // As they come: every replica is a worker that computes whole steps, each of them one update.
+  consistency order;
+  // Stages do not wait for each other's updates: stage s computes with parameters that are
+  // stages - 1 - s updates old (PipeDream; docs/wirings.md has what it guarantees).
+  bool stash_weights = false;
   std::int64_t block_bytes_max = 0; // 0: a layer is held by one parameter holder
   std::vector<wired_role> roles;
 
@@ -55,7 +61,8 @@ struct wiring {
   [[nodiscard]] const wired_role* find(const address& where) const; // null: nobody plays there
   [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
   [[nodiscard]] int nodes() const;
-  [[nodiscard]] std::string text() const; // the cut, then one line per role
+  [[nodiscard]] std::uint64_t workers() const; // 0: synchronous
+  [[nodiscard]] std::string text() const;      // the cut, then one line per role
 };
 
 // Everything that keeps the wiring from running, those of its job included; empty when it can. For

@@ -43,6 +43,7 @@ struct log_of_run {
   run_result result;
   std::vector<std::uint64_t> digests;
   std::vector<double> losses;
+  std::uint64_t staleness = 0, lead = 0; // the most
   std::vector<fault_event> faults;
 };
 
@@ -57,6 +58,8 @@ inline log_of_run play(const wiring& wired, std::vector<planned_kill> kills = {}
                                  if (const auto* s = std::get_if<step_event>(&e)) {
                                    out.digests.push_back(s->digest);
                                    out.losses.push_back(s->loss);
+                                   out.staleness = std::max(out.staleness, s->staleness);
+                                   out.lead = std::max(out.lead, s->lead);
                                  }
                                  if (const auto* f = std::get_if<fault_event>(&e))
                                    out.faults.push_back(*f);

@@ -1,0 +1,112 @@
+#include "actors/block_update.hpp"
+
+#include "ops/assert.hpp"
+#include "ops/flat.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+namespace troupe {
+
+namespace {
+
+std::vector<update_chunk> chunks_of(const parameter_layout& layout, int block) {
+  std::vector<update_chunk> out;
+  for (const stored_range& r : layout.ranges_of_block(block)) {
+    const auto& spec = layout.specs[static_cast<std::size_t>(r.parameter)];
+    for (std::int64_t at = 0; at < r.size; at += chunk_elements) {
+      const std::int64_t first = r.offset + at, stored = std::min(chunk_elements, r.size - at);
+      if (!out.empty()) out.back().last = first; // with the padding between parameters
+      out.push_back({first,
+                     first + stored,
+                     stored,
+                     r.parameter,
+                     (r.first + at) / chunk_elements,
+                     spec.kind == parameter_kind::statistic,
+                     spec.momentum});
+    }
+  }
+  if (!out.empty()) out.back().last = layout.blocks[static_cast<std::size_t>(block)].size;
+  return out;
+}
+
+} // namespace
+
+block_rule::block_rule(const parameter_layout& layout,
+                       int index,
+                       const optimizer& rule,
+                       const std::vector<tensor>& start)
+    : trainable(layout.blocks[static_cast<std::size_t>(index)].trainable),
+      chunks(chunks_of(layout, index)),
+      digests(chunks.size()) {
+  for (int k = 0; k < troupe::slots(rule); ++k) {
+    auto slot = buffer_pool::global().take({trainable});
+    if (start.empty())
+      std::fill_n(slot.data(), trainable, 0.0F);
+    else
+      std::copy_n(start[static_cast<std::size_t>(k)].data(), trainable, slot.data());
+    slots.push_back(std::move(slot));
+  }
+}
+
+std::uint64_t block_rule::digest() const {
+  return std::accumulate(digests.begin(), digests.end(), std::uint64_t{0});
+}
+
+// Chunks [first_chunk, last_chunk): sum, update, digest while the chunk is in the cache.
+void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
+  constexpr std::int64_t padding_max = 64;                         // floats between two parameters
+  alignas(64) std::array<float, chunk_elements + padding_max> sum; // NOLINT(*-member-init)
+  for (std::size_t i = first_chunk; i < last_chunk; ++i) {
+    const update_chunk& c = block->chunks[i];
+    const auto size = static_cast<std::size_t>(c.last - c.first);
+    TROUPE_ASSERT(size <= sum.size(), "padding is less than a line");
+    const float* total = gradient.data() + c.first;
+    if (addend) {
+      flat_sum({total, size}, {addend.data() + c.first, size}, {sum.data(), size});
+      total = sum.data();
+    }
+    if (c.statistic) {
+      follow(c, total);
+    } else {
+      if (read_parameters) { // sum may be total: element by element
+        const float *now = old_parameters.data() + c.first,
+                    *then = read_parameters.data() + c.first;
+        for (std::size_t k = 0; k < size; ++k)
+          sum[k] = total[k] + compensation * total[k] * total[k] * (now[k] - then[k]);
+        total = sum.data();
+      }
+      learn(c, total);
+    }
+    block->digests[i] =
+        chunk_digest(c.parameter,
+                     c.chunk,
+                     {new_parameters.data() + c.first, static_cast<std::size_t>(c.stored)});
+  }
+}
+
+void block_update::learn(const update_chunk& c, const float* gradient_sum) {
+  const auto size = static_cast<std::size_t>(c.last - c.first);
+  float* state[2] = {};
+  for (std::size_t k = 0; k < block->slots.size(); ++k)
+    state[k] = block->slots[k].data() + c.first;
+  update(rule,
+         rate,
+         static_cast<std::int64_t>(step),
+         {old_parameters.data() + c.first, size},
+         {gradient_sum, size},
+         {new_parameters.data() + c.first, size},
+         {state, block->slots.size()});
+}
+
+// running = (1 - momentum) * running + momentum * mean over the microbatches
+void block_update::follow(const update_chunk& c, const float* measured) {
+  const float* const old = old_parameters.data() + c.first;
+  float* const out = new_parameters.data() + c.first;
+  std::copy_n(old, c.last - c.first, out); // padding too
+  for (std::int64_t i = 0; i < c.stored; ++i)
+    out[i] = (1.0F - c.momentum) * old[i] + c.momentum * (measured[i] / microbatches);
+}
+
+} // namespace troupe

@@ -104,6 +104,7 @@ struct live_world::impl {
   caf::actor_system system;
   scheduler& threads;
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
+  std::mutex starting; // held where a life begins, and where `stopping` becomes true
   std::atomic<bool> stopping{false};
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
@@ -173,6 +174,8 @@ public:
   incarnation start(const address& who) override {
     seat* s = world_.find(who);
     TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
+    const std::lock_guard lock(world_.starting);
+    if (world_.stopping) return s->current().second; // nobody would end it
     const auto started = world_.seat_player(*s);
     world_.wake(*s);
     return started;
@@ -337,7 +340,10 @@ void live_world::kill(const address& who) {
 }
 
 void live_world::stop() {
-  if (impl_->stopping.exchange(true)) return;
+  {
+    const std::lock_guard lock(impl_->starting);
+    if (impl_->stopping.exchange(true)) return;
+  }
   {
     const sending order;
     for (auto& [who, s] : impl_->seats)

@@ -115,9 +115,12 @@ std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
   touch_all(bind_, begin);
   touch_all(forward_, 0);
   touch_all(backward_, loss_time + 1);
+  // Before the first operation of the pass; a pass for the inputs may have none, and what it
+  // receives is kept for the weights.
+  const int backward_time = weights_begin_ == 0 ? loss_time : loss_time + 1;
   for (std::size_t c = 0; c < crossings_.size(); ++c)
     if (crossings_[c].to == part_)
-      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : loss_time + 1);
+      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : backward_time);
   if (computes_loss_) {
     touch(output.slot, loss_time);
     touch(output.slot, end); // people look at it after the pass

@@ -315,3 +315,36 @@ TEST_CASE("stop waits for what is computed, drops what waits, and can be called 
   world.stop();
   opener.join();
 }
+
+TEST_CASE("who is to be started while the world stops does not keep it from ending") {
+  struct farewell final : role {
+    explicit farewell(notes& n) : said(n) {}
+
+    ~farewell() override { said.add("the last one ended"); }
+
+    void receive(const message&) override {}
+
+    notes& said;
+  };
+
+  const address last{.role = role_kind::recorder}; // of all, in the order in which stop() ends them
+  notes said;
+  live_world world({.kernel_threads = 2});
+  world.add(supervising, plays([&](context& c, const message& m) {
+              if (!std::holds_alternative<protocol::down>(m)) return;
+              said.add("down");
+              // In vain under the thread sanitizer, where one actor runs at a time.
+              said.wait_for("the last one ended", 2s);
+              c.start(worker);
+            }));
+  world.add(worker,
+            plays([](context&, const message&) {}, [&](context&) { said.add("worker began"); }));
+  world.add(last, [&](context&) { return std::make_unique<farewell>(said); });
+  world.start();
+  REQUIRE(said.wait_for("worker began"));
+  world.kill(worker);
+  REQUIRE(said.wait_for("down"));
+  world.stop();
+  CHECK(said.count("the last one ended") == 1);
+  CHECK(said.count("worker began") == 1);
+}

@@ -67,7 +67,8 @@ public:
 
   program& first() { return *programs_.front().front(); }
 
-  // All forward passes, then all backward passes.
+  // All forward passes, then all backward passes; where they are split, the weights of all
+  // microbatches last.
   std::vector<bits> run() {
     const auto microbatches = static_cast<int>(programs_.front().size());
     std::vector<bits> out;
@@ -82,13 +83,18 @@ public:
                                             labels_of(network_, graph_.output().elements()),
                                             static_cast<double>(network_.microbatch)));
     }
-    for (int m = 0; m < microbatches; ++m) {
-      collected sink(first().layout().blocks.size());
+    std::vector<collected> sinks(static_cast<std::size_t>(microbatches),
+                                 collected(first().layout().blocks.size()));
+    for (int m = 0; m < microbatches; ++m)
       for (auto programs = programs_.rbegin(); programs != programs_.rend(); ++programs) {
         post out_box{*this, m};
         auto& p = *(*programs)[static_cast<std::size_t>(m)];
-        p.backward(sink, out_box, split_ ? gradients::inputs : gradients::all);
+        p.backward(sinks[static_cast<std::size_t>(m)],
+                   out_box,
+                   split_ ? gradients::inputs : gradients::all);
       }
+    for (int m = 0; m < microbatches; ++m) {
+      auto& sink = sinks[static_cast<std::size_t>(m)];
       if (split_)
         for (auto& programs : programs_) {
           post out_box{*this, m};

@@ -74,9 +74,8 @@ job job_of(const train_options& o, data_split data) {
 
 wiring wiring_of(const train_options& o, data_split data) {
   job j = job_of(o, std::move(data));
-  const data_parallel_options options{.replicas = o.replicas, .holders = o.holders};
-  if (auto wrong = mistakes_of(j, options); !wrong.empty()) throw mistakes(std::move(wrong));
-  wiring out = data_parallel(std::move(j), options);
+  if (auto wrong = mistakes_of(j, o.wired.grid); !wrong.empty()) throw mistakes(std::move(wrong));
+  wiring out = hybrid(std::move(j), o.wired.grid);
   std::vector<error_text> wrong;
   for (const planned_kill& kill : o.kills) {
     std::vector<std::string> names;

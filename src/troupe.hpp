@@ -8,3 +8,4 @@
 #include "troupe/schedule_times.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
+#include "troupe/wiring_file.hpp"

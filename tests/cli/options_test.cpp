@@ -4,6 +4,7 @@
 #include "cli/train_options.hpp"
 #include "ops/error.hpp"
 #include "support/scratch_folder.hpp"
+#include "troupe/wiring_file.hpp"
 
 #include <doctest/doctest.h>
 
@@ -269,6 +270,34 @@ TEST_CASE("a configuration's topology binds no flag that names another") {
   CHECK(with(kept, {}).grid.replicas == 1);
   CHECK(with(kept, {"--topology", "data-parallel"}).grid.stages == 1);
   CHECK_THROWS_AS(with("stages = 3", {}), mistakes);
+}
+
+TEST_CASE("a wiring of a file is played, and takes no other word of who computes") {
+  const test::scratch_folder here;
+  const auto data = load_data("synthetic:200", 1);
+  const auto w = wiring_of(options({"--topology=pipeline", "--model=mlp", "--batch=20"}), data);
+  save_wiring(w, here.file("w.json"));
+  const auto again = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"--wiring", here.file("w.json"), "--model=mlp"});
+    return wiring_of(options(more), data);
+  };
+  CHECK(again({"--batch=20"}).roles == w.roles);
+  CHECK_THROWS_AS(again({"--batch=40"}), mistakes);
+  CHECK(wrong_of({"--wiring", "w.json", "--stages", "3"}) ==
+        "error: --wiring and --stages contradict each other\n"
+        "  --> --wiring w.json, --stages 3\n"
+        "  the file says who computes what\n"
+        "  help: leave one of them out, or edit the file\n");
+  auto broken = w;
+  broken.roles.pop_back();
+  save_wiring(broken, here.file("w.json"));
+  try {
+    again({"--batch=20"});
+    CHECK(false);
+  } catch (const mistakes& wrong) {
+    CHECK(wrong.all().back().what == "the wiring has no recorder");
+    CHECK(wrong.all().back().where.find("w.json: ") != std::string::npos);
+  }
 }
 
 TEST_CASE("a stage of a pipeline can be killed") {

@@ -91,6 +91,12 @@ setting_list who_computes() {
        number},
       {g, "threads", "N", "0", "threads that compute; 0: one a layer shard", number},
       {g,
+       "wiring",
+       "FILE",
+       "",
+       "play the wiring of this file, as saved by troupe wiring and edited by you; instead of the "
+       "other options of who computes"},
+      {g,
        "kill",
        "ROLE@step=N",
        "",

@@ -39,14 +39,17 @@ bool of_person(origin from) {
 }
 
 // A run folder's job.toml names every setting, so a file's word counts where it is no default and
-// no person has named another topology since.
+// no person has named another topology or wiring since.
 bool said(const value_reader& read, const std::string& name) {
+  static const std::vector<std::string> defaults = {"", "0", "false", "data-parallel"};
   const auto& value = read.value(name);
   const std::string text = read.text(name);
   if (of_person(value.from)) return !text.empty() && text != "false";
-  if (value.from != origin::file || of_person(read.value("topology").from)) return false;
+  if (value.from != origin::file || of_person(read.value("topology").from) ||
+      of_person(read.value("wiring").from))
+    return false;
   if (name == "replicas") return text != "1" && text != "2"; // the default depends on the machine
-  return !text.empty() && text != "false";
+  return std::find(defaults.begin(), defaults.end(), text) == defaults.end();
 }
 
 void refuse_useless(value_reader& read, const known_topology& t) {
@@ -56,6 +59,23 @@ void refuse_useless(value_reader& read, const known_topology& t) {
                 .where = read.where(name),
                 .why = t.why,
                 .help = t.instead});
+}
+
+void refuse_beside_file(value_reader& read) {
+  for (const char* name : {"topology",
+                           "replicas",
+                           "holders",
+                           "split-layers",
+                           "stages",
+                           "chunks",
+                           "pipeline",
+                           "cut",
+                           "recompute"})
+    if (said(read, name))
+      read.add({.what = fmt::format("--wiring and --{} contradict each other", name),
+                .where = fmt::format("{}, {}", read.where("wiring"), read.where(name)),
+                .why = "the file says who computes what",
+                .help = "leave one of them out, or edit the file"});
 }
 
 int count_of(value_reader& read, const std::string& name, int otherwise) {
@@ -103,6 +123,11 @@ void read_pipeline(value_reader& read, hybrid_options& out) {
 
 wiring_options wiring_options_of(value_reader& read) {
   wiring_options out;
+  if (said(read, "wiring")) {
+    out.file = read.text("wiring");
+    refuse_beside_file(read);
+    return out;
+  }
   std::vector<std::string> names;
   for (const auto& t : topologies())
     names.push_back(t.name);

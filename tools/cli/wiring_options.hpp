@@ -11,6 +11,7 @@ namespace troupe::cli {
 struct wiring_options {
   std::string topology = "data-parallel";
   hybrid_options grid; // of each of our topologies
+  std::string file;    // instead of a topology: a wiring that its user edited
 };
 
 // Mistakes go to `read`: values, and options that the topology has no use for.

@@ -4,6 +4,7 @@
 #include "troupe/cluster.hpp"
 #include "troupe/job.hpp"
 #include "troupe/model_parts.hpp"
+#include "troupe/price.hpp"
 #include "troupe/schedule.hpp"
 #include "troupe/schedule_times.hpp"
 #include "troupe/topology.hpp"

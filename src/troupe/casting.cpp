@@ -25,8 +25,8 @@ role_factory plays(Options options) {
   return [options = std::move(options)](context& c) { return std::make_unique<Role>(c, options); };
 }
 
-// Blocks to holders, balanced by bytes: the largest block first, to whom has least of those who may
-// hold it.
+} // namespace
+
 std::vector<int> assign_blocks(const parameter_layout& layout,
                                const std::vector<wired_role>& holders,
                                const std::vector<int>& part_of_block) {
@@ -51,8 +51,6 @@ std::vector<int> assign_blocks(const parameter_layout& layout,
   }
   return out;
 }
-
-} // namespace
 
 compile_options compile_options_of(const wiring& w) {
   return {.microbatch = w.job.batch / w.job.microbatches,

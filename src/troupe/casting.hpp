@@ -14,6 +14,12 @@
 
 namespace troupe {
 
+// The holder of each block, as a place in `holders`; balanced by bytes: the largest block first, to
+// whom has least of those who may hold it.
+std::vector<int> assign_blocks(const parameter_layout& layout,
+                               const std::vector<wired_role>& holders,
+                               const std::vector<int>& part_of_block);
+
 // How the programs of a wiring's layer shards are compiled, but for the part.
 compile_options compile_options_of(const wiring& w);
 

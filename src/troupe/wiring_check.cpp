@@ -3,7 +3,6 @@
 // parameters. A mistake is told once: what cannot be judged because of an earlier one is left out.
 #include "ops/parameter_layout.hpp"
 #include "troupe/model_parts.hpp"
-#include "troupe/schedule.hpp"
 #include "troupe/wiring.hpp"
 
 #include <fmt/format.h>
@@ -265,7 +264,7 @@ private:
               .help = "give all of them the same run"});
     const auto known = out_.size();
     check_cover(replica, shards);
-    if (out_.size() == known && own.count > 0) check_schedule(replica, shards, own.count);
+    if (out_.size() == known && own.count > 0) check_schedule(replica, shards);
   }
 
   void check_cover(int replica, const std::vector<const wired_role*>& shards) {
@@ -288,15 +287,8 @@ private:
     }
   }
 
-  void
-  check_schedule(int replica, const std::vector<const wired_role*>& shards, std::uint32_t count) {
-    schedule all{.name = fmt::format("of-replica-{}", replica),
-                 .stages = static_cast<int>(shards.size()),
-                 .parts = parts_,
-                 .microbatches = count,
-                 .per_stage = {}};
+  void check_schedule(int replica, const std::vector<const wired_role*>& shards) {
     for (const auto* shard : shards) {
-      all.per_stage.push_back(shard->schedule);
       const auto stranger =
           std::find_if(shard->schedule.begin(), shard->schedule.end(), [&](const schedule_op& op) {
             return op.part >= 0 && op.part < parts_ && !has(shard->parts, op.part);
@@ -311,7 +303,7 @@ private:
                                  fmt::join(shard->parts, ", ")),
               .help = "change the operation, or the parts"});
     }
-    for (auto mistake : mistakes_of(all)) {
+    for (auto mistake : mistakes_of(schedule_of(wiring_, replica))) {
       mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
       tell(std::move(mistake));
     }

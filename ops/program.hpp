@@ -35,9 +35,15 @@ public:
   virtual void on_gradient(int block, tensor gradient) = 0;
 };
 
+// What a kernel is run for: new parameters (once per bind), then each microbatch's passes. Of
+// backward, `backward_weights` is what nobody outside its piece waits for.
+enum class kernel_phase : std::uint8_t { bind, forward, backward_inputs, backward_weights };
+
 struct kernel_time {
   std::string name; // "0.forward conv2d winograd 5x5"
   double seconds = 0;
+  int piece = 0; // of pieces_of()
+  kernel_phase phase = kernel_phase::bind;
 };
 
 enum class pass : std::uint8_t { forward, backward };

@@ -3,7 +3,10 @@
 
 #include "troupe/cluster.hpp"
 #include "troupe/job.hpp"
+#include "troupe/model_parts.hpp"
+#include "troupe/price.hpp"
 #include "troupe/schedule.hpp"
 #include "troupe/schedule_times.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
+#include "troupe/wiring_file.hpp"

@@ -60,7 +60,10 @@ struct operation {
   std::optional<memory_desc> scratch;
   std::vector<int> completes_groups; // of blocks whose last gradient this operation writes
   std::vector<int> completes_values; // crossings that no later operation of this part writes
-  double seconds = 0;                // while profiling
+  // For the profile.
+  double seconds = 0;
+  int piece = 0;
+  kernel_phase during = kernel_phase::bind;
 };
 
 struct slot {

@@ -90,15 +90,18 @@ built_model build(const graph& g, const compile_options& options) {
 std::unique_ptr<program> compile_cpu(const graph& g, const compile_options& options) {
   using namespace kernels;
   built_model built = build(g, options);
-  std::vector<int> part_of_unit(built.units.size(), 0);
-  if (!options.part_of_piece.empty()) {
-    const auto pieces = kernels::pieces_of(built.b, built.units);
-    TROUPE_ASSERT(options.part_of_piece.size() == pieces.size(), "a part for every piece");
-    for (std::size_t p = 0; p < pieces.size(); ++p)
-      for (const int u : pieces[p])
-        part_of_unit[static_cast<std::size_t>(u)] = options.part_of_piece[p];
-  }
-  const part_map parts = parts_of(g, built.units, std::move(part_of_unit));
+  std::vector<int> part_of_unit(built.units.size(), 0), piece_of_unit = part_of_unit;
+  const auto pieces = kernels::pieces_of(built.b, built.units);
+  const auto& part_of_piece = options.part_of_piece;
+  TROUPE_ASSERT(part_of_piece.empty() || part_of_piece.size() == pieces.size(),
+                "a part for every piece");
+  for (std::size_t p = 0; p < pieces.size(); ++p)
+    for (const int u : pieces[p]) {
+      piece_of_unit[static_cast<std::size_t>(u)] = static_cast<int>(p);
+      if (!part_of_piece.empty()) part_of_unit[static_cast<std::size_t>(u)] = part_of_piece[p];
+    }
+  part_map parts = parts_of(g, built.units, std::move(part_of_unit));
+  parts.pieces = std::move(piece_of_unit);
   return std::make_unique<cpu_program>(
       std::move(built.b), built.output, built.output_gradient, parts);
 }

@@ -30,11 +30,31 @@ cpu_program::cpu_program(builder&& built,
     shared_ = first->shared_;
     TROUPE_ASSERT(shared_, "the first sibling knows that it has siblings");
   }
+  note_phases(built, output, output_gradient, parts);
   take_part(built, output, output_gradient, parts);
   place_values(built.slots_, lives_of(built.slots_, output, output_gradient));
   place_parameters(built.graph_, built.options_, parts);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_})
     seal(*list);
+}
+
+// Weights are told from inputs as if each piece were a part.
+void cpu_program::note_phases(builder& built,
+                              const view& output,
+                              const view& output_gradient,
+                              const part_map& parts) {
+  for (std::vector<operation>* list : {&built.bind_, &built.forward_, &built.backward_})
+    for (operation& op : *list) {
+      op.piece = parts.pieces[static_cast<std::size_t>(op.unit)];
+      op.during = list == &built.bind_      ? kernel_phase::bind
+                  : list == &built.forward_ ? kernel_phase::forward
+                                            : kernel_phase::backward_inputs;
+    }
+  if (built.backward_.empty()) return;
+  const auto weights =
+      weight_operations(built, cut(built, {parts.pieces, {}, {}}, output, output_gradient));
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    if (weights[i]) built.backward_[i].during = kernel_phase::backward_weights;
 }
 
 // Deals out the operations. Where backward is split, those of the weights go to the end.
@@ -426,7 +446,7 @@ std::vector<kernel_time> cpu_program::profile() const {
   std::vector<kernel_time> result;
   for (const std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (const operation& op : *list)
-      result.push_back({op.name, op.seconds});
+      result.push_back({op.name, op.seconds, op.piece, op.during});
   }
   return result;
 }

@@ -65,6 +65,10 @@ private:
     mutable_tensor gradient; // from backward's begin to its end
   };
 
+  static void note_phases(builder& built,
+                          const view& output,
+                          const view& output_gradient,
+                          const part_map& parts);
   void take_part(const builder& built,
                  const view& output,
                  const view& output_gradient,

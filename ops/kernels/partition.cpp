@@ -93,7 +93,7 @@ std::vector<std::vector<int>> pieces_of(const builder& b, const std::vector<unit
 }
 
 part_map parts_of(const graph& g, const std::vector<unit>& units, std::vector<int> of_unit) {
-  part_map out{std::move(of_unit), {}};
+  part_map out{std::move(of_unit), {}, {}};
   for (const int owner : owners(g, units))
     out.of_parameter.push_back(out.of_unit[static_cast<std::size_t>(owner)]);
   return out;

@@ -19,6 +19,7 @@ std::vector<std::vector<int>> pieces_of(const builder& b, const std::vector<unit
 // Who computes what; all zeros for a whole model.
 struct part_map {
   std::vector<int> of_unit, of_parameter;
+  std::vector<int> pieces; // by unit
 };
 
 part_map parts_of(const graph& g, const std::vector<unit>& units, std::vector<int> of_unit);

@@ -25,8 +25,8 @@ role_factory plays(Options options) {
   return [options = std::move(options)](context& c) { return std::make_unique<Role>(c, options); };
 }
 
-// Blocks to holders, balanced by bytes: the largest block first, to whom has least of those who may
-// hold it.
+} // namespace
+
 std::vector<int> assign_blocks(const parameter_layout& layout,
                                const std::vector<wired_role>& holders,
                                const std::vector<int>& part_of_block) {
@@ -52,8 +52,6 @@ std::vector<int> assign_blocks(const parameter_layout& layout,
   return out;
 }
 
-} // namespace
-
 compile_options compile_options_of(const wiring& w) {
   return {.microbatch = w.job.batch / w.job.microbatches,
           .block_bytes_max = w.block_bytes_max,
@@ -77,7 +75,7 @@ struct casting::impl {
 
   graph compiled = build_graph(wired.job.model, wired.job.data.train->image);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
-  std::map<std::vector<int>, std::shared_ptr<pool<shard_kernels>>> kernels; // by parts
+  std::map<kernel_plan, std::shared_ptr<pool<shard_kernels>>> kernels;
   std::vector<crossing> crossings;
 
   struct part_facts {
@@ -96,7 +94,7 @@ struct casting::impl {
   std::vector<address> holder_of, aggregator_of; // by block
 
   void prepare();
-  [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const wired_role& role) const;
+  [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_plan& plan) const;
   void note_facts(int part, const program& compiled_part);
 
   [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
@@ -117,8 +115,9 @@ void casting::impl::prepare() {
   std::vector<std::shared_ptr<shard_kernels>> warm;
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue;
-    auto& lent = kernels[role.parts];
-    if (!lent) lent = kernels_for(role);
+    const auto plan = kernel_plan_of(wired, role);
+    auto& lent = kernels[plan];
+    if (!lent) lent = kernels_for(plan);
     warm.push_back(lent->take());
     for (const auto& p : warm.back()->parts())
       note_facts(p.index, *p.in_flight.front());
@@ -152,31 +151,40 @@ int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool reco
   return most;
 }
 
-std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const wired_role& role) const {
-  const bool split = std::any_of(role.schedule.begin(), role.schedule.end(), [](const auto& op) {
-    return op.kind == op_kind::backward_input;
-  });
-  std::vector<std::pair<int, int>> in_flight; // by part
-  for (const int p : role.parts)
-    in_flight.emplace_back(p,
-                           wired.stash_weights ? static_cast<int>(role.microbatches.count)
-                                               : most_in_flight(role.schedule, p, wired.recompute));
-  compile_options options = compile_options_of(wired);
-  options.split_backward = split;
+kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
+  kernel_plan out;
+  for (const int p : shard.parts)
+    out.in_flight.emplace_back(p,
+                               w.stash_weights ? static_cast<int>(shard.microbatches.count)
+                                               : most_in_flight(shard.schedule, p, w.recompute));
+  out.split_backward =
+      std::any_of(shard.schedule.begin(), shard.schedule.end(), [](const auto& op) {
+        return op.kind == op_kind::backward_input;
+      });
+  return out;
+}
+
+std::vector<shard_kernels::part>
+compiled(const graph& g, const kernel_plan& plan, compile_options options) {
+  std::vector<shard_kernels::part> out;
+  options.split_backward = plan.split_backward;
+  for (const auto& [part, count] : plan.in_flight) {
+    auto& made = out.emplace_back(shard_kernels::part{part, {}});
+    options.part = part;
+    options.has_siblings = count > 1;
+    options.sibling_of = nullptr;
+    for (int i = 0; i < count; ++i) {
+      made.in_flight.push_back(compile_cpu(g, options));
+      options.sibling_of = made.in_flight.front().get();
+    }
+  }
+  return out;
+}
+
+std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_plan& plan) const {
   return std::make_shared<pool<shard_kernels>>(
-      [g = compiled, options, in_flight, recompute = wired.recompute] {
-        std::vector<shard_kernels::part> parts;
-        for (const auto& [part, count] : in_flight) {
-          auto& made = parts.emplace_back(shard_kernels::part{part, {}});
-          compile_options of_part = options;
-          of_part.part = part;
-          of_part.has_siblings = count > 1;
-          for (int i = 0; i < count; ++i) {
-            made.in_flight.push_back(compile_cpu(g, of_part));
-            of_part.sibling_of = made.in_flight.front().get();
-          }
-        }
-        return std::make_unique<shard_kernels>(std::move(parts), recompute);
+      [g = compiled, plan, how = compile_options_of(wired), recompute = wired.recompute] {
+        return std::make_unique<shard_kernels>(troupe::compiled(g, plan, how), recompute);
       });
 }
 
@@ -232,7 +240,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .holders = holder_of,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
-      .kernels = kernels.at(where.parts),
+      .kernels = kernels.at(kernel_plan_of(wired, where)),
       .pulls = wired.order.as_they_come(),
       .every = std::max<std::uint64_t>(1, wired.workers()),
       .delay = wired.stash_weights

@@ -3,16 +3,38 @@
 
 #include "actors/recorder.hpp"
 #include "actors/runtime/role.hpp"
+#include "actors/shard_kernels.hpp"
 #include "ops/program.hpp"
 #include "troupe/cluster.hpp"
 #include "troupe/starting_state.hpp"
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace troupe {
 
+// The holder of each block, as a place in `holders`; balanced by bytes: the largest block first, to
+// whom has least of those who may hold it.
+std::vector<int> assign_blocks(const parameter_layout& layout,
+                               const std::vector<wired_role>& holders,
+                               const std::vector<int>& part_of_block);
+
 // How the programs of a wiring's layer shards are compiled, but for the part.
 compile_options compile_options_of(const wiring& w);
+
+// How many programs of each of its parts a layer shard computes with: one for each microbatch in
+// flight. Layer shards of the same plan share a pool.
+struct kernel_plan {
+  std::vector<std::pair<int, int>> in_flight; // part, programs
+  bool split_backward = false;
+
+  friend auto operator<=>(const kernel_plan&, const kernel_plan&) = default;
+};
+
+kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard);
+std::vector<shard_kernels::part>
+compiled(const graph& g, const kernel_plan& plan, compile_options options);
 
 class casting {
 public:

@@ -167,7 +167,7 @@ void run::impl::note_epoch(double seconds) {
 }
 
 run cluster::start(const wiring& w, run_options options) const {
-  if (const auto mistakes = mistakes_of(w.job); !mistakes.empty()) throw joined(mistakes);
+  if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   check_kills(w, options.kills);
 
   auto state = std::make_unique<run::impl>();

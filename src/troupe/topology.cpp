@@ -1,24 +1,17 @@
 #include "troupe/topology.hpp"
 
-#include "ops/program.hpp"
+#include "ops/parameter_layout.hpp"
+#include "troupe/model_parts.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <limits>
-#include <numeric>
 #include <utility>
 
 namespace troupe {
 
 namespace {
-
-std::vector<piece> pieces_of_model(const job& j) {
-  const graph g = build_graph(j.model, j.data.train->image);
-  return pieces_of(
-      g, {.microbatch = std::max<std::int64_t>(1, j.batch / std::max(1U, j.microbatches))});
-}
 
 std::string list_of(const std::vector<piece>& pieces) {
   std::string out;
@@ -141,22 +134,6 @@ std::vector<int> cut_of(const hybrid_options& o, const std::vector<piece>& piece
       costs.push_back(static_cast<double>(p.flops));
   }
   return balanced_cut(costs, o.stages * o.chunks);
-}
-
-std::vector<model_part> parts_of(const std::vector<piece>& pieces, const std::vector<int>& cut) {
-  std::vector<model_part> out;
-  for (std::size_t p = 0; p <= cut.size(); ++p) {
-    const auto first = p == 0 ? 0 : static_cast<std::size_t>(cut[p - 1]);
-    const auto last = p == cut.size() ? pieces.size() : static_cast<std::size_t>(cut[p]);
-    model_part part{pieces[first].name, static_cast<int>(last - first)};
-    if (last - first > 1) part.layers += " .. " + pieces[last - 1].name;
-    for (std::size_t i = first; i < last; ++i) {
-      part.flops += pieces[i].flops;
-      part.elements += pieces[i].elements;
-    }
-    out.push_back(std::move(part));
-  }
-  return out;
 }
 
 std::vector<address> together(std::initializer_list<std::vector<address>> lists) {
@@ -304,38 +281,6 @@ std::string counted(int n, const char* what) {
 
 } // namespace
 
-std::vector<int> balanced_cut(const std::vector<double>& costs, int parts) {
-  const auto n = static_cast<int>(costs.size());
-  std::vector<double> sums(costs.size() + 1, 0);
-  std::partial_sum(costs.begin(), costs.end(), sums.begin() + 1);
-  const auto cost = [&](int first, int last) {
-    return sums[static_cast<std::size_t>(last)] - sums[static_cast<std::size_t>(first)];
-  };
-  // best[k][i]: the dearest of k parts over the first i pieces; from: where the last one begins.
-  const auto width = static_cast<std::size_t>(n) + 1;
-  std::vector<std::vector<double>> best(
-      static_cast<std::size_t>(parts) + 1,
-      std::vector<double>(width, std::numeric_limits<double>::infinity()));
-  std::vector<std::vector<int>> from(static_cast<std::size_t>(parts) + 1,
-                                     std::vector<int>(width, 0));
-  best[0][0] = 0;
-  for (int k = 1; k <= parts; ++k)
-    for (int i = k; i <= n; ++i)
-      for (int at = k - 1; at < i; ++at) {
-        const auto row = static_cast<std::size_t>(k), column = static_cast<std::size_t>(i);
-        const double dearest = std::max(best[row - 1][static_cast<std::size_t>(at)], cost(at, i));
-        if (dearest >= best[row][column]) continue;
-        best[row][column] = dearest;
-        from[row][column] = at;
-      }
-  std::vector<int> out;
-  for (int k = parts, i = n; k > 1; --k) {
-    i = from[static_cast<std::size_t>(k)][static_cast<std::size_t>(i)];
-    out.insert(out.begin(), i);
-  }
-  return out;
-}
-
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
   auto out = mistakes_of(j);
   if (o.order.as_they_come() && o.replicas >= 1)
@@ -346,13 +291,19 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
                    .help = "use 1 or more, or 0 for one per layer shard"});
+  constexpr std::int64_t least = chunk_elements * sizeof(float);
+  if (o.block_bytes_max != 0 && o.block_bytes_max < least)
+    out.push_back({.what = fmt::format("layers are not split at {} bytes", o.block_bytes_max),
+                   .where = "--split-layers",
+                   .why = fmt::format("they are cut at multiples of {} bytes", least),
+                   .help = fmt::format("use {} or more, or 0 to split none", least)});
   if (o.stages < 1 || o.chunks < 1)
     out.push_back(
         {.what = fmt::format("{} stages of {} parts each compute nothing", o.stages, o.chunks),
          .where = "--stages, --chunks",
          .help = "use 1 or more"});
   if (!out.empty() || o.stages * o.chunks == 1) return out;
-  check_cut(o, pieces_of_model(j), out);
+  check_cut(o, pieces_of(j), out);
   check_schedule(j, o, out);
   return out;
 }
@@ -368,7 +319,7 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.stash_weights = o.stash_weights && o.stages > 1;
   const int parts = o.stages * o.chunks;
   if (parts > 1) {
-    const auto pieces = pieces_of_model(j);
+    const auto pieces = pieces_of(j);
     out.parts = parts_of(pieces, cut_of(o, pieces));
   } else {
     out.parts.push_back({.layers = "all layers"});

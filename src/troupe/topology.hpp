@@ -86,8 +86,4 @@ wiring parameter_server(job j, const parameter_server_options& options = {});
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);
 std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& options);
 
-// Contiguous runs of pieces, the most expensive as cheap as possible: the piece with which each
-// part but the first begins. REQUIRES: 1 <= parts <= costs.size().
-std::vector<int> balanced_cut(const std::vector<double>& costs, int parts);
-
 } // namespace troupe

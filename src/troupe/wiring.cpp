@@ -1,7 +1,6 @@
 #include "troupe/wiring.hpp"
 
 #include "ops/files/count_text.hpp"
-#include "troupe/schedule.hpp"
 
 #include <fmt/format.h>
 
@@ -40,6 +39,24 @@ int wiring::nodes() const {
   int out = 0;
   for (const auto& r : roles)
     out = std::max(out, r.node + 1);
+  return out;
+}
+
+schedule schedule_of(const wiring& w, int replica) {
+  std::vector<const wired_role*> shards;
+  for (const auto& role : w.roles)
+    if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
+      shards.push_back(&role);
+  std::stable_sort(shards.begin(), shards.end(), [](const auto* a, const auto* b) {
+    return a->where < b->where;
+  });
+  schedule out{.name = fmt::format("replica-{}", replica),
+               .stages = static_cast<int>(shards.size()),
+               .parts = std::max(1, static_cast<int>(w.parts.size())),
+               .microbatches = shards.empty() ? 0 : shards.front()->microbatches.count,
+               .per_stage = {}};
+  for (const auto* shard : shards)
+    out.per_stage.push_back(shard->schedule);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include "actors/schedule_op.hpp"
 #include "ops/error.hpp"
 #include "troupe/job.hpp"
+#include "troupe/schedule.hpp"
 
 #include <cstdint>
 #include <string>
@@ -64,6 +65,9 @@ struct wiring {
   [[nodiscard]] std::uint64_t workers() const; // 0: synchronous
   [[nodiscard]] std::string text() const;      // the cut, then one line per role
 };
+
+// What the layer shards of a replica compute, stage by stage; named "replica-0" and so on.
+schedule schedule_of(const wiring& w, int replica);
 
 // Everything that keeps the wiring from running, those of its job included; empty when it can. For
 // wirings that were edited or made by a user's function: ours are checked when they are made.

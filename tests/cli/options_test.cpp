@@ -3,6 +3,8 @@
 #include "cli/mistakes.hpp"
 #include "cli/train_options.hpp"
 #include "ops/error.hpp"
+#include "support/scratch_folder.hpp"
+#include "troupe/wiring_file.hpp"
 
 #include <doctest/doctest.h>
 
@@ -207,6 +209,104 @@ TEST_CASE("a kill of an actor that the wiring lacks is refused") {
   const train_options o =
       options({"--kill", "layer_shard/7@step=3", "--replicas", "2", "--batch", "20"});
   CHECK_THROWS_AS(wiring_of(o, load_data("synthetic:200", 1)), mistakes);
+}
+
+TEST_CASE("options choose and shape the topology") {
+  const auto grid = [](std::vector<std::string> words) { return options(words).wired.grid; };
+  CHECK(grid({"--replicas", "3"}).replicas == 3);
+  CHECK(grid({"--replicas", "3"}).stages == 1);
+  CHECK(grid({"--topology", "pipeline"}).stages == 2);
+  CHECK(grid({"--topology", "pipeline"}).replicas == 1);
+  const auto own = grid({"--topology=hybrid", "--replicas=4", "--stages=3", "--cut=2,5"});
+  CHECK(own.replicas == 4);
+  CHECK(own.stages == 3);
+  CHECK(own.cut == std::vector{2, 5});
+  CHECK(grid({"--topology=pipeline", "--pipeline=interleaved"}).chunks == 2);
+  CHECK(grid({"--topology=pipeline", "--recompute"}).recompute);
+  CHECK(grid({"--split-layers", "100000"}).block_bytes_max == 100000);
+}
+
+TEST_CASE("a schedule of a file says its stages and parts") {
+  const test::scratch_folder here;
+  const auto file = here.write("own", text(interleaved(3, 6, 4)));
+  const auto grid = options({"--topology", "pipeline", "--pipeline", file}).wired.grid;
+  CHECK(grid.own_schedule == interleaved(3, 6, 4));
+  CHECK(grid.stages == 3);
+  CHECK(grid.chunks == 2);
+  CHECK(wrong_of({"--topology", "pipeline", "--pipeline", here.write("bad", "schedule x")})
+            .find("the first line is cut off") != std::string::npos);
+  CHECK(wrong_of({"--topology", "pipeline", "--pipeline", "1f2b"}) ==
+        "error: there is no schedule and no file '1f2b'\n"
+        "  --> --pipeline 1f2b\n"
+        "  gpipe, 1f1b, interleaved or zero-bubble are known\n"
+        "  help: did you mean '1f1b'?\n");
+}
+
+TEST_CASE("an option that the topology has no use for is refused") {
+  for (const char* useless :
+       {"--stages=2", "--chunks=2", "--pipeline=gpipe", "--cut=2", "--recompute"})
+    CHECK_MESSAGE(wrong_of({useless}).find("topology data-parallel has no --") != std::string::npos,
+                  useless);
+  CHECK(wrong_of({"--topology", "pipeline", "--replicas", "2"}) ==
+        "error: topology pipeline has no --replicas\n"
+        "  --> --replicas 2\n"
+        "  it is one replica\n"
+        "  help: --topology hybrid\n");
+  CHECK(wrong_of({"--topology", "ring"}).find("data-parallel, pipeline or hybrid are known") !=
+        std::string::npos);
+}
+
+TEST_CASE("a configuration's topology binds no flag that names another") {
+  const test::scratch_folder here;
+  const auto with = [&](const std::string& config, std::vector<std::string> flags) {
+    std::vector<std::string> words = {"train", "--config", here.write("job.toml", config)};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return train_options_of(parse_command_line(words, nullptr).values).wired;
+  };
+  // As a run folder's job.toml says it, defaults included.
+  const std::string kept = "topology = \"pipeline\"\nreplicas = 2\nstages = 3\nchunks = \"\"\n"
+                           "pipeline = \"gpipe\"\nrecompute = false\n";
+  CHECK(with(kept, {}).grid.stages == 3);
+  CHECK(with(kept, {}).grid.replicas == 1);
+  CHECK(with(kept, {"--topology", "data-parallel"}).grid.stages == 1);
+  CHECK_THROWS_AS(with("stages = 3", {}), mistakes);
+}
+
+TEST_CASE("a wiring of a file is played, and takes no other word of who computes") {
+  const test::scratch_folder here;
+  const auto data = load_data("synthetic:200", 1);
+  const auto w = wiring_of(options({"--topology=pipeline", "--model=mlp", "--batch=20"}), data);
+  save_wiring(w, here.file("w.json"));
+  const auto again = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"--wiring", here.file("w.json"), "--model=mlp"});
+    return wiring_of(options(more), data);
+  };
+  CHECK(again({"--batch=20"}).roles == w.roles);
+  CHECK_THROWS_AS(again({"--batch=40"}), mistakes);
+  CHECK(wrong_of({"--wiring", "w.json", "--stages", "3"}) ==
+        "error: --wiring and --stages contradict each other\n"
+        "  --> --wiring w.json, --stages 3\n"
+        "  the file says who computes what\n"
+        "  help: leave one of them out, or edit the file\n");
+  auto broken = w;
+  broken.roles.pop_back();
+  save_wiring(broken, here.file("w.json"));
+  try {
+    again({"--batch=20"});
+    CHECK(false);
+  } catch (const mistakes& wrong) {
+    CHECK(wrong.all().back().what == "the wiring has no recorder");
+    CHECK(wrong.all().back().where.find("w.json: ") != std::string::npos);
+  }
+}
+
+TEST_CASE("a stage of a pipeline can be killed") {
+  const auto kills = [](const std::string& who) {
+    return wiring_of(options({"--topology=pipeline", "--kill", who + "@step=3", "--batch=20"}),
+                     load_data("synthetic:200", 1));
+  };
+  CHECK(kills("layer_shard/0/1").stages == 2);
+  CHECK_THROWS_AS(kills("layer_shard/0/2"), mistakes);
 }
 
 TEST_CASE("data that cannot be loaded ends with the exit code of the case") {

@@ -1,6 +1,7 @@
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/train_options.hpp"
+#include "troupe/wiring_file.hpp"
 
 #include <fmt/format.h>
 
@@ -72,11 +73,34 @@ job job_of(const train_options& o, data_split data) {
   return out;
 }
 
+namespace {
+
+wiring loaded(const std::string& path, job j) {
+  if (auto wrong = mistakes_of(j); !wrong.empty()) throw mistakes(std::move(wrong));
+  wiring out;
+  try {
+    out = load_wiring(path, std::move(j));
+  } catch (const error& e) {
+    throw mistakes(e.text());
+  }
+  auto wrong = mistakes_of(out);
+  for (error_text& text : wrong)
+    text.where = fmt::format("{}: {}", path, text.where);
+  if (!wrong.empty()) throw mistakes(std::move(wrong));
+  return out;
+}
+
+wiring made(const hybrid_options& grid, job j) {
+  if (auto wrong = mistakes_of(j, grid); !wrong.empty()) throw mistakes(std::move(wrong));
+  return hybrid(std::move(j), grid);
+}
+
+} // namespace
+
 wiring wiring_of(const train_options& o, data_split data) {
   job j = job_of(o, std::move(data));
-  const data_parallel_options options{.replicas = o.replicas, .holders = o.holders};
-  if (auto wrong = mistakes_of(j, options); !wrong.empty()) throw mistakes(std::move(wrong));
-  wiring out = data_parallel(std::move(j), options);
+  wiring out =
+      o.wired.file.empty() ? made(o.wired.grid, std::move(j)) : loaded(o.wired.file, std::move(j));
   std::vector<error_text> wrong;
   for (const planned_kill& kill : o.kills) {
     std::vector<std::string> names;

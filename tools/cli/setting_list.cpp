@@ -65,23 +65,37 @@ setting_list learning() {
   };
 }
 
-setting_list wiring_settings() {
+setting_list who_computes() {
   const std::string g = "Wiring";
   return {
+      {g,
+       "topology",
+       "NAME",
+       "data-parallel",
+       "data-parallel: each replica has the whole model; pipeline: one replica, cut into stages, "
+       "where a model or its activations are too large for one node; hybrid: replicas of "
+       "pipelines"},
       {g,
        "replicas",
        "N",
        default_replicas(),
        "copies of the model that train side by side",
        number},
+      {g, "microbatches", "N", "2", "parts of a batch; same number, same bits, any wiring", number},
+      {g, "holders", "N", "0", "actors that share the parameters; 0: one a layer shard", number},
       {g,
-       "microbatches",
-       "N",
-       "2",
-       "parts of a batch; same number, same bits, any --replicas",
+       "split-layers",
+       "BYTES",
+       "0",
+       "cut layers above this size among holders, where one layer outweighs the rest; 0: no",
        number},
-      {g, "holders", "N", "0", "actors that share the parameters; 0: one a replica", number},
-      {g, "threads", "N", "0", "threads that compute; 0: one a replica", number},
+      {g, "threads", "N", "0", "threads that compute; 0: one a layer shard", number},
+      {g,
+       "wiring",
+       "FILE",
+       "",
+       "play the wiring of this file, as saved by troupe wiring and edited by you; instead of the "
+       "other options of who computes"},
       {g,
        "kill",
        "ROLE@step=N",
@@ -89,6 +103,40 @@ setting_list wiring_settings() {
        "kill an actor in step N, e.g. layer_shard/1/0@step=30[,message=K]; may be repeated",
        text,
        true},
+  };
+}
+
+setting_list how_pipelined() {
+  const std::string g = "Pipeline (--topology pipeline or hybrid)";
+  return {
+      {g, "stages", "N", "", "layer shards that a replica's model is cut into; default: 2", number},
+      {g,
+       "chunks",
+       "N",
+       "",
+       "parts a stage, for --pipeline interleaved: shorter bubbles, more messages; default: 1 "
+       "(interleaved: 2)",
+       number},
+      {g,
+       "pipeline",
+       "NAME|FILE",
+       "",
+       "order of computing: gpipe, 1f1b (the default: fewest activations), interleaved, "
+       "zero-bubble "
+       "(least waiting), or a file with your own"},
+      {g,
+       "cut",
+       "LIST",
+       "",
+       "the pieces with which the parts after the first begin, e.g. 3,6 (troupe plan lists them); "
+       "counted (the default): by FLOPs",
+       list},
+      {g,
+       "recompute",
+       "",
+       "false",
+       "compute activations again before backward: less memory, a third more time",
+       flag},
   };
 }
 
@@ -142,8 +190,13 @@ setting_list together(std::initializer_list<setting_list> lists) {
 } // namespace
 
 setting_list train_settings() {
-  return together(
-      {model_and_data(), job_length(), learning(), wiring_settings(), files(), screen_settings()});
+  return together({model_and_data(),
+                   job_length(),
+                   learning(),
+                   who_computes(),
+                   how_pipelined(),
+                   files(),
+                   screen_settings()});
 }
 
 setting_list eval_settings() {

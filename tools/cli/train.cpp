@@ -38,7 +38,7 @@ start_facts facts_of(const train_options& o, const wiring& w) {
           .steps = w.job.total_steps(),
           .train_images = w.job.data.train->size(),
           .microbatches = o.microbatches,
-          .replicas = o.replicas,
+          .replicas = w.replicas,
           .seed = o.seed};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/settings.hpp"
+#include "cli/wiring_options.hpp"
 #include "troupe/cluster.hpp"
 
 #include <cstdint>
@@ -25,7 +26,8 @@ struct train_options {
   std::vector<float> class_weights;
   bool balanced_weights = false;
 
-  int replicas = 1, holders = 0, threads = 0;
+  wiring_options wired;
+  int threads = 0;
   std::uint32_t microbatches = 1;
   std::vector<planned_kill> kills;
 

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <set>
 #include <thread>
+#include <utility>
 
 using namespace troupe;
 using namespace troupe::kernel_tests;
@@ -276,6 +278,27 @@ TEST_CASE("profiles name every kernel") {
     seconds += k.seconds;
   }
   CHECK(seconds > 0);
+}
+
+TEST_CASE("a profile tells each kernel's piece, and the weights' part of backward") {
+  const network n = residual_network();
+  const graph g = build_graph(n.layers, n.input);
+  const auto pieces = pieces_of(g, {.microbatch = n.microbatch});
+  const auto p = compile_cpu(g, {.microbatch = n.microbatch});
+  std::set<std::pair<int, kernel_phase>> seen;
+  for (const kernel_time& k : p->profile()) {
+    CHECK((k.piece >= 0 && k.piece < static_cast<int>(pieces.size())));
+    seen.emplace(k.piece, k.phase);
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i)
+    if (pieces[i].flops > 0) { // a convolution or a dense layer
+      const auto has = [&](kernel_phase phase) {
+        return seen.contains({static_cast<int>(i), phase});
+      };
+      CHECK(has(kernel_phase::forward));
+      CHECK(has(kernel_phase::backward_weights));
+      CHECK(has(kernel_phase::backward_inputs) == (i > 0));
+    }
 }
 
 TEST_CASE("batch norm refuses a single value per channel") {

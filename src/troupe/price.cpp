@@ -1,0 +1,288 @@
+#include "troupe/price.hpp"
+
+#include "ops/reduction_tree.hpp"
+#include "troupe/casting.hpp"
+#include "troupe/model_parts.hpp"
+#include "troupe/schedule_times.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+constexpr std::int64_t float_bytes = sizeof(float);
+
+// Backward computes two products, of the size of forward's one, for each layer; recomputation is
+// one forward more.
+std::int64_t training_factor(const wiring& w) {
+  return w.recompute ? 4 : 3;
+}
+
+struct part_cost {
+  std::int64_t flops = 0, elements = 0;
+  piece_cost seconds; // or FLOPs, where nothing was measured
+  bool reads_input = false, computes_loss = false;
+  std::vector<bool> own_blocks;
+};
+
+class pricing {
+public:
+  pricing(const wiring& w, const price_options& options)
+      : wiring_(w),
+        options_(options),
+        images_(w.job.batch / w.job.microbatches),
+        graph_(build_graph(w.job.model, w.job.data.train->image)) {
+    count_parts();
+  }
+
+  wiring_price price() {
+    for (const auto& role : wiring_.roles)
+      if (role.where.role == role_kind::layer_shard) price_shard(role);
+    assign_holders();
+    for (const auto& role : wiring_.roles)
+      if (role.where.role == role_kind::layer_shard) price_edges(role);
+    for (std::size_t b = 0; b < layout_.blocks.size(); ++b)
+      price_block(b);
+    price_time();
+    for (const auto& [key, value] : edges_)
+      out_.edges.push_back(value);
+    return std::move(out_);
+  }
+
+private:
+  void count_parts() {
+    const auto pieces = pieces_of(wiring_.job);
+    if (!options_.costs.empty() && options_.costs.size() != pieces.size())
+      throw error(
+          {.what = fmt::format("{} costs for {} pieces", options_.costs.size(), pieces.size()),
+           .where = "price_options::costs",
+           .help = "use measured_costs() of the same job"});
+    auto part_of_piece = wiring_.part_of_piece();
+    part_of_piece.resize(pieces.size(), 0);
+    parts_.resize(std::max<std::size_t>(1, wiring_.parts.size()));
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      auto& part = parts_[static_cast<std::size_t>(part_of_piece[i])];
+      part.flops += pieces[i].flops;
+      part.elements += pieces[i].elements;
+      const auto counted = static_cast<double>(pieces[i].flops);
+      const auto cost =
+          options_.costs.empty() ? piece_cost{counted, counted, counted} : options_.costs[i];
+      part.seconds.forward += cost.forward;
+      part.seconds.backward_inputs += cost.backward_inputs + (wiring_.recompute ? cost.forward : 0);
+      part.seconds.backward_weights += cost.backward_weights;
+    }
+  }
+
+  [[nodiscard]] const part_cost& part(int index) const {
+    return parts_[static_cast<std::size_t>(index)];
+  }
+
+  void price_shard(const wired_role& role) {
+    shard_price shard;
+    shard.where = role.where;
+    const auto plan = kernel_plan_of(wiring_, role);
+    auto& bytes = bytes_of_[plan];
+    if (bytes == 0)
+      for (const auto& made : compiled(graph_, plan, compile_options_of(wiring_))) {
+        note_facts(made.index, *made.in_flight.front());
+        for (const auto& p : made.in_flight)
+          bytes += p->memory_bytes();
+      }
+    shard.program_bytes = bytes;
+    for (const auto& [index, count] : plan.in_flight)
+      shard.in_flight += count;
+    const auto microbatches = std::int64_t{role.microbatches.count};
+    for (const int p : role.parts) {
+      const auto& cost = part(p);
+      shard.flops += cost.flops * images_ * microbatches * training_factor(wiring_);
+      shard.parameters += cost.elements;
+      if (!options_.costs.empty())
+        shard.busy_seconds += cost.seconds.all() * static_cast<double>(microbatches);
+    }
+    out_.shards.push_back(shard);
+  }
+
+  void note_facts(int index, const program& p) {
+    auto& facts = parts_[static_cast<std::size_t>(index)];
+    if (!facts.own_blocks.empty()) return;
+    layout_ = p.layout();
+    crossings_ = p.crossings();
+    facts.reads_input = p.reads_input();
+    facts.computes_loss = p.computes_loss();
+    for (std::size_t b = 0; b < layout_.blocks.size(); ++b)
+      facts.own_blocks.push_back(p.owns(static_cast<int>(b)));
+  }
+
+  void assign_holders() {
+    std::vector<int> part_of_block(layout_.blocks.size(), 0);
+    for (std::size_t p = 0; p < parts_.size(); ++p)
+      for (std::size_t b = 0; b < part_of_block.size(); ++b)
+        if (parts_[p].own_blocks[b]) part_of_block[b] = static_cast<int>(p);
+    std::vector<wired_role> holders;
+    for (const auto& role : wiring_.roles) {
+      if (role.where.role == role_kind::gradient_aggregator)
+        out_.aggregators.push_back({.where = role.where});
+      if (role.where.role != role_kind::parameter_holder) continue;
+      holders.push_back(role);
+      out_.holders.push_back({.where = role.where});
+    }
+    for (const int h : assign_blocks(layout_, holders, part_of_block))
+      holder_of_.push_back(static_cast<std::size_t>(h));
+  }
+
+  // What a layer shard is told and tells others but for parameters.
+  void price_edges(const wired_role& role) {
+    const auto microbatches = std::int64_t{role.microbatches.count};
+    const bool reads = any_part(role, &part_cost::reads_input);
+    if (reads || any_part(role, &part_cost::computes_loss))
+      add(0,
+          {.role = role_kind::data_loader, .replica = role.where.replica},
+          role.where,
+          "batch",
+          microbatches,
+          batch_bytes(reads) * microbatches);
+    for (const auto& c : crossings_) {
+      const auto to = shard_of(role.where.replica, c.to);
+      if (!computes(role, c.from) || to == role.where) continue;
+      const auto bytes = c.elements * float_bytes * microbatches;
+      const bool forth = c.written == pass::forward;
+      add(forth ? 1 : 2,
+          role.where,
+          to,
+          forth ? "activation" : "activation gradient",
+          microbatches,
+          bytes);
+      for (auto& shard : out_.shards)
+        if (shard.where == role.where) shard.boundary_bytes += bytes;
+    }
+    const auto spans = tree_cover_below_root(wiring_.job.microbatches,
+                                             {role.microbatches.first, role.microbatches.count});
+    const auto sums = static_cast<std::int64_t>(spans.size());
+    for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+      if (!owns(role, b)) continue;
+      auto& aggregator = out_.aggregators[holder_of_[b]];
+      const auto bytes = layout_.blocks[b].size * float_bytes;
+      aggregator.gradient_bytes += bytes * sums;
+      add(3, role.where, aggregator.where, "gradient", sums, bytes * sums);
+    }
+  }
+
+  void price_block(std::size_t b) {
+    auto& holder = out_.holders[holder_of_[b]];
+    const auto& block = layout_.blocks[b];
+    const auto bytes = block.size * float_bytes;
+    ++holder.blocks;
+    holder.parameter_bytes += bytes;
+    holder.optimizer_bytes += block.trainable * float_bytes * slots(wiring_.job.optimizer);
+    // The tree's last sum is left to the holder: it gets both halves.
+    const std::int64_t halves = wiring_.job.microbatches > 1 ? 2 : 1;
+    add(4,
+        out_.aggregators[holder_of_[b]].where,
+        holder.where,
+        "summed gradient",
+        1,
+        bytes * halves);
+    for (const auto& role : wiring_.roles)
+      if (role.where.role == role_kind::layer_shard && owns(role, b))
+        add(5, holder.where, role.where, "parameters", 1, bytes);
+  }
+
+  void price_time() {
+    schedule_times times;
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      const auto& p = parts_[i].seconds;
+      // Where nobody waits for the gradient of a part's inputs, all of backward is the weights'.
+      const bool awaited = std::any_of(crossings_.begin(), crossings_.end(), [&](const auto& c) {
+        return std::cmp_equal(c.from, i) && c.written == pass::backward;
+      });
+      times.forward.push_back(p.forward);
+      times.backward_input.push_back(awaited ? p.backward_inputs : 0);
+      times.backward_weights.push_back(p.backward_weights + (awaited ? 0 : p.backward_inputs));
+    }
+    std::set<int> replicas;
+    for (const auto& shard : out_.shards)
+      replicas.insert(shard.where.replica);
+    double slowest = 0, work = 0;
+    for (const int r : replicas) {
+      const auto run = simulate(schedule_of(wiring_, r), times);
+      if (run.makespan <= slowest) continue;
+      slowest = run.makespan;
+      out_.bubble_fraction = run.bubble_fraction;
+    }
+    const auto count = static_cast<int>(out_.shards.size());
+    out_.threads = options_.threads > 0 ? std::min(options_.threads, count) : count;
+    for (const auto& shard : out_.shards)
+      work += shard.busy_seconds;
+    if (!options_.costs.empty()) out_.step_seconds = std::max(slowest, work / out_.threads);
+  }
+
+  static bool computes(const wired_role& role, int p) {
+    return std::find(role.parts.begin(), role.parts.end(), p) != role.parts.end();
+  }
+
+  [[nodiscard]] bool any_part(const wired_role& role, bool part_cost::*fact) const {
+    return std::any_of(role.parts.begin(), role.parts.end(), [&](int p) { return part(p).*fact; });
+  }
+
+  [[nodiscard]] bool owns(const wired_role& role, std::size_t block) const {
+    return std::any_of(
+        role.parts.begin(), role.parts.end(), [&](int p) { return part(p).own_blocks[block]; });
+  }
+
+  [[nodiscard]] address shard_of(int replica, int p) const {
+    for (const auto& role : wiring_.roles)
+      if (role.where.role == role_kind::layer_shard && role.where.replica == replica &&
+          computes(role, p))
+        return role.where;
+    return {};
+  }
+
+  [[nodiscard]] std::int64_t batch_bytes(bool images) const {
+    const auto& data = *wiring_.job.data.train;
+    const bool indices = std::holds_alternative<softmax_cross_entropy>(wiring_.job.loss);
+    const auto targets = indices ? 1 : graph_.output().elements();
+    return images_ * ((images ? data.image.elements() : 0) + targets) * float_bytes;
+  }
+
+  void add(int order,
+           const address& from,
+           const address& to,
+           const char* what,
+           std::int64_t messages,
+           std::int64_t bytes) {
+    auto& edge = edges_[{order, from, to}];
+    edge.from = from;
+    edge.to = to;
+    edge.what = what;
+    edge.messages += messages;
+    edge.bytes += bytes;
+  }
+
+  const wiring& wiring_;
+  const price_options& options_;
+  std::int64_t images_; // of a microbatch
+  graph graph_;
+  std::vector<part_cost> parts_;
+  parameter_layout layout_;
+  std::vector<crossing> crossings_;
+  std::map<kernel_plan, std::size_t> bytes_of_;
+  std::vector<std::size_t> holder_of_; // by block; its aggregator has the same place
+  std::map<std::tuple<int, address, address>, edge_price> edges_; // in the order of a step
+  wiring_price out_;
+};
+
+} // namespace
+
+wiring_price price_of(const wiring& w, const price_options& options) {
+  if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
+  return pricing(w, options).price();
+}
+
+} // namespace troupe

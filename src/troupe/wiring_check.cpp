@@ -1,0 +1,347 @@
+// What keeps a wiring from running, in the order in which a reader would look: the job, who is
+// there, the cut of the model, what each replica computes and in which order, who holds the
+// parameters. A mistake is told once: what cannot be judged because of an earlier one is left out.
+#include "ops/parameter_layout.hpp"
+#include "troupe/model_parts.hpp"
+#include "troupe/wiring.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+constexpr std::size_t mistakes_max = 20;
+constexpr int node_max = 65535;
+constexpr std::int64_t block_bytes_least = chunk_elements * sizeof(float);
+
+std::string range_text(const microbatch_range& m) {
+  if (m.count == 1) return fmt::format("microbatch {}", m.first);
+  return fmt::format("microbatches {} to {}", m.first, std::uint64_t{m.first} + m.count - 1);
+}
+
+std::string names_of(const std::vector<const wired_role*>& roles) {
+  std::vector<std::string> out;
+  for (const auto* role : roles)
+    out.push_back(role->where.text());
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+bool has(const std::vector<int>& list, int number) {
+  return std::find(list.begin(), list.end(), number) != list.end();
+}
+
+class wiring_check {
+public:
+  explicit wiring_check(const wiring& w)
+      : wiring_(w), parts_(std::max<int>(1, static_cast<int>(w.parts.size()))) {
+    for (const auto& role : w.roles) {
+      by_kind_[role.where.role].push_back(&role);
+      if (role.where.role == role_kind::layer_shard) replicas_[role.where.replica].push_back(&role);
+    }
+    for (auto& [replica, shards] : replicas_)
+      std::stable_sort(shards.begin(), shards.end(), [](const auto* a, const auto* b) {
+        return a->where < b->where;
+      });
+  }
+
+  std::vector<error_text> mistakes() {
+    out_ = mistakes_of(wiring_.job);
+    const bool job_runs = out_.empty();
+    check_addresses();
+    check_who_is_there();
+    check_part_numbers();
+    if (!job_runs) return std::move(out_);
+    check_cut();
+    check_microbatches();
+    for (const auto& [replica, shards] : replicas_)
+      check_replica(replica, shards);
+    check_holders();
+    return std::move(out_);
+  }
+
+private:
+  void check_addresses() {
+    std::map<address, int> seen;
+    std::vector<std::string> known;
+    for (const auto& role : wiring_.roles)
+      if (++seen[role.where] == 1) known.push_back(role.where.text());
+    for (const auto& [where, times] : seen)
+      if (times > 1)
+        tell({.what = fmt::format("{} is there {} times", where.text(), times),
+              .where = where.text(),
+              .why = "an address is played by one actor",
+              .help = "remove the others, or give them numbers of their own"});
+    for (const auto& role : wiring_.roles) {
+      if (role.node < 0 || role.node > node_max)
+        tell({.what = fmt::format("{} is on node {}", role.where.text(), role.node),
+              .where = role.where.text(),
+              .help = fmt::format("use 0 to {}", node_max)});
+      for (const auto& peer : role.talks_to)
+        if (!seen.contains(peer)) tell_unknown_peer(role, peer.text(), known);
+    }
+  }
+
+  void tell_unknown_peer(const wired_role& role,
+                         const std::string& peer,
+                         const std::vector<std::string>& known) {
+    const auto near = did_you_mean(peer, known.data(), known.data() + known.size());
+    tell({.what = fmt::format("{} talks to {}, which nobody plays", role.where.text(), peer),
+          .where = role.where.text(),
+          .help = near.empty() ? fmt::format("remove {} from its talks_to", peer)
+                               : fmt::format("did you mean '{}'?", near)});
+  }
+
+  void check_who_is_there() {
+    for (const auto kind : {role_kind::director,
+                            role_kind::supervisor,
+                            role_kind::recorder,
+                            role_kind::checkpointer}) {
+      const address only{.role = kind};
+      if (wiring_.find(only) == nullptr)
+        tell({.what = fmt::format("the wiring has no {}", role_text(kind)),
+              .where = wiring_.name,
+              .help = fmt::format("add a role {} on node 0", only.text())});
+      for (const auto* other : by_kind_[kind])
+        if (other->where != only)
+          tell({.what = fmt::format("{} is one too many", other->where.text()),
+                .where = other->where.text(),
+                .why = fmt::format("a wiring has one {}", role_text(kind)),
+                .help = fmt::format("leave {} alone", only.text())});
+    }
+    if (replicas_.empty())
+      tell({.what = "the wiring has no layer shard",
+            .where = wiring_.name,
+            .why = "nobody computes the model",
+            .help = "add a role layer_shard/0/0"});
+    const auto holders = by_kind_[role_kind::parameter_holder].size();
+    const auto aggregators = by_kind_[role_kind::gradient_aggregator].size();
+    if (holders == 0)
+      tell({.what = "the wiring has no parameter holder",
+            .where = wiring_.name,
+            .help = "add a role parameter_holder/0"});
+    if (aggregators == 0)
+      tell({.what = "the wiring has no gradient aggregator",
+            .where = wiring_.name,
+            .help = "add a role gradient_aggregator/0"});
+    if (holders > 0 && aggregators > 0 && holders != aggregators)
+      tell({.what = fmt::format(
+                "{} gradient aggregators do not fit {} parameter holders", aggregators, holders),
+            .where = wiring_.name,
+            .why = "the n-th holder takes what the n-th aggregator sums",
+            .help = aggregators < holders
+                        ? fmt::format("add {} more of gradient_aggregator", holders - aggregators)
+                        : fmt::format("add {} more of parameter_holder", aggregators - holders)});
+  }
+
+  void check_part_numbers() {
+    for (const auto& role : wiring_.roles)
+      for (const int p : std::set<int>(role.parts.begin(), role.parts.end()))
+        if (p < 0 || p >= parts_)
+          tell({.what = fmt::format("{} names part {}, which is not there", role.where.text(), p),
+                .where = role.where.text(),
+                .why = parts_ == 1 ? "the model is one part, 0"
+                                   : fmt::format("the model is cut into parts 0 to {}", parts_ - 1),
+                .help = "change the part, or the cut"});
+  }
+
+  // Without a cut nobody counts pieces.
+  void check_cut() {
+    if (wiring_.block_bytes_max != 0 && wiring_.block_bytes_max < block_bytes_least)
+      tell({.what = fmt::format("{} bytes are no size of a block", wiring_.block_bytes_max),
+            .where = "block_bytes_max",
+            .why = fmt::format("layers are cut at multiples of {} bytes", block_bytes_least),
+            .help = fmt::format("use 0, or at least {}", block_bytes_least)});
+    if (parts_ < 2) return;
+    const auto pieces = pieces_of(wiring_.job);
+    const auto all = static_cast<std::int64_t>(pieces.size());
+    std::int64_t sum = 0;
+    std::vector<std::string> counts;
+    bool positive = true;
+    for (std::size_t p = 0; p < wiring_.parts.size(); ++p) {
+      const int count = wiring_.parts[p].pieces;
+      counts.push_back(std::to_string(count));
+      sum += count;
+      if (count < 1)
+        tell({.what = fmt::format("part {} of the model has {} pieces", p, count),
+              .where = fmt::format("part {}", p),
+              .help = "give it 1 or more"});
+      positive = positive && count > 0;
+    }
+    const auto last = wiring_.parts.back().pieces + all - sum;
+    if (positive && sum != all)
+      tell({.what = fmt::format("the cut has {} pieces, the model has {}", sum, all),
+            .where = fmt::format("{} parts", parts_),
+            .why = fmt::format("{} = {}", fmt::join(counts, " + "), sum),
+            .help = last > 0 ? fmt::format("give the last part {} pieces", last)
+                             : fmt::format("cut the model into {} parts or fewer", all)});
+    if (!positive || sum != all) return;
+    std::size_t at = 0;
+    for (const auto& part : wiring_.parts) {
+      std::int64_t elements = 0;
+      for (int i = 0; i < part.pieces; ++i)
+        elements += pieces[at++].elements;
+      has_parameters_.push_back(elements > 0);
+    }
+  }
+
+  // The replicas' runs, one behind the other, are the batch.
+  void check_microbatches() {
+    std::vector<std::pair<microbatch_range, int>> runs; // by replica
+    for (const auto& [replica, shards] : replicas_) {
+      const auto& own = shards.front()->microbatches;
+      if (own.count == 0)
+        tell({.what = fmt::format("replica {} computes no microbatch", replica),
+              .where = shards.front()->where.text(),
+              .help = share_text()});
+      else
+        runs.emplace_back(own, replica);
+    }
+    std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) {
+      return a.first.first < b.first.first;
+    });
+    std::uint64_t next = 0;
+    const std::uint64_t all = wiring_.job.microbatches;
+    for (const auto& [own, replica] : runs) {
+      if (own.first > next) tell_gap(next, own.first - next);
+      if (own.first < next)
+        tell({.what = fmt::format("microbatch {} is computed twice", own.first),
+              .where = fmt::format("replica {}", replica),
+              .why = fmt::format(
+                  "it has {}; another replica has them up to {}", range_text(own), next - 1),
+              .help = share_text()});
+      next = std::max(next, std::uint64_t{own.first} + own.count);
+    }
+    if (next > all)
+      tell({.what = fmt::format("there is no microbatch {}", next - 1),
+            .where = "the replicas' microbatches",
+            .why = fmt::format("a batch has microbatches 0 to {}", all - 1),
+            .help = share_text()});
+    if (next < all && !runs.empty()) tell_gap(next, all - next);
+  }
+
+  void tell_gap(std::uint64_t first, std::uint64_t count) {
+    tell({.what = count == 1 ? fmt::format("microbatch {} is computed by nobody", first)
+                             : fmt::format("microbatches {} to {} are computed by nobody",
+                                           first,
+                                           first + count - 1),
+          .where = "the replicas' microbatches",
+          .why = fmt::format("a batch has microbatches 0 to {}", wiring_.job.microbatches - 1),
+          .help = share_text()});
+  }
+
+  [[nodiscard]] std::string share_text() const {
+    const auto n = static_cast<std::uint32_t>(replicas_.size()), m = wiring_.job.microbatches;
+    if (n == 0 || m % n != 0)
+      return fmt::format("give the {} replicas runs that cover 0 to {} once", n, m - 1);
+    return fmt::format("equal shares: {0} microbatches each, replica r from r * {0}", m / n);
+  }
+
+  void check_replica(int replica, const std::vector<const wired_role*>& shards) {
+    const address loader{.role = role_kind::data_loader,
+                         .replica = static_cast<std::uint16_t>(replica)};
+    const auto& own = shards.front()->microbatches;
+    if (wiring_.find(loader) == nullptr)
+      tell({.what = fmt::format("replica {} has no data loader", replica),
+            .where = names_of(shards),
+            .why = "its layer shards ask that of their own number",
+            .help = fmt::format("add a role {}", loader.text())});
+    for (const auto* shard : shards)
+      if (shard->microbatches != own)
+        tell({.what = fmt::format("the layer shards of replica {} compute different microbatches",
+                                  replica),
+              .where = shard->where.text(),
+              .why = fmt::format("it has {}, {} has {}",
+                                 range_text(shard->microbatches),
+                                 shards.front()->where.text(),
+                                 range_text(own)),
+              .help = "give all of them the same run"});
+    const auto known = out_.size();
+    check_cover(replica, shards);
+    if (out_.size() == known && own.count > 0) check_schedule(replica, shards);
+  }
+
+  void check_cover(int replica, const std::vector<const wired_role*>& shards) {
+    for (int p = 0; p < parts_; ++p) {
+      std::vector<const wired_role*> owners;
+      for (const auto* shard : shards)
+        for (const int part : shard->parts)
+          if (part == p) owners.push_back(shard);
+      const auto& natural = *shards[static_cast<std::size_t>(p) % shards.size()];
+      if (owners.empty())
+        tell({.what = fmt::format("nobody computes part {} of replica {}", p, replica),
+              .where = names_of(shards),
+              .help = fmt::format("add {} to the parts of {}, and its operations to the schedule",
+                                  p,
+                                  natural.where.text())});
+      if (owners.size() > 1)
+        tell({.what = fmt::format("part {} of replica {} is computed twice", p, replica),
+              .where = names_of(owners),
+              .help = fmt::format("leave it to {}", natural.where.text())});
+    }
+  }
+
+  void check_schedule(int replica, const std::vector<const wired_role*>& shards) {
+    for (const auto* shard : shards) {
+      const auto stranger =
+          std::find_if(shard->schedule.begin(), shard->schedule.end(), [&](const schedule_op& op) {
+            return op.part >= 0 && op.part < parts_ && !has(shard->parts, op.part);
+          });
+      if (stranger != shard->schedule.end())
+        tell({.what = fmt::format(
+                  "the schedule of {} computes part {}", shard->where.text(), stranger->part),
+              .where = shard->where.text(),
+              .why = fmt::format("operation {} is {}; its parts are {}",
+                                 stranger - shard->schedule.begin() + 1,
+                                 text(*stranger),
+                                 fmt::join(shard->parts, ", ")),
+              .help = "change the operation, or the parts"});
+    }
+    for (auto mistake : mistakes_of(schedule_of(wiring_, replica))) {
+      mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
+      tell(std::move(mistake));
+    }
+  }
+
+  void check_holders() {
+    const auto& holders = by_kind_[role_kind::parameter_holder];
+    for (int p = 0; p < parts_ && !holders.empty(); ++p) {
+      const auto at = static_cast<std::size_t>(p);
+      if (at < has_parameters_.size() && !has_parameters_[at]) continue;
+      const auto may = [&](const auto* h) { return h->parts.empty() || has(h->parts, p); };
+      if (std::any_of(holders.begin(), holders.end(), may)) continue;
+      tell({.what = fmt::format("no parameter holder may hold part {}", p),
+            .where = names_of(holders),
+            .why = "each names its parts, and none names this one",
+            .help = fmt::format("add {} to the parts of {}, or leave its parts out: then it may "
+                                "hold all",
+                                p,
+                                holders[at % holders.size()]->where.text())});
+    }
+  }
+
+  void tell(error_text text) {
+    if (out_.size() < mistakes_max) out_.push_back(std::move(text));
+  }
+
+  const wiring& wiring_;
+  int parts_; // of the model
+  std::map<role_kind, std::vector<const wired_role*>> by_kind_;
+  std::map<int, std::vector<const wired_role*>> replicas_; // layer shards, by stage
+  std::vector<bool> has_parameters_;                       // by part; empty: not known
+  std::vector<error_text> out_;
+};
+
+} // namespace
+
+std::vector<error_text> mistakes_of(const wiring& w) {
+  return wiring_check(w).mistakes();
+}
+
+} // namespace troupe

@@ -1,0 +1,203 @@
+// Each mistake that a wiring can have, made by editing a good one.
+#include "src/small_jobs.hpp"
+#include "support/error_of.hpp"
+
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+
+using namespace troupe;
+using namespace troupe::test;
+
+namespace {
+
+wiring good() {
+  return hybrid(small_job(2), {.replicas = 2, .stages = 2});
+}
+
+std::string told(const std::function<void(wiring&)>& edit, wiring w = good()) {
+  edit(w);
+  std::string out;
+  for (const auto& m : mistakes_of(w))
+    out += std::string(error(m).what()) + "\n";
+  return out;
+}
+
+wired_role& role(wiring& w, const std::string& where) {
+  for (auto& r : w.roles)
+    if (r.where == parse_address(where)) return r;
+  throw error({.what = "no " + where});
+}
+
+void remove(wiring& w, const std::string& where) {
+  const auto gone = parse_address(where);
+  std::erase_if(w.roles, [&](const wired_role& r) { return r.where == gone; });
+  for (auto& r : w.roles)
+    std::erase(r.talks_to, gone);
+}
+
+} // namespace
+
+TEST_CASE("what the topologies make has no mistake") {
+  const auto j = small_job(2);
+  CHECK(told([](wiring&) {}) == "");
+  CHECK(told([](wiring&) {}, data_parallel(j, {.replicas = 4, .holders = 3})) == "");
+  for (const auto& name : schedule_names())
+    CHECK(told([](wiring&) {},
+               hybrid(j,
+                      {.replicas = 2,
+                       .stages = 2,
+                       .schedule = name,
+                       .chunks = name == "interleaved" ? 2 : 1})) == "");
+}
+
+TEST_CASE("the mistakes of its job are a wiring's") {
+  CHECK(contains(told([](wiring& w) { w.job.batch = 33; }), "33 = 4 x 8 + 1"));
+  CHECK(contains(told([](wiring& w) { w.job.data.train = nullptr; }), "no training data"));
+}
+
+TEST_CASE("an address is played once, and who is talked to is there") {
+  CHECK(told([](wiring& w) { w.roles.push_back(role(w, "evaluator/1")); }) ==
+        "evaluator/1 is there 2 times\n"
+        "  --> evaluator/1\n"
+        "  an address is played by one actor\n"
+        "  help: remove the others, or give them numbers of their own\n");
+  CHECK(told([](wiring& w) {
+          role(w, "recorder").talks_to.push_back(parse_address("evaluator/9"));
+        }) == "recorder talks to evaluator/9, which nobody plays\n"
+              "  --> recorder\n"
+              "  help: did you mean 'evaluator/0'?\n");
+  CHECK(contains(told([](wiring& w) { role(w, "evaluator/0").node = -1; }),
+                 "evaluator/0 is on node -1"));
+}
+
+TEST_CASE("a wiring has each role that a job needs") {
+  for (const char* only : {"director", "supervisor", "recorder", "checkpointer"}) {
+    CAPTURE(only);
+    CHECK(contains(told([&](wiring& w) { remove(w, only); }),
+                   std::string("the wiring has no ") + only));
+    CHECK(contains(told([&](wiring& w) {
+                     auto second = role(w, only);
+                     second.where.replica = 1;
+                     w.roles.push_back(second);
+                   }),
+                   std::string(only) + "/1 is one too many"));
+  }
+  CHECK(contains(told([](wiring& w) {
+                   for (const char* shard : {"0/0", "0/1", "1/0", "1/1"})
+                     remove(w, std::string("layer_shard/") + shard);
+                 }),
+                 "the wiring has no layer shard"));
+}
+
+TEST_CASE("each holder has its aggregator") {
+  CHECK(contains(told([](wiring& w) { remove(w, "gradient_aggregator/1"); }),
+                 "3 gradient aggregators do not fit 4 parameter holders"));
+  CHECK(contains(told([](wiring& w) { remove(w, "gradient_aggregator/1"); }),
+                 "help: add 1 more of gradient_aggregator"));
+  CHECK(contains(told(
+                     [](wiring& w) {
+                       remove(w, "gradient_aggregator/0");
+                       remove(w, "parameter_holder/0");
+                     },
+                     data_parallel(small_job(2))),
+                 "the wiring has no parameter holder"));
+}
+
+TEST_CASE("the replicas compute each microbatch once") {
+  const auto both = [](wiring& w, microbatch_range second) {
+    for (const char* who : {"layer_shard/1/0", "layer_shard/1/1"})
+      role(w, who).microbatches = second;
+  };
+  CHECK(contains(told([&](wiring& w) {
+                   both(w, {3, 1});
+                 }),
+                 "microbatch 2 is computed by nobody\n"
+                 "  --> the replicas' microbatches\n"
+                 "  a batch has microbatches 0 to 3\n"
+                 "  help: equal shares: 2 microbatches each, replica r from r * 2"));
+  CHECK(contains(told([&](wiring& w) { both(w, {1, 2}); }), "microbatch 1 is computed twice"));
+  CHECK(contains(told([&](wiring& w) { both(w, {1, 2}); }), "microbatch 3 is computed by nobody"));
+  CHECK(contains(told([&](wiring& w) { both(w, {2, 4}); }), "there is no microbatch 5"));
+  CHECK(contains(told([&](wiring& w) { both(w, {2, 0}); }), "replica 1 computes no microbatch"));
+  CHECK(contains(told([](wiring& w) {
+                   role(w, "layer_shard/1/1").microbatches = {0, 2};
+                 }),
+                 "the layer shards of replica 1 compute different microbatches\n"
+                 "  --> layer_shard/1/1\n"
+                 "  it has microbatches 0 to 1, layer_shard/1/0 has microbatches 2 to 3"));
+}
+
+TEST_CASE("each replica computes each part once and has a data loader") {
+  CHECK(contains(told([](wiring& w) { remove(w, "data_loader/1"); }),
+                 "replica 1 has no data loader"));
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/0/1").parts = {}; }),
+                 "nobody computes part 1 of replica 0\n"
+                 "  --> layer_shard/0/0, layer_shard/0/1\n"
+                 "  help: add 1 to the parts of layer_shard/0/1"));
+  CHECK(contains(told([](wiring& w) {
+                   role(w, "layer_shard/1/0").parts = {0, 1};
+                 }),
+                 "part 1 of replica 1 is computed twice\n"
+                 "  --> layer_shard/1/0, layer_shard/1/1"));
+  CHECK(contains(told([](wiring& w) {
+                   role(w, "layer_shard/1/0").parts = {0, 7};
+                 }),
+                 "layer_shard/1/0 names part 7, which is not there\n"
+                 "  --> layer_shard/1/0\n"
+                 "  the model is cut into parts 0 to 1"));
+}
+
+TEST_CASE("the parts are the model's pieces") {
+  CHECK(contains(told([](wiring& w) { ++w.parts[0].pieces; }), "pieces, the model has"));
+  CHECK(contains(told([](wiring& w) { w.parts[0].pieces = 0; }), "part 0 of the model has 0"));
+  CHECK(contains(told([](wiring& w) { w.block_bytes_max = -1; }), "-1 bytes are no size"));
+}
+
+TEST_CASE("a schedule that cannot run is told with its replica") {
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/1/1").schedule.pop_back(); }),
+                 "  --> replica 1, stage 1"));
+  CHECK(contains(told([](wiring& w) {
+                   auto& list = role(w, "layer_shard/0/1").schedule;
+                   std::swap(list[0], list[1]);
+                 }),
+                 "B0 comes before F0\n  --> replica 0, stage 1"));
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/0/1").schedule[0].part = 0; }),
+                 "the schedule of layer_shard/0/1 computes part 0"));
+}
+
+TEST_CASE("every part's parameters may be held by somebody") {
+  CHECK(contains(told([](wiring& w) {
+                   for (const char* who : {"parameter_holder/1", "parameter_holder/3"})
+                     role(w, who).parts = {0};
+                 }),
+                 "no parameter holder may hold part 1\n"
+                 "  --> parameter_holder/0, parameter_holder/1, parameter_holder/2, "
+                 "parameter_holder/3\n"
+                 "  each names its parts, and none names this one\n"
+                 "  help: add 1 to the parts of parameter_holder/1, or leave its parts out"));
+  CHECK(told([](wiring& w) { role(w, "parameter_holder/1").parts = {}; }) == "");
+}
+
+TEST_CASE("a cluster refuses a wiring with a mistake before anything is spawned") {
+  auto w = good();
+  remove(w, "data_loader/1");
+  CHECK_ERROR(cluster{}.start(w), "replica 1 has no data loader");
+}
+
+TEST_CASE("a wiring that its user edited gives the bits of the other wirings") {
+  const auto j = small_job(4);
+  auto w = hybrid(j, {.replicas = 2, .stages = 2});
+  // Unequal replicas, another order of computing in one of them, all roles on one node.
+  for (auto& r : w.roles) {
+    r.node = 0;
+    if (r.where.role != role_kind::layer_shard && r.where.role != role_kind::data_loader) continue;
+    const bool first = r.where.replica == 0;
+    r.microbatches = first ? microbatch_range{0, 1} : microbatch_range{1, 3};
+    if (r.where.role == role_kind::layer_shard)
+      r.schedule = (first ? one_f_one_b(2, 1) : gpipe(2, 3)).per_stage[r.where.stage];
+  }
+  CHECK(mistakes_of(w).empty());
+  check_same(play(data_parallel(j)), play(w));
+}

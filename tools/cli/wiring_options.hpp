@@ -1,0 +1,20 @@
+// What the command line says of the wiring: a topology and its options.
+#pragma once
+
+#include "cli/values.hpp"
+#include "troupe/topology.hpp"
+
+#include <string>
+
+namespace troupe::cli {
+
+struct wiring_options {
+  std::string topology = "data-parallel";
+  hybrid_options grid; // of each of our topologies
+  std::string file;    // instead of a topology: a wiring that its user edited
+};
+
+// Mistakes go to `read`: values, and options that the topology has no use for.
+wiring_options wiring_options_of(value_reader& read);
+
+} // namespace troupe::cli

@@ -174,6 +174,20 @@ TEST_CASE("a model cut anywhere computes the bits of the whole") {
   }
 }
 
+TEST_CASE("the slices of a layer may be parts in any order") {
+  for (const network& n : sliced_networks()) {
+    INFO(n.name, " ", text(n.slices));
+    const graph g = graph_of(n);
+    const auto pieces = pieces_of(g, {.microbatch = n.microbatch});
+    std::vector<int> backwards(pieces.size());
+    std::iota(backwards.begin(), backwards.end(), 0);
+    for (std::size_t p = 0; p < pieces.size(); ++p)
+      if (pieces[p].slices > 1) backwards[p] += pieces[p].slices - 1 - 2 * pieces[p].slice;
+    parts_of_model parts(n, g, {.microbatch = n.microbatch, .part_of_piece = backwards}, 1);
+    CHECK(parts.run().front() == whole(n, g, 0));
+  }
+}
+
 TEST_CASE("microbatches in flight do not disturb each other") {
   for (const network& n : all_networks()) {
     const graph g = graph_of(n);

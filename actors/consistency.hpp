@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -30,7 +31,9 @@ struct consistency {
   friend bool operator==(const consistency&, const consistency&) = default;
 };
 
-// "SSP(4), staleness-aware rate", for people.
+// "BSP", "ASP", "SSP(4), staleness-aware rate, delay compensation 0.04".
 std::string text(const consistency& c);
+// The inverse; capitals do not matter, and "ssp:4" is SSP(4). Nothing: it is no such text.
+std::optional<consistency> parse_consistency(const std::string& said);
 
 } // namespace troupe

@@ -53,9 +53,14 @@ private:
   }
 
   int push(node_kind kind, int input, const shape& output) {
-    out_.nodes.push_back(
-        {.kind = kind, .path = path_, .options = *options_, .inputs = {input}, .output = output});
-    return static_cast<int>(out_.nodes.size()) - 1;
+    const auto index = static_cast<int>(out_.nodes.size());
+    out_.nodes.push_back({.kind = kind,
+                          .path = path_,
+                          .options = *options_,
+                          .inputs = {input},
+                          .output = output,
+                          .draw_key = index});
+    return index;
   }
 
   node& last() { return out_.nodes.back(); }

@@ -7,6 +7,7 @@
 #include "ops/tensor.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,13 @@ namespace troupe {
 enum class parameter_kind {
   trainable,
   statistic, // batch norm's running mean and variance: follows, is not optimised
+};
+
+// Where the rows of a slice's parameter lie in that of the whole layer (ops/slice.hpp).
+struct rows_of_whole {
+  std::string name;
+  shape dims;
+  std::int64_t first = 0;
 };
 
 struct parameter_spec {
@@ -26,6 +34,7 @@ struct parameter_spec {
   float constant = 0.0F;      // value at the start where `constant_init`
   bool constant_init = false; // batch norm: weight 1, bias 0, mean 0, variance 1
   float momentum = 0.0F;      // of a statistic: running = (1 - momentum) * running + momentum * new
+  std::optional<rows_of_whole> rows; // of a slice alone
 };
 
 enum class node_kind {
@@ -42,17 +51,20 @@ enum class node_kind {
   leaky_relu,
   sigmoid,
   tanh_activation,
-  add, // of a residual block; two inputs
+  add,    // of a residual block; two inputs
+  concat, // of the slices of a layer; an input each
 };
 
 struct node {
   node_kind kind = node_kind::input;
   std::string path;            // "3.body.0"; "" for the input
-  layer_options options;       // of the layer it comes from (unused for input and add)
+  layer_options options;       // of the layer it comes from (unused for input, add and concat)
   std::vector<int> inputs;     // indices of earlier nodes
   shape output;                // without the batch axis
   std::vector<int> parameters; // indices into graph::parameters, PyTorch's order
   std::int64_t flops = 0;      // forward, per image; a multiply-add counts 2
+  int slice = 0, slices = 1;   // of a layer that is cut: which one, of how many
+  int draw_key = 0;            // of random numbers: the node's index in the model without slices
 };
 
 struct graph {

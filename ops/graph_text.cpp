@@ -20,7 +20,8 @@ std::string kind_text(node_kind kind) {
                                           "leaky_relu",
                                           "sigmoid",
                                           "tanh",
-                                          "add"};
+                                          "add",
+                                          "concat"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -61,6 +62,7 @@ std::string describe(const node& n) {
   } else if (n.kind == node_kind::leaky_relu) {
     out += fmt::format(" {:g}", std::get<leaky_relu>(n.options).slope);
   }
+  if (n.slices > 1) out += fmt::format(", slice {} of {}", n.slice + 1, n.slices);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "ops/assert.hpp"
 #include "ops/digest.hpp"
 #include "ops/random.hpp"
+#include "ops/whole_parameter.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -159,14 +160,15 @@ std::vector<tensor> packed_blocks(const parameter_layout& layout,
 }
 
 std::vector<tensor> initial_parameters(const parameter_layout& layout, std::uint64_t seed) {
+  const auto wholes = whole_parameters(layout.specs);
   std::vector<std::vector<float>> values;
-  for (std::size_t i = 0; i < layout.specs.size(); ++i)
-    values.push_back(initial_values(layout.specs[i],
+  for (std::size_t i = 0; i < wholes.size(); ++i)
+    values.push_back(initial_values(wholes[i].spec,
                                     random_stream({.seed = seed,
                                                    .purpose = random_purpose::initialise,
                                                    .b = static_cast<std::uint32_t>(i)})));
   const std::vector<std::span<const float>> plain(values.begin(), values.end());
-  return packed_blocks(layout, plain);
+  return packed_blocks_of_wholes(layout, plain);
 }
 
 std::vector<float>

@@ -73,8 +73,8 @@ std::uint64_t block_digest(const parameter_layout& layout, int block, const tens
 std::uint64_t parameter_digest(const parameter_layout& layout, std::span<const tensor> blocks);
 std::uint64_t chunk_digest(int parameter, std::int64_t chunk, std::span<const float> packed);
 
-// The values a job starts from, one flat tensor per block; a function of the seed and each
-// parameter's index alone.
+// The values a job starts from, one flat tensor per block; a function of the seed and each whole
+// parameter's index alone (ops/whole_parameter.hpp): a slice starts from its rows of the layer's.
 std::vector<tensor> initial_parameters(const parameter_layout& layout, std::uint64_t seed);
 
 // Plain values of parameter `index`, as PyTorch would hold them.

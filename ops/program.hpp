@@ -136,10 +136,12 @@ struct compile_options {
 };
 
 // What can be computed apart: nodes that run as one kernel, or write each other's gradients, are
-// one piece. In the order of execution.
+// one piece, and so is a slice of a layer with what it takes along. In the order of execution; the
+// slices of one layer follow each other, and need nothing of each other.
 struct piece {
   std::vector<int> nodes;
-  std::string name;          // "0 conv2d", "1..3 batch_norm .. max_pool2d"
+  std::string name;          // "0 conv2d", "4 dense, slice 1 of 2"
+  int slice = 0, slices = 1; // of a layer that is cut: which one, of how many
   std::int64_t flops = 0;    // forward, per image
   std::int64_t elements = 0; // parameters, statistics included
 };

@@ -1,6 +1,7 @@
 #include "ops/files/state_dict.hpp"
 
 #include "ops/error.hpp"
+#include "ops/whole_parameter.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -58,7 +59,8 @@ private:
 
 std::map<std::string, shape> wanted_tensors(const parameter_layout& layout, int slots) {
   std::map<std::string, shape> wanted;
-  for (const parameter_spec& spec : layout.specs) {
+  for (const whole_parameter& whole : whole_parameters(layout.specs)) {
+    const parameter_spec& spec = whole.spec;
     wanted.emplace(spec.name, spec.dims);
     for (int slot = 0; slot < slots && trainable(spec); ++slot)
       wanted.emplace(slot_prefix(slot) + spec.name, spec.dims);
@@ -75,10 +77,9 @@ std::string slot_prefix(int slot) {
 std::vector<stored_tensor>
 state_dict_of(const parameter_layout& layout, std::span<const tensor> blocks, std::uint64_t step) {
   std::vector<stored_tensor> tensors;
-  for (std::size_t i = 0; i < layout.specs.size(); ++i) {
-    const parameter_spec& spec = layout.specs[i];
-    tensors.push_back(
-        named(spec.name, spec.dims, plain_values(layout, static_cast<int>(i), blocks)));
+  for (const whole_parameter& whole : whole_parameters(layout.specs)) {
+    const parameter_spec& spec = whole.spec;
+    tensors.push_back(named(spec.name, spec.dims, whole_values(layout, whole, blocks)));
     if (!spec.name.ends_with(variance_suffix)) continue;
     stored_tensor counter;
     counter.name = spec.name.substr(0, spec.name.size() - variance_suffix.size());
@@ -94,11 +95,10 @@ std::vector<stored_tensor> trainable_tensors(const parameter_layout& layout,
                                              std::span<const tensor> blocks,
                                              const std::string& prefix) {
   std::vector<stored_tensor> tensors;
-  for (std::size_t i = 0; i < layout.specs.size(); ++i) {
-    const parameter_spec& spec = layout.specs[i];
+  for (const whole_parameter& whole : whole_parameters(layout.specs)) {
+    const parameter_spec& spec = whole.spec;
     if (!trainable(spec)) continue;
-    tensors.push_back(
-        named(prefix + spec.name, spec.dims, plain_values(layout, static_cast<int>(i), blocks)));
+    tensors.push_back(named(prefix + spec.name, spec.dims, whole_values(layout, whole, blocks)));
   }
   return tensors;
 }
@@ -134,9 +134,9 @@ std::vector<tensor> parameter_blocks(const tensor_file& file, const parameter_la
   for (const stored_tensor& t : file.tensors)
     by_name.emplace(t.name, &t);
   std::vector<std::span<const float>> plain;
-  for (const parameter_spec& spec : layout.specs)
-    plain.emplace_back(by_name.at(spec.name)->values);
-  return packed_blocks(layout, plain);
+  for (const whole_parameter& whole : whole_parameters(layout.specs))
+    plain.emplace_back(by_name.at(whole.spec.name)->values);
+  return packed_blocks_of_wholes(layout, plain);
 }
 
 std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout& layout, int slot) {
@@ -146,7 +146,8 @@ std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout&
   // Packed as whole blocks with zero statistics, of which the trainable part is kept.
   std::vector<std::vector<float>> zeros;
   std::vector<std::span<const float>> plain;
-  for (const parameter_spec& spec : layout.specs) {
+  for (const whole_parameter& whole : whole_parameters(layout.specs)) {
+    const parameter_spec& spec = whole.spec;
     if (trainable(spec)) {
       plain.emplace_back(by_name.at(slot_prefix(slot) + spec.name)->values);
       continue;
@@ -154,7 +155,7 @@ std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout&
     zeros.emplace_back(static_cast<std::size_t>(spec.dims.elements()), 0.0F);
     plain.emplace_back(zeros.back());
   }
-  std::vector<tensor> blocks = packed_blocks(layout, plain);
+  std::vector<tensor> blocks = packed_blocks_of_wholes(layout, plain);
   for (std::size_t b = 0; b < blocks.size(); ++b) {
     const std::int64_t size = layout.blocks[b].trainable;
     blocks[b] = make_tensor(shape{size}, blocks[b].values().first(static_cast<std::size_t>(size)));

@@ -1,4 +1,5 @@
-// Between packed blocks and the named, plain tensors of a state_dict.
+// Between packed blocks and the named, plain tensors of a state_dict. Those are whole: files of a
+// job that slices layers and of one that does not are the same.
 #pragma once
 
 #include "ops/files/safetensors.hpp"

@@ -2,6 +2,8 @@
 
 #include "ops/assert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace troupe::kernels {
@@ -64,7 +66,9 @@ dnnl::primitive_attr builder::attributes(bool relu) const {
 
 std::string builder::name(int index, const std::string& what) const {
   const node& n = node_at(index);
-  return n.path + (n.path.empty() ? "" : " ") + kind_text(n.kind) + " " + what;
+  const std::string which =
+      n.slices > 1 ? fmt::format("slice {} of {} ", n.slice + 1, n.slices) : std::string();
+  return n.path + (n.path.empty() ? "" : " ") + kind_text(n.kind) + " " + which + what;
 }
 
 int builder::readers(int index) const {

@@ -5,6 +5,8 @@
 #include "ops/kernels/unit.hpp"
 #include "ops/program.hpp"
 
+#include <fmt/format.h>
+
 namespace troupe {
 
 namespace kernels {
@@ -42,6 +44,8 @@ void build_unit(builder& b, const unit& u) {
     return build_activation(b, u);
   case node_kind::add:
     return build_add(b, u);
+  case node_kind::concat:
+    return build_concat(b, u);
   case node_kind::input:
     break;
   }
@@ -122,6 +126,9 @@ std::vector<piece> pieces_of(const graph& g, const compile_options& options) {
       }
     const node& first = g.nodes[static_cast<std::size_t>(p.nodes.front())];
     p.name = first.path + " " + kind_text(first.kind);
+    if (first.slices > 1) p.name += fmt::format(", slice {} of {}", first.slice + 1, first.slices);
+    p.slice = first.slice;
+    p.slices = first.slices;
     out.push_back(std::move(p));
   }
   return out;

@@ -84,6 +84,11 @@ std::vector<std::vector<int>> pieces_of(const builder& b, const std::vector<unit
       for (int u = std::min(other, op.unit) + 1; u <= std::max(other, op.unit); ++u)
         joined[static_cast<std::size_t>(u)] = true;
     }
+  const auto first_of = [&](std::size_t u) -> const node& { return b.node_at(units[u].first()); };
+  for (std::size_t u = 1; u < units.size(); ++u) // a concat lies between the slices of two layers
+    if (first_of(u).slices > 1 && first_of(u - 1).slices > 1 &&
+        first_of(u).slice == first_of(u - 1).slice)
+      joined[u] = true;
   std::vector<std::vector<int>> out;
   for (std::size_t u = 0; u < units.size(); ++u) {
     if (!joined[u]) out.emplace_back();

@@ -13,7 +13,7 @@
 namespace troupe::kernels {
 
 // Units that cannot be computed apart, as runs in execution order: a unit that writes the gradient
-// of another one's parameter belongs to it.
+// of another one's parameter belongs to it. Those of one slice of a layer stay together.
 std::vector<std::vector<int>> pieces_of(const builder& b, const std::vector<unit>& units);
 
 // Who computes what; all zeros for a whole model.

@@ -73,7 +73,7 @@ struct casting::impl {
   recorder_options recording;
   int kernel_threads;
 
-  graph compiled = build_graph(wired.job.model, wired.job.data.train->image);
+  graph compiled = graph_of(wired.job);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
   std::map<kernel_plan, std::shared_ptr<pool<shard_kernels>>> kernels;
   std::vector<crossing> crossings;

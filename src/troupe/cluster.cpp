@@ -173,7 +173,7 @@ run cluster::start(const wiring& w, run_options options) const {
   auto state = std::make_unique<run::impl>();
   state->wired = w;
   state->options = std::move(options);
-  const auto g = build_graph(w.job.model, w.job.data.train->image);
+  const auto g = graph_of(w.job);
   state->layout =
       std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
   auto begin = starting_state_of(w.job, state->options, *state->layout);

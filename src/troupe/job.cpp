@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace troupe {
 
@@ -93,6 +94,8 @@ void check_model(const job& j, std::vector<error_text>& out) {
   if (!j.data.train) return;
   try {
     const auto g = build_graph(j.model, j.data.train->image);
+    for (auto& wrong : mistakes_of(g, j.slices))
+      out.push_back(std::move(wrong));
     const auto outputs = g.output().elements();
     const auto* softmax = std::get_if<softmax_cross_entropy>(&j.loss);
     if (outputs < j.data.train->classes)
@@ -118,6 +121,10 @@ void check_model(const job& j, std::vector<error_text>& out) {
 }
 
 } // namespace
+
+graph graph_of(const job& j) {
+  return sliced(build_graph(j.model, j.data.train->image), j.slices);
+}
 
 std::vector<error_text> mistakes_of(const job& j) {
   std::vector<error_text> out;

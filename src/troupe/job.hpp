@@ -10,6 +10,7 @@
 #include "ops/loss.hpp"
 #include "ops/model.hpp"
 #include "ops/optimizer.hpp"
+#include "ops/slice.hpp"
 
 #include <cstdint>
 #include <string>
@@ -19,6 +20,9 @@ namespace troupe {
 
 struct job {
   troupe::model model;
+  // Layers that are cut over their output channels. Part of the job: the same slices give the same
+  // bits wherever they are computed.
+  std::vector<slice> slices;
   data_split data;
   troupe::loss loss = softmax_cross_entropy{};
   troupe::optimizer optimizer = sgd{.momentum = 0.9F};
@@ -39,6 +43,9 @@ struct job {
   steps_per_epoch() const; // the last, partial batch of an epoch is dropped
   [[nodiscard]] std::int64_t total_steps() const;
 };
+
+// The model as it is computed, sliced. REQUIRES: there is training data. Throws error.
+graph graph_of(const job& j);
 
 // Everything that is wrong with a job, not only the first thing; empty when it can run.
 std::vector<error_text> mistakes_of(const job& j);

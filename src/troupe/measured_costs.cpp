@@ -26,7 +26,7 @@ double median(std::vector<double> values) {
 // that the job would begin with. The first step is not counted: it finds cold memory.
 std::vector<piece_cost> measured_costs(const job& j, int rounds) {
   if (const auto mistakes = mistakes_of(j); !mistakes.empty()) throw joined(mistakes);
-  const graph g = build_graph(j.model, j.data.train->image);
+  const graph g = graph_of(j);
   const auto p = compile_cpu(g, {.microbatch = j.batch / j.microbatches});
   const auto parameters = initial_parameters(p->layout(), j.seed);
   microbatch_reader reader(j.data.train,

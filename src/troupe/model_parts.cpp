@@ -8,7 +8,7 @@
 namespace troupe {
 
 std::vector<piece> pieces_of(const job& j) {
-  const graph g = build_graph(j.model, j.data.train->image);
+  const graph g = graph_of(j);
   return pieces_of(
       g, {.microbatch = std::max<std::int64_t>(1, j.batch / std::max(1U, j.microbatches))});
 }

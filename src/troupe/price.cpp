@@ -38,7 +38,7 @@ public:
       : wiring_(w),
         options_(options),
         images_(w.job.batch / w.job.microbatches),
-        graph_(build_graph(w.job.model, w.job.data.train->image)) {
+        graph_(graph_of(w.job)) {
     count_parts();
   }
 

@@ -11,6 +11,7 @@ namespace troupe {
 
 std::map<std::string, std::string> describe_job(const job& j) {
   return {{"model", digest_text(digest_of(to_json(j.model).data(), to_json(j.model).size()))},
+          {"slices", text(j.slices)},
           {"data", j.data.train->name},
           {"batch", std::to_string(j.batch)},
           {"microbatches", std::to_string(j.microbatches)},

@@ -366,7 +366,7 @@ wiring parameter_server(job j, const parameter_server_options& o) {
                          counted(o.workers, "worker"),
                          o.stages == 1 ? "" : fmt::format(" of {} stages", o.stages),
                          counted(o.servers, "server"),
-                         o.order.as_they_come() ? text(o.order) : "BSP");
+                         text(o.order));
   return out;
 }
 

@@ -126,6 +126,14 @@ private:
       tell({.what = "the wiring has no parameter holder",
             .where = wiring_.name,
             .help = "add a role parameter_holder/0"});
+    if (wiring_.order.as_they_come()) {
+      if (aggregators > 0)
+        tell({.what = "an asynchronous wiring has a gradient aggregator",
+              .where = by_kind_[role_kind::gradient_aggregator].front()->where.text(),
+              .why = "each worker's gradients go to the holders as they are",
+              .help = "remove it"});
+      return;
+    }
     if (aggregators == 0)
       tell({.what = "the wiring has no gradient aggregator",
             .where = wiring_.name,
@@ -192,7 +200,24 @@ private:
   }
 
   // The replicas' runs, one behind the other, are the batch.
+  // A worker computes all microbatches of its steps; its replica is its number.
+  void check_workers() {
+    for (const auto& [replica, shards] : replicas_) {
+      const auto& own = shards.front()->microbatches;
+      if (own.first != 0 || own.count != wiring_.job.microbatches)
+        tell({.what = fmt::format("worker {} does not compute all microbatches", replica),
+              .where = shards.front()->where.text(),
+              .why = fmt::format("it has {}; each step is one worker's", range_text(own)),
+              .help = fmt::format("give it microbatches 0 to {}", wiring_.job.microbatches - 1)});
+      if (replica >= wiring_.replicas)
+        tell({.what = fmt::format("there is no worker {} of {}", replica, wiring_.replicas),
+              .where = shards.front()->where.text(),
+              .help = fmt::format("number the workers 0 to {}", wiring_.replicas - 1)});
+    }
+  }
+
   void check_microbatches() {
+    if (wiring_.order.as_they_come()) return check_workers();
     std::vector<std::pair<microbatch_range, int>> runs; // by replica
     for (const auto& [replica, shards] : replicas_) {
       const auto& own = shards.front()->microbatches;

@@ -31,7 +31,8 @@ std::vector<std::pair<std::string, std::string>> fitting(const job& j) {
   const auto facts = describe_job(j);
   return {{"model", facts.at("model")},
           {"batch", facts.at("batch")},
-          {"microbatches", facts.at("microbatches")}};
+          {"microbatches", facts.at("microbatches")},
+          {"slices", facts.at("slices")}};
 }
 
 std::string quoted(const std::string& text) {
@@ -73,12 +74,30 @@ public:
 
   wiring read(const std::string& text) {
     const json all = parsed(text);
-    known_keys(all, "", {"wiring", "job", "recompute", "block_bytes_max", "parts", "roles"});
+    known_keys(all, "", {"wiring",
+                "job",
+                "recompute",
+                "consistency",
+                "stash_weights",
+                "block_bytes_max",
+                "parts",
+                "roles"});
     check_job(member(all, "", "job"));
     out_.name = text_of(member(all, "", "wiring"), "wiring");
-    if (all.contains("recompute")) {
-      if (!all["recompute"].is_boolean()) refuse("recompute", "it is neither true nor false");
-      out_.recompute = all["recompute"].get<bool>();
+    for (const auto& [key, to] : {std::pair{"recompute", &out_.recompute},
+                                  std::pair{"stash_weights", &out_.stash_weights}}) {
+      if (!all.contains(key)) continue;
+      if (!all[key].is_boolean()) refuse(key, "it is neither true nor false");
+      *to = all[key].get<bool>();
+    }
+    if (all.contains("consistency")) {
+      const auto said = text_of(all["consistency"], "consistency");
+      const auto known = parse_consistency(said);
+      if (!known)
+        refuse("consistency",
+               fmt::format("{} is no consistency", quoted(said.substr(0, 40))),
+               "write BSP, ASP or SSP(4)");
+      out_.order = *known;
     }
     if (all.contains("block_bytes_max"))
       out_.block_bytes_max = number(all["block_bytes_max"], "block_bytes_max", 0, INT64_MAX);
@@ -291,7 +310,7 @@ private:
 std::string to_json(const wiring& w) {
   std::vector<std::string> facts, parts, roles;
   for (const auto& [key, value] : fitting(w.job))
-    facts.push_back(fmt::format("{}: {}", quoted(key), key == "model" ? quoted(value) : value));
+    facts.push_back(fmt::format("{}: {}", quoted(key), key == "model" || key == "slices" ? quoted(value) : value));
   for (const auto& part : w.parts)
     parts.push_back(
         fmt::format(R"(    {{"pieces": {}, "layers": {}}})", part.pieces, quoted(part.layers)));
@@ -301,6 +320,8 @@ std::string to_json(const wiring& w) {
   "wiring": {},
   "job": {{{}}},
   "recompute": {},
+  "consistency": {},
+  "stash_weights": {},
   "block_bytes_max": {},
   "parts": [
 {}
@@ -313,6 +334,8 @@ std::string to_json(const wiring& w) {
                      quoted(w.name),
                      fmt::join(facts, ", "),
                      w.recompute,
+                     quoted(text(w.order)),
+                     w.stash_weights,
                      w.block_bytes_max,
                      fmt::join(parts, ",\n"),
                      fmt::join(roles, ",\n"));

@@ -188,6 +188,25 @@ TEST_CASE("a kill names who, when and after how many messages") {
   CHECK(options({"--kill", "data_loader@step=1", "--kill", "director@step=2"}).kills.size() == 2);
 }
 
+TEST_CASE("slices are of layers, by the path of the model's table") {
+  const train_options o = options({"--slice", "0:2", "--slice", "4.c1:4", "--model", "resnet20"});
+  CHECK(o.slices == std::vector<slice>{{"0", 2}, {"4.c1", 4}});
+  CHECK(small_job(o).slices == o.slices);
+  CHECK(wrong_of({"--slice", "0"}) == "error: '0' does not say how to slice a layer\n"
+                                      "  --> --slice 0\n"
+                                      "  LAYER:N, a path of the model's table and a number of "
+                                      "slices\n"
+                                      "  help: --slice 0:2\n");
+  CHECK(wrong_of({"--slice", ":2"}).find("':2' does not say") != std::string::npos);
+  CHECK(wrong_of({"--slice", "0:two"}).find("'0:two' does not say") != std::string::npos);
+  try {
+    wiring_of(options({"--slice", "0:3", "--batch", "20"}), load_data("synthetic:200", 1));
+    CHECK(false);
+  } catch (const mistakes& wrong) {
+    CHECK(wrong.all().front().help == "use 2 or 4 slices");
+  }
+}
+
 TEST_CASE("a kill that is not understood is told with a cure") {
   CHECK(kill_wrong("layer_shard") == "error: a kill names who and when\n"
                                      "  --> --kill layer_shard\n"

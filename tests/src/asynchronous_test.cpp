@@ -118,7 +118,7 @@ namespace {
 // that are, for those of stage s, min(stages - 1 - s, steps since the epoch began) updates old.
 std::vector<std::uint64_t> stashed_reference(const wiring& w, std::int64_t steps) {
   const job& j = w.job;
-  const graph g = build_graph(j.model, j.data.train->image);
+  const graph g = graph_of(j);
   const auto whole = compile_cpu(g, {.microbatch = j.batch / j.microbatches});
   const parameter_layout& layout = whole->layout();
   std::vector<int> part_of(layout.specs.size(), 0);

@@ -12,10 +12,6 @@ using namespace troupe::test;
 
 namespace {
 
-graph graph_of(const job& j) {
-  return build_graph(j.model, j.data.train->image);
-}
-
 std::map<std::string, std::int64_t> bytes_said(const wiring_price& p) {
   std::map<std::string, std::int64_t> out;
   for (const auto& e : p.edges)

@@ -110,7 +110,7 @@ double measure_troupe(const bench_case& c, const data_split& data, const bench_t
 
 double measure_kernels(const bench_case& c, const data_split& data, const bench_time& t) {
   const job j = job_of_case(c, data);
-  const graph g = build_graph(j.model, data.train->image);
+  const graph g = graph_of(j);
   const auto program = compile_cpu(g, {.microbatch = c.batch, .training = true});
   const auto parameters = initial_parameters(program->layout(), 1);
   microbatch_reader reader(

@@ -58,6 +58,7 @@ job job_of(const train_options& o, data_split data) {
   if (o.balanced_weights) loss.class_weights = balanced_weights(*data.train);
   job out;
   out.model = model_by_name(o.model, data.train->classes);
+  out.slices = o.slices;
   out.data = std::move(data);
   out.loss = std::move(loss);
   out.optimizer = o.optimizer;

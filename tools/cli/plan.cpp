@@ -102,7 +102,7 @@ int plan(const command_line& line) {
   if (read) wrong.passes([&] { w = wiring_of(o, data); });
   wrong.throw_any();
 
-  const graph g = build_graph(w->job.model, w->job.data.train->image);
+  const graph g = graph_of(w->job);
   fmt::print("{}\n{}\n{}\n{}", header_text(), summary(g), w->text(), cost_text(w->job, g, *w));
   return exit_done;
 }

@@ -25,6 +25,14 @@ setting_list model_and_data() {
        "fashion-mnist, synthetic[:N], a folder with IDX or CIFAR-10 binary files, or "
        "idx:TRAIN_IMAGES,TRAIN_LABELS,TEST_IMAGES,TEST_LABELS"},
       {g,
+       "slice",
+       "LAYER:N",
+       "",
+       "cut a dense or convolution layer into N slices, e.g. 0:2; same slices, same bits, "
+       "wherever they are computed; may be repeated",
+       text,
+       true},
+      {g,
        "augment",
        "LIST",
        "",

@@ -44,7 +44,7 @@ start_facts facts_of(const train_options& o, const wiring& w) {
 
 std::string intro(const train_options& o, const wiring& w) {
   const job& j = w.job;
-  const graph g = build_graph(j.model, j.data.train->image);
+  const graph g = graph_of(j);
   return fmt::format("{}\n{}  {}, {} images of {}, batch {} in {} microbatches, {} steps\n"
                      "  {}, learning rate {}, augment: {}\n",
                      summary(g),

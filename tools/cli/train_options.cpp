@@ -119,6 +119,19 @@ augmentation parse_augment(const std::vector<std::string>& parts,
   return out;
 }
 
+slice parse_slice(const std::string& text, std::vector<error_text>& wrong) {
+  const auto colon = text.rfind(':');
+  std::int64_t slices = 0;
+  if (colon != std::string::npos && colon > 0 && parse_whole(text.substr(colon + 1), slices) &&
+      slices >= 0 && slices <= INT_MAX)
+    return {.layer = text.substr(0, colon), .slices = static_cast<int>(slices)};
+  wrong.push_back({.what = fmt::format("'{}' does not say how to slice a layer", text),
+                   .where = "--slice " + text,
+                   .why = "LAYER:N, a path of the model's table and a number of slices",
+                   .help = "--slice 0:2"});
+  return {};
+}
+
 train_options train_options_of(const setting_values& values) {
   value_reader read(values);
   train_options out;
@@ -126,6 +139,8 @@ train_options train_options_of(const setting_values& values) {
   out.data = read.text("data");
   out.validation = read.real("validation", 0, 0.9999);
   std::vector<error_text> wrong;
+  for (const std::string& text : read.value("slice").values)
+    out.slices.push_back(parse_slice(text, wrong));
   out.augment = parse_augment(read.list("augment"), read.where("augment"), wrong);
   for (error_text& text : wrong)
     read.add(std::move(text));

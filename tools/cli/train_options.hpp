@@ -13,6 +13,7 @@ namespace troupe::cli {
 
 struct train_options {
   std::string model, data;
+  std::vector<slice> slices;
   double validation = 0;
   augmentation augment;
   bool shuffle = true, balanced_sampling = false;
@@ -43,6 +44,9 @@ train_options train_options_of(const setting_values& values);
 augmentation parse_augment(const std::vector<std::string>& parts,
                            const std::string& where,
                            std::vector<error_text>& wrong);
+
+// "4.c1:2"; mistakes go to `wrong`.
+slice parse_slice(const std::string& text, std::vector<error_text>& wrong);
 
 // The data set is the one thing missing. REQUIRES: data was loaded for these options.
 job job_of(const train_options& o, data_split data);

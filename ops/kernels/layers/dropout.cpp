@@ -38,6 +38,7 @@ void scale_kept(
 
 void build_dropout(builder& b, const unit& u) {
   const int index = u.first(), source = b.node_at(index).inputs[0];
+  const int draw_key = b.node_at(index).draw_key;
   const float probability = std::get<dropout>(b.node_at(index).options).probability;
   if (!b.training() || probability <= 0.0F) {
     build_flatten(b, u); // the identity
@@ -56,7 +57,7 @@ void build_dropout(builder& b, const unit& u) {
              {output, mask},
              [=, key = b.key(), x = input.memory, y = output.memory, m = mask.memory] {
                auto* bytes = static_cast<std::uint8_t*>(m.get_data_handle());
-               draw_mask(*key, index, probability, bytes, n);
+               draw_mask(*key, draw_key, probability, bytes, n);
                scale_kept(floats(x), bytes, scale, floats(y), n);
              });
   b.set_value(index, output);

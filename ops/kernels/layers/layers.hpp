@@ -12,6 +12,7 @@ void build_pool(builder& b, const unit& u); // maximum, average, global average
 void build_batch_norm(builder& b, const unit& u);
 void build_activation(builder& b, const unit& u); // relu, leaky_relu, sigmoid, tanh
 void build_add(builder& b, const unit& u);
+void build_concat(builder& b, const unit& u);
 void build_dropout(builder& b, const unit& u);
 void build_flatten(builder& b, const unit& u);
 

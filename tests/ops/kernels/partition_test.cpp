@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 namespace troupe::kernel_tests {
 
@@ -29,6 +30,11 @@ network with_dropout() {
 std::vector<network> all_networks() {
   auto out = networks();
   out.push_back(with_dropout());
+  for (network& n : sliced_networks())
+    out.push_back(std::move(n));
+  auto n = with_dropout();
+  n.slices = {{"0", 2}, {"4", 4}, {"7", 2}};
+  out.push_back(std::move(n));
   return out;
 }
 
@@ -153,12 +159,14 @@ std::vector<std::vector<int>> cuts(int pieces) {
 
 TEST_CASE("a model cut anywhere computes the bits of the whole") {
   for (const network& n : all_networks()) {
-    const graph g = build_graph(n.layers, n.input);
+    const graph g = graph_of(n);
     const bits expected = whole(n, g, 0);
     const auto pieces = pieces_of(g, {.microbatch = n.microbatch});
     for (const auto& cut : cuts(static_cast<int>(pieces.size())))
       for (const bool split : {false, true}) {
         INFO(n.name,
+             " ",
+             text(n.slices),
              " into ",
              cut.back() + 1,
              ", first part ends at piece ",
@@ -172,9 +180,23 @@ TEST_CASE("a model cut anywhere computes the bits of the whole") {
   }
 }
 
+TEST_CASE("the slices of a layer may be parts in any order") {
+  for (const network& n : sliced_networks()) {
+    INFO(n.name, " ", text(n.slices));
+    const graph g = graph_of(n);
+    const auto pieces = pieces_of(g, {.microbatch = n.microbatch});
+    std::vector<int> backwards(pieces.size());
+    std::iota(backwards.begin(), backwards.end(), 0);
+    for (std::size_t p = 0; p < pieces.size(); ++p)
+      if (pieces[p].slices > 1) backwards[p] += pieces[p].slices - 1 - 2 * pieces[p].slice;
+    parts_of_model parts(n, g, {.microbatch = n.microbatch, .part_of_piece = backwards}, 1);
+    CHECK(parts.run().front() == whole(n, g, 0));
+  }
+}
+
 TEST_CASE("microbatches in flight do not disturb each other") {
   for (const network& n : all_networks()) {
-    const graph g = build_graph(n.layers, n.input);
+    const graph g = graph_of(n);
     const auto pieces = static_cast<int>(pieces_of(g, {.microbatch = n.microbatch}).size());
     for (const auto& cut :
          {cuts(pieces)[static_cast<std::size_t>(pieces) / 2 - 1], cuts(pieces).back()})
@@ -193,7 +215,7 @@ TEST_CASE("blocks that are split hold the same values, gradients and digest") {
   int splits = 0;
   for (const network& n : all_networks()) {
     INFO(n.name);
-    const graph g = build_graph(n.layers, n.input);
+    const graph g = graph_of(n);
     const auto plain = plain_parameters(n, g);
     const auto p = compile_cpu(g, {.microbatch = n.microbatch});
     const parameter_layout split = split_blocks(p->layout(), chunk_elements);
@@ -216,7 +238,7 @@ TEST_CASE("blocks that are split hold the same values, gradients and digest") {
 TEST_CASE("the parts of a model share its parameters and their digest") {
   for (const network& n : all_networks()) {
     INFO(n.name);
-    const graph g = build_graph(n.layers, n.input);
+    const graph g = graph_of(n);
     const auto plain = plain_parameters(n, g);
     const auto whole = compile_cpu(g, {.microbatch = n.microbatch});
     const auto pieces = pieces_of(g, {.microbatch = n.microbatch}).size();
@@ -229,7 +251,7 @@ TEST_CASE("the parts of a model share its parameters and their digest") {
 
 TEST_CASE("pieces are the nodes of the model in order, each once") {
   for (const network& n : all_networks()) {
-    const graph g = build_graph(n.layers, n.input);
+    const graph g = graph_of(n);
     std::vector<int> nodes;
     std::int64_t flops = 0, elements = 0;
     for (const piece& p : pieces_of(g, {.microbatch = n.microbatch})) {
@@ -252,7 +274,7 @@ TEST_CASE("pieces are the nodes of the model in order, each once") {
 
 TEST_CASE("parts that are not numbered in the order of execution are refused") {
   const network n = with_dropout();
-  const graph g = build_graph(n.layers, n.input);
+  const graph g = graph_of(n);
   std::vector<int> cut(pieces_of(g, {.microbatch = n.microbatch}).size(), 0);
   cut.front() = 1;
   CHECK_THROWS_AS(compile_cpu(g, {.microbatch = n.microbatch, .part_of_piece = cut}), error);
@@ -260,7 +282,7 @@ TEST_CASE("parts that are not numbered in the order of execution are refused") {
 
 TEST_CASE("a sibling needs less memory than a program alone") {
   const network n = networks().back();
-  const graph g = build_graph(n.layers, n.input);
+  const graph g = graph_of(n);
   const auto alone = compile_cpu(g, {.microbatch = n.microbatch});
   const auto first = compile_cpu(g, {.microbatch = n.microbatch, .has_siblings = true});
   const auto second =

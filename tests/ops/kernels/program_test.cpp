@@ -49,8 +49,8 @@ double loss_at(program& p,
 
 // Along a random direction, so that one number checks all gradients of a parameter.
 void check_finite_differences(const network& n) {
-  INFO(n.name);
-  const graph g = build_graph(n.layers, n.input);
+  INFO(n.name, " ", text(n.slices));
+  const graph g = graph_of(n);
   const auto p = compile_cpu(g, {.microbatch = n.microbatch});
   const auto plain = plain_parameters(n, g);
   const step_result r = run_step(*p, n, g, pack(p->layout(), plain), {5, 6, 7});
@@ -80,7 +80,10 @@ void check_finite_differences(const network& n) {
 } // namespace
 
 TEST_CASE("gradients are the slopes of the loss, for every layer") {
-  for (const network& n : networks()) {
+  auto all = networks();
+  for (network& n : sliced_networks())
+    all.push_back(std::move(n));
+  for (const network& n : all) {
     const bool kinks = n.name == "convolutions" || n.name == "small_vgg" ||
                        n.name == "small_lenet" || n.name == "small_cnn" || n.name == "residuals" ||
                        n.name == "batch_norms";

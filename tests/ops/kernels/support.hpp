@@ -4,11 +4,14 @@
 
 #include "ops/graph.hpp"
 #include "ops/program.hpp"
+#include "ops/slice.hpp"
+#include "ops/whole_parameter.hpp"
 
 #include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::kernel_tests {
@@ -29,7 +32,12 @@ struct network {
   shape input;
   std::int64_t microbatch;
   model layers;
+  std::vector<slice> slices = {};
 };
+
+inline graph graph_of(const network& n) {
+  return sliced(build_graph(n.layers, n.input), n.slices);
+}
 
 inline std::vector<network> networks() {
   const auto conv = [](int channels, int kernel, int stride, int padding, int groups, bool bias) {
@@ -161,27 +169,67 @@ inline std::vector<network> networks() {
   return all;
 }
 
+// Slices of all kinds of layers, whose kernels choose all kinds of layouts: several in a row,
+// inside residual blocks, at the end, with a block of 16 channels each, with parts of one, with 1
+// channel.
+inline std::vector<network> sliced_networks() {
+  const std::vector<std::pair<std::string, std::vector<slice>>> wanted = {
+      {"convolutions", {{"0", 2}, {"4", 3}, {"6", 5}}},
+      {"pools", {{"0", 3}, {"2", 4}, {"5", 5}}},
+      {"batch_norms", {{"0", 2}, {"4", 5}, {"7", 7}}},
+      {"residuals", {{"0", 2}, {"3.body.0", 4}, {"4.body.0", 2}, {"4.shortcut.0", 2}, {"8", 2}}},
+      {"residuals", {{"4.body.3", 2}, {"5.body.0", 2}}},
+      {"nested", {{"1.body.0", 2}, {"1.body.1.body.0", 4}, {"1.shortcut.0", 2}}},
+      {"activations", {{"0", 3}, {"2", 3}, {"4", 2}, {"8", 3}}},
+      {"activations", {{"0", 4}, {"4", 4}}},
+      {"small_vgg", {{"3", 2}, {"5", 2}}},
+      {"small_vgg", {{"3", 4}, {"9", 3}}},
+      {"small_lenet", {{"3", 3}, {"7", 2}}},
+      {"small_cnn", {{"0", 2}, {"4", 3}}},
+      {"small_cnn", {{"4", 2}}},
+      {"small_cnn", {{"4", 4}}}};
+  std::vector<network> out;
+  for (const auto& [name, slices] : wanted)
+    for (network& n : networks())
+      if (n.name == name) {
+        n.slices = slices;
+        out.push_back(std::move(n));
+      }
+  return out;
+}
+
 inline bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
-// PyTorch's order, one vector per parameter.
+inline std::vector<float> plain_values_of(const network& n, const parameter_spec& spec) {
+  std::vector<float> values(static_cast<std::size_t>(spec.dims.elements()));
+  const double scale =
+      spec.dims.rank() > 1
+          ? 1.5 / std::sqrt(static_cast<double>(spec.dims.elements() / spec.dims[0]))
+          : 0.3;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double v = value_of(n.name + "." + spec.name, static_cast<std::uint32_t>(i));
+    values[i] = spec.dims.rank() > 1                  ? static_cast<float>(v * scale)
+                : ends_with(spec.name, "running_var") ? static_cast<float>(1 + 0.5 * v)
+                : ends_with(spec.name, "weight")      ? static_cast<float>(1 + 0.3 * v)
+                                                      : static_cast<float>(v * 0.3);
+  }
+  return values;
+}
+
+// PyTorch's order, one vector per parameter; slices have their rows of the whole.
 inline std::vector<std::vector<float>> plain_parameters(const network& n, const graph& g) {
-  std::vector<std::vector<float>> all;
-  for (const parameter_spec& spec : g.parameters) {
-    std::vector<float> values(static_cast<std::size_t>(spec.dims.elements()));
-    const double scale =
-        spec.dims.rank() > 1
-            ? 1.5 / std::sqrt(static_cast<double>(spec.dims.elements() / spec.dims[0]))
-            : 0.3;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double v = value_of(n.name + "." + spec.name, static_cast<std::uint32_t>(i));
-      values[i] = spec.dims.rank() > 1                  ? static_cast<float>(v * scale)
-                  : ends_with(spec.name, "running_var") ? static_cast<float>(1 + 0.5 * v)
-                  : ends_with(spec.name, "weight")      ? static_cast<float>(1 + 0.3 * v)
-                                                        : static_cast<float>(v * 0.3);
+  std::vector<std::vector<float>> all(g.parameters.size());
+  for (const whole_parameter& whole : whole_parameters(g.parameters)) {
+    const auto values = plain_values_of(n, whole.spec);
+    auto from = values.begin();
+    for (const int part : whole.parts) {
+      const auto i = static_cast<std::size_t>(part);
+      const auto end = from + static_cast<std::ptrdiff_t>(g.parameters[i].dims.elements());
+      all[i].assign(from, end);
+      from = end;
     }
-    all.push_back(std::move(values));
   }
   return all;
 }

@@ -52,6 +52,40 @@ std::vector<int> assign_blocks(const parameter_layout& layout,
   return out;
 }
 
+// The most microbatches whose activations a part keeps at once. With recomputation they are kept
+// from backward's begin.
+int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool recompute) {
+  int now = 0, most = 1;
+  const auto begins = recompute ? op_kind::backward_input : op_kind::forward;
+  for (const auto& op : schedule) {
+    if (op.part != part) continue;
+    if (op.kind == begins) most = std::max(most, ++now);
+    if (op.kind == op_kind::backward_weights || (op.kind == op_kind::backward && !recompute)) --now;
+    // A forward pass, or a backward pass that is not split, needs one for itself.
+    if (recompute && (op.kind == op_kind::forward || op.kind == op_kind::backward))
+      most = std::max(most, now + 1);
+  }
+  return most;
+}
+
+// Layer shards with the same needs take turns with the same kernels.
+struct kernel_needs {
+  std::vector<std::pair<int, int>> in_flight; // by part
+  bool split_backward = false;
+
+  friend auto operator<=>(const kernel_needs&, const kernel_needs&) = default;
+};
+
+kernel_needs needs_of(const wired_role& role, bool recompute) {
+  kernel_needs out;
+  for (const int p : role.parts)
+    out.in_flight.emplace_back(p, most_in_flight(role.schedule, p, recompute));
+  out.split_backward = std::any_of(role.schedule.begin(), role.schedule.end(), [](const auto& op) {
+    return op.kind == op_kind::backward_input;
+  });
+  return out;
+}
+
 } // namespace
 
 compile_options compile_options_of(const wiring& w) {
@@ -70,7 +104,7 @@ struct casting::impl {
 
   graph compiled = build_graph(wired.job.model, wired.job.data.train->image);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
-  std::map<std::vector<int>, std::shared_ptr<pool<shard_kernels>>> kernels; // by parts
+  std::map<kernel_needs, std::shared_ptr<pool<shard_kernels>>> kernels;
   std::vector<crossing> crossings;
 
   struct part_facts {
@@ -88,7 +122,7 @@ struct casting::impl {
   std::vector<address> holder_of, aggregator_of; // by block
 
   void prepare();
-  [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const wired_role& role) const;
+  [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_needs& needs) const;
   void note_facts(int part, const program& compiled_part);
 
   [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
@@ -110,8 +144,9 @@ void casting::impl::prepare() {
   std::vector<std::shared_ptr<shard_kernels>> warm;
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue;
-    auto& lent = kernels[role.parts];
-    if (!lent) lent = kernels_for(role);
+    const auto needs = needs_of(role, wired.recompute);
+    auto& lent = kernels[needs];
+    if (!lent) lent = kernels_for(needs);
     warm.push_back(lent->take());
     for (const auto& p : warm.back()->parts())
       note_facts(p.index, *p.in_flight.front());
@@ -129,37 +164,15 @@ void casting::impl::prepare() {
   }
 }
 
-// The most microbatches whose activations a part keeps at once. With recomputation they are kept
-// from backward's begin.
-int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool recompute) {
-  int now = 0, most = 1;
-  const auto begins = recompute ? op_kind::backward_input : op_kind::forward;
-  for (const auto& op : schedule) {
-    if (op.part != part) continue;
-    if (op.kind == begins) most = std::max(most, ++now);
-    if (op.kind == op_kind::backward_weights || (op.kind == op_kind::backward && !recompute)) --now;
-    // A forward pass, or a backward pass that is not split, needs one for itself.
-    if (recompute && (op.kind == op_kind::forward || op.kind == op_kind::backward))
-      most = std::max(most, now + 1);
-  }
-  return most;
-}
-
-std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const wired_role& role) const {
-  const bool split = std::any_of(role.schedule.begin(), role.schedule.end(), [](const auto& op) {
-    return op.kind == op_kind::backward_input;
-  });
-  std::vector<std::pair<int, int>> in_flight; // by part
-  for (const int p : role.parts)
-    in_flight.emplace_back(p, most_in_flight(role.schedule, p, wired.recompute));
-  compile_options options = compile_options_of(wired);
-  options.split_backward = split;
+std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_needs& needs) const {
+  compile_options whole = compile_options_of(wired);
+  whole.split_backward = needs.split_backward;
   return std::make_shared<pool<shard_kernels>>(
-      [g = compiled, options, in_flight, recompute = wired.recompute] {
+      [g = compiled, whole, in_flight = needs.in_flight, recompute = wired.recompute] {
         std::vector<shard_kernels::part> parts;
         for (const auto& [part, count] : in_flight) {
           auto& made = parts.emplace_back(shard_kernels::part{part, {}});
-          compile_options of_part = options;
+          compile_options of_part = whole;
           of_part.part = part;
           of_part.has_siblings = count > 1;
           for (int i = 0; i < count; ++i) {
@@ -220,7 +233,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .aggregators = aggregator_of,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
-      .kernels = kernels.at(where.parts)};
+      .kernels = kernels.at(needs_of(where, wired.recompute))};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;

@@ -37,7 +37,7 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
-  int pipelines = 0, hybrids = 0, own_schedules = 0, recomputing = 0;
+  int pipelines = 0, hybrids = 0, own_schedules = 0, recomputing = 0, edited = 0;
   std::int64_t restarts = 0;
 
   void note(const hybrid_options& o) {
@@ -50,12 +50,14 @@ struct tally {
 
   [[nodiscard]] std::string text() const {
     return fmt::format("{} pairs compared: {} pipelines, {} of them with replicas; {} drawn "
-                       "schedules, {} recomputing, {} run twice, {} restarts; {} refused, {} "
+                       "schedules, {} with replicas that differ, {} recomputing, {} run twice, {} "
+                       "restarts; {} refused, {} "
                        "diverged",
                        compared,
                        pipelines,
                        hybrids,
                        own_schedules,
+                       edited,
                        recomputing,
                        repeated,
                        restarts,
@@ -74,7 +76,7 @@ void check_against(const reference_run& expected, const log_of_run& run) {
   CHECK(run.result.parameter_digest == expected.digests.back());
 }
 
-// The draws of a seed, in this order: job, wiring, kills, threads, whether it runs twice.
+// The draws of a seed, in this order: job, wiring, edits, kills, threads, whether it runs twice.
 void check_pair(std::uint64_t seed, bool print, tally& out) {
   chance c(seed);
   const job j = random_job(c);
@@ -87,7 +89,11 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
                                  test::text(options));
   INFO(told);
   try {
-    const wiring w = hybrid(j, options);
+    wiring w = hybrid(j, options);
+    if (options.replicas > 1 && c.percent(25)) {
+      told += make_replicas_differ(c, options, w);
+      ++out.edited;
+    }
     const auto kills = random_kills(c, w);
     const int threads = c.between(1, 3);
     told += fmt::format("\n{} threads{}", threads, test::text(kills));
@@ -129,6 +135,7 @@ TEST_CASE(test_name) {
   CHECK(all.pipelines >= all.compared / 3);
   CHECK(all.hybrids >= all.compared / 10);
   CHECK(all.own_schedules >= all.compared / 20);
+  CHECK(all.edited >= all.compared / 20);
   CHECK(all.restarts >= all.compared / 10);
 }
 

@@ -61,3 +61,13 @@ TEST_CASE("any actor of a pipeline killed at any message of a step changes no bi
     CHECK(killed >= 1);
   }
 }
+
+TEST_CASE("replicas may follow schedules of their own") {
+  const auto j = small_job(4, 8);
+  auto w = hybrid(j, {.replicas = 2, .stages = 2, .schedule = "1f1b"});
+  const schedule all_forwards_first = gpipe(2, 4);
+  for (auto& r : w.roles)
+    if (r.where.role == role_kind::layer_shard && r.where.replica == 1)
+      r.schedule = all_forwards_first.per_stage[r.where.stage];
+  check_same(play(data_parallel(j)), play(w));
+}

@@ -105,6 +105,31 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   return out;
 }
 
+// What hybrid() makes, edited as a user may: each replica gets a run of the microbatches of any
+// length, and a schedule of its own. Returns the schedules as text.
+inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiring& w) {
+  std::string out;
+  const int parts = o.stages * o.chunks, split_percent = c.one_of({0, 0, 50, 100});
+  std::uint32_t first = 0;
+  for (int r = 0; r < o.replicas; ++r) {
+    const auto others = static_cast<std::uint32_t>(o.replicas - 1 - r);
+    const std::uint32_t left = w.job.microbatches - first - others;
+    const microbatch_range own{
+        first, others == 0 ? left : static_cast<std::uint32_t>(c.between(1, int(left)))};
+    const schedule order = random_schedule(c, o.stages, parts, own.count, split_percent);
+    out += fmt::format("\nreplica {}: {}", r, troupe::text(order));
+    for (wired_role& role : w.roles) {
+      const bool shard = role.where.role == role_kind::layer_shard;
+      if ((!shard && role.where.role != role_kind::data_loader) || role.where.replica != r)
+        continue;
+      role.microbatches = own;
+      if (shard) role.schedule = order.per_stage[role.where.stage];
+    }
+    first += own.count;
+  }
+  return out;
+}
+
 inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
   std::vector<address> victims;
   for (const auto& r : w.roles)

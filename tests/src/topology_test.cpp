@@ -71,3 +71,13 @@ TEST_CASE("replicas may follow schedules of their own") {
       r.schedule = all_forwards_first.per_stage[r.where.stage];
   check_same(play(data_parallel(j)), play(w));
 }
+
+TEST_CASE("a schedule that does not fit is refused on one stage, too") {
+  const auto j = small_job(4);
+  CHECK_THROWS_WITH_AS(hybrid(j, {.own_schedule = gpipe(1, 3)}),
+                       doctest::Contains("schedule gpipe does not fit the wiring"),
+                       error);
+  CHECK_THROWS_WITH_AS(
+      hybrid(j, {.cut = {1}}), doctest::Contains("the cut 1 makes no 1 parts"), error);
+  check_same(play(data_parallel(j)), play(hybrid(j, {.own_schedule = gpipe(1, 4)})));
+}

@@ -302,7 +302,8 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
         {.what = fmt::format("{} stages of {} parts each compute nothing", o.stages, o.chunks),
          .where = "--stages, --chunks",
          .help = "use 1 or more"});
-  if (!out.empty() || o.stages * o.chunks == 1) return out;
+  const bool whole = o.stages * o.chunks == 1 && o.cut.empty() && !o.own_schedule;
+  if (!out.empty() || whole) return out;
   check_cut(o, pieces_of(j), out);
   check_schedule(j, o, out);
   return out;

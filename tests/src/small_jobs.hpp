@@ -47,9 +47,10 @@ struct log_of_run {
   std::vector<fault_event> faults;
 };
 
-inline log_of_run play(const wiring& wired, std::vector<planned_kill> kills = {}) {
+inline log_of_run
+play(const wiring& wired, std::vector<planned_kill> kills = {}, int compute_threads = 0) {
   log_of_run out;
-  out.result = cluster{}
+  out.result = cluster{compute_threads}
                    .start(wired,
                           {.evaluate = false,
                            .kills = std::move(kills),

@@ -61,3 +61,36 @@ TEST_CASE("any actor of a pipeline killed at any message of a step changes no bi
     CHECK(killed >= 1);
   }
 }
+
+TEST_CASE("replicas may follow schedules of their own") {
+  const auto j = small_job(4, 8);
+  auto w = hybrid(j, {.replicas = 2, .stages = 2, .schedule = "1f1b"});
+  const schedule all_forwards_first = gpipe(2, 4);
+  for (auto& r : w.roles)
+    if (r.where.role == role_kind::layer_shard && r.where.replica == 1)
+      r.schedule = all_forwards_first.per_stage[r.where.stage];
+  check_same(play(data_parallel(j)), play(w));
+}
+
+TEST_CASE("a schedule that does not fit is refused on one stage, too") {
+  const auto j = small_job(4);
+  CHECK_THROWS_WITH_AS(hybrid(j, {.own_schedule = gpipe(1, 3)}),
+                       doctest::Contains("schedule gpipe does not fit the wiring"),
+                       error);
+  CHECK_THROWS_WITH_AS(
+      hybrid(j, {.cut = {1}}), doctest::Contains("the cut 1 makes no 1 parts"), error);
+  check_same(play(data_parallel(j)), play(hybrid(j, {.own_schedule = gpipe(1, 4)})));
+}
+
+TEST_CASE("64 layer shards give the bits of one") {
+  const auto j = small_job(4, 16);
+  const auto whole = play(data_parallel(j));
+  for (const int holders : {0, 2}) {
+    const auto w = hybrid(j, {.replicas = 16, .stages = 4, .holders = holders});
+    CHECK(w.of(role_kind::layer_shard).size() == 64);
+    check_same(whole, play(w));
+  }
+  const auto w = hybrid(j, {.replicas = 16, .stages = 4, .holders = 2});
+  const address third{.role = role_kind::layer_shard, .replica = 9, .stage = 2};
+  check_same(whole, play(w, {{third, 1, 2}, {third, 3, 1}}));
+}

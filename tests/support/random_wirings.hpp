@@ -1,0 +1,170 @@
+// Draws wirings and kills for a job. What hybrid() would refuse is avoided, but a test should count
+// what it refuses all the same.
+#pragma once
+
+#include "ops/program.hpp"
+#include "support/chance.hpp"
+#include "troupe/cluster.hpp"
+#include "troupe/topology.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::test {
+
+// Any schedule that can run: operations are appended one by one, each chosen among those whose
+// inputs exist by then. `split_percent`: of the backward passes.
+inline schedule
+random_schedule(chance& c, int stages, int parts, std::uint32_t microbatches, int split_percent) {
+  schedule out{"own", stages, parts, microbatches, {}};
+  out.per_stage.resize(static_cast<std::size_t>(stages));
+  const auto width = static_cast<std::size_t>(microbatches);
+  const auto at = [&](int part, std::uint32_t m) {
+    return static_cast<std::size_t>(part) * width + m;
+  };
+  const std::size_t pairs = static_cast<std::size_t>(parts) * width;
+  std::vector<bool> forward(pairs), backward(pairs), weights(pairs), split(pairs);
+  for (std::size_t i = 0; i < pairs; ++i)
+    split[i] = c.percent(split_percent);
+  for (;;) {
+    std::vector<schedule_op> can;
+    for (int p = 0; p < parts; ++p)
+      for (std::uint32_t m = 0; m < microbatches; ++m) {
+        const auto i = at(p, m);
+        if (!forward[i] && (p == 0 || forward[at(p - 1, m)]))
+          can.push_back({op_kind::forward, p, m});
+        if (forward[i] && !backward[i] && (p == parts - 1 || backward[at(p + 1, m)]))
+          can.push_back({split[i] ? op_kind::backward_input : op_kind::backward, p, m});
+        if (backward[i] && split[i] && !weights[i])
+          can.push_back({op_kind::backward_weights, p, m});
+      }
+    if (can.empty()) return out;
+    const schedule_op op = can[static_cast<std::size_t>(c.between(0, int(can.size()) - 1))];
+    const auto i = at(op.part, op.microbatch);
+    (op.kind == op_kind::forward            ? forward
+     : op.kind == op_kind::backward_weights ? weights
+                                            : backward)[i] = true;
+    out.per_stage[static_cast<std::size_t>(op.part % stages)].push_back(op);
+  }
+}
+
+inline std::vector<int> random_cut(chance& c, int parts, int pieces) {
+  std::vector<int> out;
+  for (int first = 1, left = parts - 1; left > 0; --left) {
+    out.push_back(c.between(first, pieces - left));
+    first = out.back() + 1;
+  }
+  return out;
+}
+
+// A number of 1 .. most that divides n.
+inline int random_divisor(chance& c, int n, int most) {
+  std::vector<int> divisors;
+  for (int d = 1; d <= std::min(n, most); ++d)
+    if (n % d == 0) divisors.push_back(d);
+  return divisors[static_cast<std::size_t>(c.between(0, int(divisors.size()) - 1))];
+}
+
+inline void draw_schedule(chance& c, hybrid_options& o, int pieces, int microbatches) {
+  if (c.percent(25)) {
+    o.chunks = c.between(1, std::min(3, pieces / o.stages));
+    o.own_schedule = random_schedule(c,
+                                     o.stages,
+                                     o.stages * o.chunks,
+                                     static_cast<std::uint32_t>(microbatches),
+                                     c.one_of({0, 0, 50, 100}));
+    return;
+  }
+  o.schedule = c.one_of({"gpipe", "1f1b", "interleaved", "zero-bubble"});
+  if (o.schedule == "interleaved") o.chunks = c.between(1, std::min(3, pieces / o.stages));
+}
+
+inline hybrid_options random_wiring(chance& c, const job& j) {
+  const graph g = build_graph(j.model, j.data.train->image);
+  const auto pieces =
+      static_cast<int>(pieces_of(g, {.microbatch = j.batch / j.microbatches}).size());
+  hybrid_options out;
+  out.replicas = random_divisor(c, static_cast<int>(j.microbatches), 6);
+  if (c.percent(75)) out.stages = c.between(1, std::min(pieces, 5));
+  out.holders = c.one_of({0, 0, 1, 1, 2, 3, 5});
+  out.block_bytes_max = c.one_of({0, 0, 16 * 1024, 64 * 1024});
+  out.recompute = c.percent(30);
+  if (out.stages > 1 || c.percent(20))
+    draw_schedule(c, out, pieces, static_cast<int>(j.microbatches) / out.replicas);
+  if (const int parts = out.stages * out.chunks; parts > 1 && c.percent(50))
+    out.cut = random_cut(c, parts, pieces);
+  else if (c.percent(20))
+    for (int i = 0; i < pieces; ++i)
+      out.piece_costs.push_back(c.between(1, 9));
+  return out;
+}
+
+// What hybrid() makes, edited as a user may: each replica gets a run of the microbatches of any
+// length, and a schedule of its own. Returns the schedules as text.
+inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiring& w) {
+  std::string out;
+  const int parts = o.stages * o.chunks, split_percent = c.one_of({0, 0, 50, 100});
+  std::uint32_t first = 0;
+  for (int r = 0; r < o.replicas; ++r) {
+    const auto others = static_cast<std::uint32_t>(o.replicas - 1 - r);
+    const std::uint32_t left = w.job.microbatches - first - others;
+    const microbatch_range own{
+        first, others == 0 ? left : static_cast<std::uint32_t>(c.between(1, int(left)))};
+    const schedule order = random_schedule(c, o.stages, parts, own.count, split_percent);
+    out += fmt::format("\nreplica {}: {}", r, troupe::text(order));
+    for (wired_role& role : w.roles) {
+      const bool shard = role.where.role == role_kind::layer_shard;
+      if ((!shard && role.where.role != role_kind::data_loader) || role.where.replica != r)
+        continue;
+      role.microbatches = own;
+      if (shard) role.schedule = order.per_stage[role.where.stage];
+    }
+    first += own.count;
+  }
+  return out;
+}
+
+inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
+  std::vector<address> victims;
+  for (const auto& r : w.roles)
+    if (r.where.role == role_kind::layer_shard || r.where.role == role_kind::data_loader ||
+        r.where.role == role_kind::gradient_aggregator)
+      victims.push_back(r.where);
+  std::vector<planned_kill> out;
+  for (int n = c.percent(30) ? c.between(1, 4) : 0; n > 0; --n)
+    out.push_back({victims[static_cast<std::size_t>(c.between(0, int(victims.size()) - 1))],
+                   c.between(0, static_cast<int>(w.job.steps) - 1),
+                   c.between(1, 12)});
+  return out;
+}
+
+inline std::string text(const hybrid_options& o) {
+  return fmt::format(
+      "wiring: {} replicas, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
+      "costs{}, blocks of at most {} bytes",
+      o.replicas,
+      o.stages,
+      o.holders,
+      o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,
+      o.chunks,
+      fmt::join(o.cut, " "),
+      o.piece_costs.size(),
+      o.recompute ? ", recomputing" : "",
+      o.block_bytes_max);
+}
+
+inline std::string text(const std::vector<planned_kill>& kills) {
+  std::string out;
+  for (const auto& k : kills)
+    out +=
+        fmt::format("\nkill {}@step={} after {} messages", k.who.text(), k.step, k.after_messages);
+  return out;
+}
+
+} // namespace troupe::test

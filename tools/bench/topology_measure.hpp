@@ -1,0 +1,25 @@
+// What bench_topologies measures: a wiring at work, the pieces of its model alone, and peers.
+#pragma once
+
+#include "troupe/schedule_times.hpp"
+#include "troupe/wiring.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace troupe::bench {
+
+// Of a run's steps after the first few, for so long. Throws error where that takes far too long.
+double images_per_second(const wiring& w, double seconds);
+
+// One microbatch through each piece of a job's model, on the calling thread; medians.
+schedule_times seconds_of_pieces(const job& j);
+
+// The sums of a wiring's parts.
+schedule_times seconds_of_parts(const wiring& w, const schedule_times& pieces);
+
+// "images_per_s" of what `command` prints, a line of JSON; throws error where it prints none.
+double images_per_second_of_peer(const std::string& command);
+
+} // namespace troupe::bench

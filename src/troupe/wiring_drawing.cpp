@@ -44,9 +44,9 @@ std::string lines_of(const detail::picture_box& box, const char* between, Escape
 }
 
 std::string dot_arrow(const detail::picture_arrow& a) {
-  const std::string how = a.tensors
-                              ? fmt::format("label=\"{}\"", dot_text(detail::label_of(a)))
-                              : "style=dashed, color=\"#b0b0b0\", arrowsize=0.5, constraint=false";
+  std::string how = "style=dashed, color=\"#b0b0b0\", arrowsize=0.5, constraint=false";
+  if (a.tensors) how = fmt::format("label=\"{}\"", dot_text(detail::label_of(a)));
+  if (a.back) how += ", constraint=false, color=\"#2f5fa8\", fontcolor=\"#2f5fa8\"";
   return fmt::format("  b{} -> b{} [{}, tooltip=\"{}{}\"];\n",
                      a.from,
                      a.to,
@@ -60,7 +60,7 @@ std::string dot_arrow(const detail::picture_arrow& a) {
 std::string dot(const wiring& w, const wiring_price* price) {
   const auto p = detail::picture_of(w, price);
   std::string out = fmt::format(R"(digraph wiring {{
-  label="{}\ndashed: control; requests are not drawn";
+  label="{}\ndashed: control; requests, evaluation and saving are not drawn";
   labelloc=t; rankdir=LR; fontname="Helvetica"; nodesep=0.3; ranksep=0.9;
   node [shape=box, style="rounded,filled", fontname="Helvetica", fontsize=11];
   edge [fontname="Helvetica", fontsize=9];

@@ -33,7 +33,7 @@ bool follows(const wired_role& a, const wired_role& b, int distance) {
   });
 }
 
-// The words of a pair of roles. Nothing for a request.
+// The words of a pair of roles. Nothing for a request, and for what is not part of a step.
 struct word {
   std::string what;
   bool tensors = false;
@@ -52,9 +52,7 @@ std::vector<word> words_between(const wired_role& from, const wired_role& to) {
       {{layer_shard, gradient_aggregator}, {"gradient", true}},
       {{gradient_aggregator, parameter_holder}, {"summed gradient", true}},
       {{parameter_holder, layer_shard}, {"parameters", true}},
-      {{parameter_holder, evaluator}, {"parameters, to evaluate"}},
       {{parameter_holder, director}, {"committed"}},
-      {{parameter_holder, checkpointer}, {"state, to save"}},
       {{director, layer_shard}, {"begin_step"}},
       {{director, evaluator}, {"evaluate"}},
       {{director, checkpointer}, {"save"}},
@@ -98,6 +96,8 @@ public:
       for (const auto& e : price_->edges) // some of them nobody listed in talks_to
         if (box_of_.contains(e.from) && box_of_.contains(e.to))
           arrow(e.from, e.to, {e.what, true}, e.bytes);
+    if (price_ != nullptr) // an aggregator without a block hears nothing
+      std::erase_if(out_.arrows, [](const auto& a) { return a.tensors && a.bytes == 0; });
     return std::move(out_);
   }
 
@@ -169,7 +169,8 @@ private:
     const auto a = box_of_.at(from), b = box_of_.at(to);
     if (a == b) return;
     const auto [at, fresh] = arrow_of_.try_emplace({a, b, said.what}, out_.arrows.size());
-    if (fresh) out_.arrows.push_back({a, b, said.what, said.tensors, 0, 0});
+    const bool back = said.what == "activation gradient" || said.what == "parameters";
+    if (fresh) out_.arrows.push_back({a, b, said.what, said.tensors, back, 0, 0});
     auto& here = out_.arrows[at->second];
     here.bytes += bytes;
     if (pairs_.insert({from, to, said.what}).second) ++here.count;

@@ -24,6 +24,7 @@ struct picture_arrow {
   std::size_t from = 0, to = 0; // boxes
   std::string what;
   bool tensors = false;   // else control
+  bool back = false;      // against the flow of a step: it does not order the boxes
   std::int64_t bytes = 0; // a step; 0: not priced
   int count = 1;          // arrows that this one stands for
 };

@@ -46,6 +46,7 @@ TEST_CASE("a priced drawing tells the bytes of a step") {
   CHECK(contains(dot(w, &price), "label=\"activation, "));
   CHECK(contains(dot(w, &price), " GFLOP, "));
   CHECK(contains(mermaid(w, &price), "-- \"activation, "));
+  CHECK_FALSE(contains(dot(w, &price), "label=\"gradient\""));
 }
 
 TEST_CASE("a large wiring is drawn with one box for all replicas") {

@@ -9,4 +9,5 @@
 #include "troupe/schedule_times.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
+#include "troupe/wiring_drawing.hpp"
 #include "troupe/wiring_file.hpp"

@@ -3,7 +3,6 @@
 #include "ops/reduction_tree.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/model_parts.hpp"
-#include "troupe/schedule_times.hpp"
 
 #include <fmt/format.h>
 
@@ -195,7 +194,7 @@ private:
   }
 
   void price_time() {
-    schedule_times times;
+    auto& times = out_.times;
     for (std::size_t i = 0; i < parts_.size(); ++i) {
       const auto& p = parts_[i].seconds;
       // Where nobody waits for the gradient of a part's inputs, all of backward is the weights'.

@@ -6,6 +6,7 @@
 // shards: loading, sums, updates and messages run beside them and are not in them.
 #pragma once
 
+#include "troupe/schedule_times.hpp"
 #include "troupe/wiring.hpp"
 
 #include <cstddef>
@@ -67,6 +68,7 @@ struct wiring_price {
   double bubble_fraction = 0;    // of the slowest replica, with a core for each layer shard
   double step_seconds = 0;       // with `threads`; 0: not measured
   int threads = 0;
+  schedule_times times; // by part, of a microbatch; FLOPs where not measured
 };
 
 // Throws error: the wiring's mistakes, and costs of another model.

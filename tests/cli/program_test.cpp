@@ -79,7 +79,7 @@ TEST_CASE("help goes to stdout and succeeds") {
   const answer all = here.run("--help 2>/dev/null");
   CHECK(all.code == 0);
   CHECK(all.text.find("Examples:") != std::string::npos);
-  for (const char* command : {"train", "plan", "eval", "bench", "doctor"})
+  for (const char* command : {"train", "plan", "wiring", "eval", "bench", "doctor"})
     CHECK(here.run(fmt::format("{} --help 2>/dev/null", command)).code == 0);
 }
 
@@ -111,6 +111,50 @@ TEST_CASE("plan tells every mistake and runs nothing") {
   CHECK(good.code == 0);
   CHECK(good.text.find("layer_shard/1/0") != std::string::npos);
   CHECK(good.text.find("MFLOP an image") != std::string::npos);
+  CHECK(fs::is_empty(here.path()));
+}
+
+TEST_CASE("wiring shows, prices, draws and saves what train then plays") {
+  const scratch here;
+  const std::string job = "--model mlp --data synthetic:400 --batch 40 --microbatches 4 ";
+  const answer shown = here.run("wiring " + job +
+                                "--topology pipeline --stages 3 --schedule-chart --draw w.dot "
+                                "--draw w.mmd --save-wiring w.json 2>&1");
+  CHECK(shown.code == 0);
+  for (const char* part : {"layer_shard/0/2",
+                           "pieces of the model",
+                           "cost of a step",
+                           "by measured costs",
+                           "replica-0: 3 stages, 4 microbatches",
+                           "drawn: w.dot",
+                           "saved: w.json; play it with: troupe train --batch 40 --microbatches 4"})
+    CHECK_MESSAGE(shown.text.find(part) != std::string::npos, part);
+  CHECK(fs::exists(here / "w.mmd"));
+  const std::string run = "train " + job + "--steps 6 --warmup 0 --run-folder none --json --quiet ";
+  const auto digest = [&](const std::string& more) {
+    const answer a = here.run(run + more + " 2>/dev/null");
+    CHECK(a.code == 0);
+    return nlohmann::json::parse(a.text)["parameter_digest"];
+  };
+  CHECK(digest("--wiring w.json --kill layer_shard/0/1@step=2") == digest(""));
+  CHECK(digest("--topology hybrid --cut measured") == digest(""));
+}
+
+TEST_CASE("a picture needs a kind that is known, and graphviz for svg") {
+  const scratch here;
+  const std::string job = "wiring --model mlp --data synthetic:400 --batch 40 ";
+  const answer kind = here.run(job + "--draw w.png 2>&1");
+  CHECK(kind.code == 2);
+  CHECK(kind.text == "error: '.png' is no kind of picture\n"
+                     "  --> --draw w.png\n"
+                     "  .svg, .dot and .mmd are known\n"
+                     "  help: --draw w.svg\n");
+  const answer missing = here.run(job + "--draw w.svg 2>&1 >/dev/null", "PATH=/no/such/folder");
+  CHECK(missing.code == 3);
+  CHECK(missing.text == "error: the program dot is missing\n"
+                        "  --> --draw w.svg\n"
+                        "  it is not in the PATH\n"
+                        "  help: apt install graphviz\n");
   CHECK(fs::is_empty(here.path()));
 }
 

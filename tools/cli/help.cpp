@@ -15,6 +15,7 @@ const std::map<std::string, std::string>& summaries() {
   static const std::map<std::string, std::string> texts = {
       {"train", "train a network"},
       {"plan", "show layers, wiring, cost and every mistake of a training; run nothing"},
+      {"wiring", "show, price, draw and save who computes what"},
       {"eval", "loss and accuracy of saved weights"},
       {"bench", "images per second on this machine"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
@@ -31,6 +32,7 @@ Examples:
   troupe train                                     a CNN on Fashion-MNIST, two replicas
   troupe train --kill layer_shard/1/0@step=30      the same, with a death; the digest is equal
   troupe plan --model resnet20 --replicas 4        what a training would do and cost
+  troupe wiring --topology pipeline --stages 3     who would compute what, and its price
   troupe eval --load weights.safetensors           how good saved weights are
   troupe COMMAND --help                            options of a command
 )";
@@ -43,6 +45,7 @@ Examples:
   troupe {1} --model resnet20 --augment flip,shift:2 --replicas 2 --microbatches 4
   troupe {1} --optimizer adamw --learning-rate 0.001 --weight-decay 0.01
   troupe {1} --data my-folder --validation 0.1 --class-weights balanced
+  troupe {1} --topology hybrid --replicas 2 --stages 2 --microbatches 8
   troupe {1} --kill data_loader@step=10 --kill layer_shard/1/0@step=30
   troupe {1} --resume runs/2026-01-31-fashion-mnist-cnn-1
   troupe {1} --config job.toml --seed 2
@@ -54,6 +57,16 @@ else it is the default in brackets. Ctrl-C finishes the step and saves; twice en
                            ? "Trains a network; what is printed at the end goes to stdout."
                            : "Checks a training and shows what it would be.",
                        command);
+  if (command == "wiring")
+    return R"(Who computes what in a training, and what it costs: the wiring, the model in pieces
+with their times on this machine, memory and messages. It trains nothing.
+
+Examples:
+  troupe wiring --topology pipeline --stages 3 --schedule-chart
+  troupe wiring --topology hybrid --cut measured --draw wiring.svg
+  troupe wiring --topology pipeline --pipeline zero-bubble --microbatches 8 --save-wiring w.json
+  troupe train --microbatches 8 --wiring w.json    what was saved, and edited by you
+)";
   if (command == "eval")
     return R"(Loss and accuracy of saved weights on the test images.
 

@@ -1,6 +1,7 @@
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/train_options.hpp"
+#include "troupe/price.hpp"
 #include "troupe/wiring_file.hpp"
 
 #include <fmt/format.h>
@@ -91,8 +92,12 @@ wiring loaded(const std::string& path, job j) {
   return out;
 }
 
-wiring made(const hybrid_options& grid, job j) {
-  if (auto wrong = mistakes_of(j, grid); !wrong.empty()) throw mistakes(std::move(wrong));
+wiring made(const wiring_options& o, job j) {
+  if (auto wrong = mistakes_of(j, o.grid); !wrong.empty()) throw mistakes(std::move(wrong));
+  hybrid_options grid = o.grid;
+  if (o.measured_cut)
+    for (const piece_cost& cost : measured_costs(j))
+      grid.piece_costs.push_back(cost.all() + (grid.recompute ? cost.forward : 0));
   return hybrid(std::move(j), grid);
 }
 
@@ -101,7 +106,7 @@ wiring made(const hybrid_options& grid, job j) {
 wiring wiring_of(const train_options& o, data_split data) {
   job j = job_of(o, std::move(data));
   wiring out =
-      o.wired.file.empty() ? made(o.wired.grid, std::move(j)) : loaded(o.wired.file, std::move(j));
+      o.wired.file.empty() ? made(o.wired, std::move(j)) : loaded(o.wired.file, std::move(j));
   std::vector<error_text> wrong;
   for (const planned_kill& kill : o.kills) {
     std::vector<std::string> names;

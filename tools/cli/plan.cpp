@@ -6,6 +6,7 @@
 #include "cli/train_options.hpp"
 #include "ops/files/count_text.hpp"
 #include "ops/program.hpp"
+#include "troupe/price.hpp"
 
 #include <fmt/format.h>
 
@@ -77,6 +78,7 @@ std::string cost_text(const job& j, const graph& g, const wiring& w) {
   row("parameters", fmt::format("{}, {}", count_text(g.trainable_elements()), bytes_text(bytes)));
   row("gradients between roles", bytes_text(bytes * microbatches) + " a step");
   row("parameters between roles", bytes_text(bytes * replicas) + " a step, shared without a copy");
+  if (w.parts.size() > 1) return out + "\n" + text(price_of(w));
   row("activations of a microbatch",
       fmt::format("{}, for each of {} replicas", bytes_text(program->memory_bytes()), w.replicas));
   return out;

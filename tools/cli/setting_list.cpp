@@ -136,8 +136,8 @@ setting_list how_pipelined() {
        "cut",
        "LIST",
        "",
-       "the pieces with which the parts after the first begin, e.g. 3,6 (troupe plan lists them); "
-       "counted (the default): by FLOPs",
+       "the pieces with which the parts after the first begin, e.g. 3,6 (troupe wiring lists "
+       "them); counted (the default): equal FLOPs; measured: equal times on this machine",
        list},
       {g,
        "recompute",
@@ -205,6 +205,29 @@ setting_list train_settings() {
                    how_pipelined(),
                    files(),
                    screen_settings()});
+}
+
+setting_list wiring_settings() {
+  const std::string g = "Picture and file";
+  return together({{{g,
+                     "draw",
+                     "FILE",
+                     "",
+                     "draw it: .svg (needs the package graphviz), .dot or .mmd (Mermaid); may be "
+                     "repeated",
+                     text,
+                     true,
+                     false},
+                    {g,
+                     "save-wiring",
+                     "FILE",
+                     "",
+                     "write it as JSON, to edit and play with --wiring",
+                     text,
+                     false,
+                     false},
+                    {g, "schedule-chart", "", "false", "show when each stage computes what", flag}},
+                   train_settings()});
 }
 
 setting_list eval_settings() {

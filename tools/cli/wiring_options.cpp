@@ -103,19 +103,22 @@ void read_schedule(value_reader& read, hybrid_options& out) {
   }
 }
 
-void read_cut(value_reader& read, hybrid_options& out) {
+void read_cut(value_reader& read, wiring_options& out) {
   if (!said(read, "cut") || read.text("cut") == "counted") return;
+  out.measured_cut = read.text("cut") == "measured";
+  if (out.measured_cut) return;
   for (const std::int64_t piece : read.whole_list("cut", 1))
-    out.cut.push_back(static_cast<int>(std::min<std::int64_t>(piece, 1'000'000)));
+    out.grid.cut.push_back(static_cast<int>(std::min<std::int64_t>(piece, 1'000'000)));
 }
 
-void read_pipeline(value_reader& read, hybrid_options& out) {
+void read_pipeline(value_reader& read, wiring_options& all) {
+  hybrid_options& out = all.grid;
   read_schedule(read, out);
   const auto& own = out.own_schedule;
   out.stages = count_of(read, "stages", own ? own->stages : 2);
   const int chunks = own ? own->parts / own->stages : out.schedule == "interleaved" ? 2 : 1;
   out.chunks = count_of(read, "chunks", chunks);
-  read_cut(read, out);
+  read_cut(read, all);
   out.recompute = read.flag("recompute");
 }
 
@@ -137,7 +140,7 @@ wiring_options wiring_options_of(value_reader& read) {
   out.grid.replicas = out.topology == "pipeline" ? 1 : replicas;
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
-  if (out.topology != "data-parallel") read_pipeline(read, out.grid);
+  if (out.topology != "data-parallel") read_pipeline(read, out);
   return out;
 }
 

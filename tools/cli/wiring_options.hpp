@@ -10,8 +10,9 @@ namespace troupe::cli {
 
 struct wiring_options {
   std::string topology = "data-parallel";
-  hybrid_options grid; // of each of our topologies
-  std::string file;    // instead of a topology: a wiring that its user edited
+  hybrid_options grid;       // of each of our topologies
+  bool measured_cut = false; // grid.piece_costs are still to be measured
+  std::string file;          // instead of a topology: a wiring that its user edited
 };
 
 // Mistakes go to `read`: values, and options that the topology has no use for.

@@ -1,0 +1,100 @@
+#include "src/small_jobs.hpp"
+#include "support/error_of.hpp"
+#include "troupe/program_output.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+using namespace troupe;
+using namespace troupe::test;
+
+namespace {
+
+int count(const std::string& text, const std::string& part) {
+  int out = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1))
+    ++out;
+  return out;
+}
+
+bool has_graphviz() {
+  return error_of([] { detail::output_of({"dot", "-V"}, "", "graphviz"); }).empty();
+}
+
+} // namespace
+
+TEST_CASE("a drawing has a box for each role, a frame for each node and names what is said") {
+  const auto w = pipeline(small_job(1), {.stages = 2});
+  const auto drawn = dot(w);
+  CHECK(count(drawn, "fillcolor=") == static_cast<int>(w.roles.size()));
+  CHECK(count(drawn, "subgraph cluster_") == 2);
+  for (const char* what : {"\"batch\"",
+                           "\"activation\"",
+                           "\"activation gradient\"",
+                           "\"gradient\"",
+                           "\"summed gradient\"",
+                           "\"parameters\""})
+    CHECK_MESSAGE(contains(drawn, std::string("label=") + what), what);
+  CHECK(contains(drawn, "layer_shard/0/1\\npart 1: "));
+  CHECK_FALSE(contains(drawn, "want_"));
+}
+
+TEST_CASE("a priced drawing tells the bytes of a step") {
+  const auto w = pipeline(small_job(1), {.stages = 2});
+  const auto price = price_of(w);
+  CHECK(contains(dot(w, &price), "label=\"activation, "));
+  CHECK(contains(dot(w, &price), " GFLOP, "));
+  CHECK(contains(mermaid(w, &price), "-- \"activation, "));
+  CHECK_FALSE(contains(dot(w, &price), "label=\"gradient\""));
+}
+
+TEST_CASE("a large wiring is drawn with one box for all replicas") {
+  const auto w = hybrid(small_job(1, 16), {.replicas = 8, .stages = 2});
+  REQUIRE(w.roles.size() > 40);
+  const auto drawn = dot(w);
+  CHECK(count(drawn, "fillcolor=") < 16);
+  CHECK(contains(drawn, "layer_shard/0/1 and 7 like it\\npart 1: "));
+  CHECK(contains(drawn, "nodes 0, 2, 4, 6, ... 14"));
+  CHECK(contains(drawn, "tooltip=\"gradient, 64 times\""));
+}
+
+TEST_CASE("names from a file end no quotation") {
+  auto w = pipeline(small_job(1), {.stages = 2});
+  w.name = "a\"]; b [label=\"\\";
+  w.parts[0].layers = "<script>\n\"";
+  CHECK(contains(dot(w), R"(label="a\"]; b [label=\"\\\n)"));
+  CHECK(contains(dot(w), R"(part 0: <script> \")"));
+  CHECK(contains(mermaid(w), "part 0: #60;script#62; #34;"));
+}
+
+TEST_CASE("mermaid has the same boxes") {
+  const auto w = data_parallel(small_job(1), {.replicas = 2});
+  const auto drawn = mermaid(w);
+  CHECK(contains(drawn, "flowchart LR\n"));
+  CHECK(count(drawn, "  style b") == static_cast<int>(w.roles.size()));
+  CHECK(count(drawn, "  subgraph ") == 2);
+  CHECK(contains(drawn, "-- \"summed gradient\" -->"));
+}
+
+TEST_CASE("graphviz draws a wiring as a picture") {
+  if (!has_graphviz()) {
+    MESSAGE("skipped: the package graphviz is not installed");
+    return;
+  }
+  const auto w = pipeline(small_job(1), {.stages = 2});
+  const auto drawn = svg(w);
+  CHECK(contains(drawn, "<svg"));
+  CHECK(contains(drawn, "layer_shard/0/1"));
+  CHECK(contains(drawn, "</svg>"));
+}
+
+TEST_CASE("a program that is missing is told with its package, one that fails with its words") {
+  CHECK_ERROR(detail::output_of({"no-such-program"}, "", "some-package"),
+              "the program no-such-program is missing\n"
+              "  it is not in the PATH\n"
+              "  help: apt install some-package");
+  CHECK(detail::output_of({"cat", "-"}, "a\nb", "coreutils") == "a\nb");
+  CHECK_ERROR(detail::output_of({"cat", "/no/such/file"}, "", "coreutils"),
+              "the program cat failed\n  cat: /no/such/file");
+}

@@ -14,7 +14,10 @@ std::vector<whole_parameter> whole_parameters(const std::vector<parameter_spec>&
     const auto& rows = specs[i].rows;
     const auto index = static_cast<int>(i);
     if (rows && known.contains(rows->name)) {
-      out[known[rows->name]].parts.push_back(index);
+      std::vector<int>& parts = out[known[rows->name]].parts;
+      const parameter_spec& before = specs[static_cast<std::size_t>(parts.back())];
+      TROUPE_ASSERT(before.rows->first + before.dims[0] == rows->first, "rows in order");
+      parts.push_back(index);
       continue;
     }
     out.push_back({specs[i], {index}});

@@ -7,9 +7,6 @@ set_tests_properties("outside project builds against the install tree" PROPERTIE
 find_program(PYTHON3 python3 REQUIRED)
 add_test(NAME tidy COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tools/tidy.py)
 add_test(NAME docs COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/docs.py)
-add_test(NAME "a topology of one's own runs" COMMAND example_own_topology)
-set_tests_properties("a topology of one's own runs" PROPERTIES TIMEOUT 120
-  PASS_REGULAR_EXPRESSION "no mistakes\nthe same parameters: yes")
 # Trains for two epochs: a minute.
 add_test(NAME "the quickstart runs" COMMAND example_quickstart)
 set_tests_properties("the quickstart runs" PROPERTIES LABELS long TIMEOUT 600

@@ -279,6 +279,25 @@ std::string counted(int n, const char* what) {
   return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s");
 }
 
+std::string name_of(const hybrid_options& o, const schedule& order, int holders) {
+  const auto stages = counted(o.stages, "stage");
+  if (o.order.as_they_come())
+    return fmt::format("parameter_server({}{}, {}, {})",
+                       counted(o.replicas, "worker"),
+                       o.stages == 1 ? "" : " of " + stages,
+                       counted(holders, "server"),
+                       text(o.order));
+  const auto held = counted(holders, "parameter holder");
+  if (o.stages == 1)
+    return fmt::format("data_parallel({}, {})", counted(o.replicas, "replica"), held);
+  return fmt::format("{}({}{}, {}, {})",
+                     o.replicas == 1 ? "pipeline" : "hybrid",
+                     o.replicas == 1 ? "" : counted(o.replicas, "replica") + ", ",
+                     stages,
+                     order.name,
+                     held);
+}
+
 } // namespace
 
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
@@ -332,16 +351,7 @@ wiring hybrid(job j, const hybrid_options& o) {
                          : parts == 1      ? one_f_one_b(1, share)
                                            : named_schedule(o.schedule, o.stages, parts, share);
   const int holders = o.holders == 0 ? o.replicas * o.stages : o.holders;
-  out.name = o.stages == 1
-                 ? fmt::format("data_parallel({}, {})",
-                               counted(o.replicas, "replica"),
-                               counted(holders, "parameter holder"))
-                 : fmt::format("{}({}{}, {}, {})",
-                               o.replicas == 1 ? "pipeline" : "hybrid",
-                               o.replicas == 1 ? "" : counted(o.replicas, "replica") + ", ",
-                               counted(o.stages, "stage"),
-                               order.name,
-                               counted(holders, "parameter holder"));
+  out.name = name_of(o, order, holders);
   out.job = std::move(j);
   grid(o, order, out).fill();
   return out;
@@ -356,19 +366,13 @@ std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o
 }
 
 wiring parameter_server(job j, const parameter_server_options& o) {
-  auto out = hybrid(std::move(j),
-                    {.replicas = o.workers,
-                     .stages = o.stages,
-                     .holders = o.servers,
-                     .schedule = o.schedule,
-                     .block_bytes_max = o.block_bytes_max,
-                     .order = o.order});
-  out.name = fmt::format("parameter_server({}{}, {}, {})",
-                         counted(o.workers, "worker"),
-                         o.stages == 1 ? "" : fmt::format(" of {} stages", o.stages),
-                         counted(o.servers, "server"),
-                         text(o.order));
-  return out;
+  return hybrid(std::move(j),
+                {.replicas = o.workers,
+                 .stages = o.stages,
+                 .holders = o.servers,
+                 .schedule = o.schedule,
+                 .block_bytes_max = o.block_bytes_max,
+                 .order = o.order});
 }
 
 wiring pipeline(job j, const pipeline_options& o) {

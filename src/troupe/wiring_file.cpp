@@ -74,7 +74,9 @@ public:
 
   wiring read(const std::string& text) {
     const json all = parsed(text);
-    known_keys(all, "", {"wiring",
+    known_keys(all,
+               "",
+               {"wiring",
                 "job",
                 "recompute",
                 "consistency",
@@ -310,7 +312,8 @@ private:
 std::string to_json(const wiring& w) {
   std::vector<std::string> facts, parts, roles;
   for (const auto& [key, value] : fitting(w.job))
-    facts.push_back(fmt::format("{}: {}", quoted(key), key == "model" || key == "slices" ? quoted(value) : value));
+    facts.push_back(fmt::format(
+        "{}: {}", quoted(key), key == "model" || key == "slices" ? quoted(value) : value));
   for (const auto& part : w.parts)
     parts.push_back(
         fmt::format(R"(    {{"pieces": {}, "layers": {}}})", part.pieces, quoted(part.layers)));

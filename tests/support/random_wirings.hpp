@@ -93,7 +93,7 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   out.replicas = random_divisor(c, static_cast<int>(j.microbatches), 6);
   if (c.percent(75)) out.stages = c.between(1, std::min(pieces, 5));
   out.holders = c.one_of({0, 0, 1, 1, 2, 3, 5});
-  out.block_bytes_max = c.one_of({0, 0, 16 * 1024, 64 * 1024});
+  out.block_bytes_max = c.one_of({0, 64 * 1024});
   out.recompute = c.percent(30);
   if (out.stages > 1 || c.percent(20))
     draw_schedule(c, out, pieces, static_cast<int>(j.microbatches) / out.replicas);

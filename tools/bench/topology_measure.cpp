@@ -39,7 +39,7 @@ struct discarded final : gradient_sink {
 // Every piece of a model as a part of its own, in one thread.
 class piece_programs {
 public:
-  explicit piece_programs(const job& j) : graph_(build_graph(j.model, j.data.train->image)) {
+  explicit piece_programs(const job& j) : graph_(graph_of(j)) {
     compile_options options{.microbatch = j.batch / j.microbatches, .split_backward = true};
     options.part_of_piece.resize(pieces_of(graph_, options).size());
     std::iota(options.part_of_piece.begin(), options.part_of_piece.end(), 0);

@@ -81,8 +81,9 @@ setting_list who_computes() {
        "NAME",
        "data-parallel",
        "data-parallel: each replica has the whole model; pipeline: one replica, cut into stages, "
-       "where a model or its activations are too large for one node; hybrid: replicas of "
-       "pipelines"},
+       "where a model or its activations are too large for one node; parameter-server: replicas "
+       "are "
+       "workers, holders are servers, see --consistency; hybrid: replicas of pipelines"},
       {g,
        "replicas",
        "N",
@@ -145,6 +146,39 @@ setting_list how_pipelined() {
        "false",
        "compute activations again before backward: less memory, a third more time",
        flag},
+      {g,
+       "stash-weights",
+       "",
+       "false",
+       "asynchronous 1F1B (PipeDream): no bubble; stage s trains with weights that are stages-1-s "
+       "steps old, so the result depends on --stages and --cut",
+       flag},
+  };
+}
+
+setting_list how_consistent() {
+  const std::string g = "Consistency (--topology parameter-server or hybrid)";
+  return {
+      {g,
+       "consistency",
+       "NAME",
+       "",
+       "bsp: replicas share each batch, same bits as any wiring; ssp:N: each replica has batches "
+       "of its own and is at most N ahead of the slowest; asp: nobody waits (the default of "
+       "parameter-server)"},
+      {g,
+       "staleness-aware",
+       "",
+       "false",
+       "divide an update's learning rate by the updates that it did not see; for asp with many "
+       "workers",
+       flag},
+      {g,
+       "delay-compensation",
+       "LAMBDA",
+       "0",
+       "DC-ASGD: correct gradients for parameters that have moved since, e.g. 0.04",
+       number},
   };
 }
 
@@ -203,6 +237,7 @@ setting_list train_settings() {
                    learning(),
                    who_computes(),
                    how_pipelined(),
+                   how_consistent(),
                    files(),
                    screen_settings()});
 }

@@ -21,10 +21,25 @@ struct known_topology {
 const std::vector<known_topology>& topologies() {
   static const std::vector<known_topology> all = {
       {"data-parallel",
-       {"stages", "chunks", "pipeline", "cut", "recompute"},
-       "each replica computes the whole model",
-       "--topology pipeline or --topology hybrid"},
-      {"pipeline", {"replicas"}, "it is one replica", "--topology hybrid"},
+       {"stages",
+        "chunks",
+        "pipeline",
+        "cut",
+        "recompute",
+        "stash-weights",
+        "consistency",
+        "staleness-aware",
+        "delay-compensation"},
+       "each replica computes the whole model, and they share each batch",
+       "--topology pipeline, parameter-server or hybrid"},
+      {"pipeline",
+       {"replicas", "consistency", "staleness-aware", "delay-compensation"},
+       "it is one replica",
+       "--topology hybrid"},
+      {"parameter-server",
+       {"stash-weights"},
+       "its workers read what their servers have",
+       "--topology pipeline or hybrid"},
       {"hybrid", {}, "", ""}};
   return all;
 }
@@ -70,7 +85,11 @@ void refuse_beside_file(value_reader& read) {
                            "chunks",
                            "pipeline",
                            "cut",
-                           "recompute"})
+                           "recompute",
+                           "stash-weights",
+                           "consistency",
+                           "staleness-aware",
+                           "delay-compensation"})
     if (said(read, name))
       read.add({.what = fmt::format("--wiring and --{} contradict each other", name),
                 .where = fmt::format("{}, {}", read.where("wiring"), read.where(name)),
@@ -115,11 +134,37 @@ void read_pipeline(value_reader& read, wiring_options& all) {
   hybrid_options& out = all.grid;
   read_schedule(read, out);
   const auto& own = out.own_schedule;
-  out.stages = count_of(read, "stages", own ? own->stages : 2);
+  const int stages = all.topology == "parameter-server" ? 1 : 2;
+  out.stages = count_of(read, "stages", own ? own->stages : stages);
   const int chunks = own ? own->parts / own->stages : out.schedule == "interleaved" ? 2 : 1;
   out.chunks = count_of(read, "chunks", chunks);
   read_cut(read, all);
   out.recompute = read.flag("recompute");
+  out.stash_weights = read.flag("stash-weights");
+}
+
+void read_consistency(value_reader& read, wiring_options& all) {
+  consistency& out = all.grid.order;
+  if (said(read, "consistency")) {
+    const auto known = parse_consistency(read.text("consistency"));
+    if (known)
+      out = *known;
+    else
+      read.add({.what = fmt::format("'{}' is no consistency", read.text("consistency")),
+                .where = read.where("consistency"),
+                .why = "bsp, ssp:N and asp are known",
+                .help = "--consistency ssp:4"});
+  } else if (all.topology == "parameter-server") {
+    out.kind = consistency_kind::asynchronous;
+  }
+  out.staleness_aware = out.staleness_aware || read.flag("staleness-aware");
+  if (said(read, "delay-compensation"))
+    out.delay_compensation = static_cast<float>(read.real("delay-compensation", 0, 1e6));
+  if (!out.as_they_come() && (out.staleness_aware || out.delay_compensation != 0))
+    read.add({.what = "there is no staleness to correct",
+              .where = read.where(out.staleness_aware ? "staleness-aware" : "delay-compensation"),
+              .why = "with bsp every gradient is of the newest parameters",
+              .help = "add --consistency asp or ssp:N"});
 }
 
 } // namespace
@@ -141,6 +186,7 @@ wiring_options wiring_options_of(value_reader& read) {
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
   if (out.topology != "data-parallel") read_pipeline(read, out);
+  if (out.topology == "parameter-server" || out.topology == "hybrid") read_consistency(read, out);
   return out;
 }
 

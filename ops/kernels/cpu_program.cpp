@@ -135,9 +135,12 @@ std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
   touch_all(bind_, begin);
   touch_all(forward_, 0);
   touch_all(backward_, loss_time + 1);
+  // Where backward is split and all of it is left for later, its values arrive before: a sibling
+  // may run in between.
+  const int backward_begins = weights_begin_ > 0 ? loss_time + 1 : loss_time;
   for (std::size_t c = 0; c < crossings_.size(); ++c)
     if (crossings_[c].to == part_)
-      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : loss_time + 1);
+      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : backward_begins);
   if (computes_loss_) {
     touch(output.slot, loss_time);
     touch(output.slot, end); // people look at it after the pass

@@ -261,9 +261,23 @@ TEST_CASE("a schedule of a file says its stages and parts") {
         "  help: did you mean '1f1b'?\n");
 }
 
+TEST_CASE("a parameter server is asynchronous unless it is told otherwise") {
+  const auto order = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), "--topology=parameter-server");
+    return text(options(flags).wired.grid.order);
+  };
+  CHECK(order({}) == "ASP");
+  CHECK(order({"--consistency=bsp"}) == "BSP");
+  CHECK(order({"--consistency", "ssp:4"}) == "SSP(4)");
+  CHECK(order({"--staleness-aware"}) == "ASP, staleness-aware rate");
+  CHECK(order({"--delay-compensation=0.04"}) == "ASP, delay compensation 0.04");
+  CHECK(options({"--topology=pipeline", "--stash-weights"}).wired.grid.stash_weights);
+}
+
 TEST_CASE("an option that the topology has no use for is refused") {
   for (const char* useless :
-       {"--stages=2", "--chunks=2", "--pipeline=gpipe", "--cut=2", "--recompute"})
+       {"--stages=2", "--chunks=2", "--pipeline=gpipe", "--cut=2", "--recompute",
+        "--stash-weights", "--consistency=asp"})
     CHECK_MESSAGE(wrong_of({useless}).find("topology data-parallel has no --") != std::string::npos,
                   useless);
   CHECK(wrong_of({"--topology", "pipeline", "--replicas", "2"}) ==
@@ -271,7 +285,11 @@ TEST_CASE("an option that the topology has no use for is refused") {
         "  --> --replicas 2\n"
         "  it is one replica\n"
         "  help: --topology hybrid\n");
-  CHECK(wrong_of({"--topology", "ring"}).find("data-parallel, pipeline or hybrid are known") !=
+  CHECK(wrong_of({"--topology=hybrid", "--consistency=ssp"}).find("ssp:N and asp are known") !=
+        std::string::npos);
+  CHECK(wrong_of({"--topology=hybrid", "--staleness-aware"}).find("no staleness to correct") !=
+        std::string::npos);
+  CHECK(wrong_of({"--topology", "ring"}).find("data-parallel, pipeline, parameter-server or hybrid are known") !=
         std::string::npos);
 }
 

@@ -24,6 +24,14 @@ TEST_CASE("a pipeline gives the bits of the whole model, under every schedule") 
       }
 }
 
+TEST_CASE("a stage whose whole backward is left for later keeps what it needs until then") {
+  auto j = small_job(3);
+  j.model = sequential(flatten{}, dense{8}, relu{}, dense{8}, relu{}, dense{10});
+  const auto w = pipeline(j, {.stages = 3, .schedule = "zero-bubble"});
+  REQUIRE(w.parts[0].elements == 0); // nobody waits for the gradient of part 1's inputs
+  check_same(play(data_parallel(j)), play(w));
+}
+
 TEST_CASE("replicas of pipelines with any number of holders give the bits of one shard") {
   const auto j = small_job(8);
   const auto whole = play(data_parallel(j));

@@ -112,22 +112,28 @@ TEST_CASE("what is malformed is told with its place") {
   CHECK_ERROR(parse_wiring("", j), "line 1, column 1");
 }
 
-TEST_CASE("a damaged file gives an error or a wiring whose mistakes can be told") {
+TEST_CASE("a damaged file gives an error, or a wiring that has mistakes or runs") {
   const auto j = tiny_job();
-  const auto good = to_json(hybrid(j, {.replicas = 2, .stages = 2}));
-  int read = 0;
+  const auto w = hybrid(j, {.replicas = 2, .stages = 2});
+  const auto good = to_json(w);
+  const auto undisturbed = play(w).digests;
+  int read = 0, played = 0;
   for (std::uint64_t i = 0; i < 3000; ++i) {
     random_stream draw({1, random_purpose::test, i, 0});
     auto bytes = good;
     mutate(bytes, draw);
     CAPTURE(i);
+    wiring changed;
     try {
-      const auto w = parse_wiring(bytes, j);
-      mistakes_of(w);
-      ++read;
+      changed = parse_wiring(bytes, j);
     } catch (const error&) {
       continue;
     }
+    ++read;
+    if (!mistakes_of(changed).empty() || changed.roles == w.roles) continue;
+    CHECK(play(changed).digests == undisturbed);
+    ++played;
   }
   CHECK(read > 0);
+  CHECK(played > 0);
 }

@@ -1,4 +1,5 @@
 // Each mistake that a wiring can have, made by editing a good one.
+#include "ops/random.hpp"
 #include "src/small_jobs.hpp"
 #include "support/error_of.hpp"
 
@@ -178,6 +179,60 @@ TEST_CASE("every part's parameters may be held by somebody") {
                  "  each names its parts, and none names this one\n"
                  "  help: add 1 to the parts of parameter_holder/1, or leave its parts out"));
   CHECK(told([](wiring& w) { role(w, "parameter_holder/1").parts = {}; }) == "");
+}
+
+namespace {
+
+// One random change of what a role computes, holds or hears; or the role is gone.
+void edit(wiring& w, random_stream& draw) {
+  const auto below = [&](std::size_t n) { return draw.below(static_cast<std::uint32_t>(n)); };
+  auto& r = w.roles[below(w.roles.size())];
+  auto& list = r.schedule;
+  switch (draw.below(8)) {
+  case 0:
+  case 1:
+  case 2:
+    if (list.size() > 1) std::swap(list[below(list.size())], list[below(list.size())]);
+    break;
+  case 3:
+    r.parts.push_back(static_cast<int>(draw.below(3)));
+    break;
+  case 4:
+    if (!r.parts.empty()) r.parts.pop_back();
+    break;
+  case 5:
+    r.microbatches = {draw.below(5), draw.below(5)};
+    break;
+  case 6:
+    std::swap(r, w.roles[below(w.roles.size())]);
+    break;
+  default:
+    w.roles.erase(w.roles.begin() + (&r - w.roles.data()));
+  }
+}
+
+} // namespace
+
+TEST_CASE("an edited wiring has mistakes, or gives the same bits") {
+  auto j = small_job(1);
+  j.model = sequential(flatten{}, dense{8}, relu{}, dense{8}, relu{}, dense{10});
+  const auto undisturbed = play(data_parallel(j)).digests;
+  const std::vector<wiring> all = {
+      hybrid(j, {.replicas = 2, .stages = 2, .schedule = "gpipe"}),
+      pipeline(j, {.stages = 3, .schedule = "zero-bubble"}),
+      pipeline(j, {.stages = 2, .schedule = "interleaved", .chunks = 2, .recompute = true})};
+  int played = 0;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    random_stream draw({1, random_purpose::test, i, 1});
+    CAPTURE(i);
+    auto w = all[i % all.size()];
+    for (auto edits = 1 + draw.below(3); edits > 0; --edits)
+      edit(w, draw);
+    if (!mistakes_of(w).empty()) continue;
+    CHECK(play(w).digests == undisturbed);
+    ++played;
+  }
+  CHECK(played > 20);
 }
 
 TEST_CASE("a cluster refuses a wiring with a mistake before anything is spawned") {

@@ -17,7 +17,8 @@ const std::vector<std::string>& role_names() {
                                                  "supervisor",
                                                  "evaluator",
                                                  "checkpointer",
-                                                 "recorder"};
+                                                 "recorder",
+                                                 "residual_keeper"};
   return names;
 }
 
@@ -29,7 +30,7 @@ std::string address::text() const {
   std::string out = role_text(role);
   const std::uint16_t numbers[] = {replica, stage, slice};
   int last = slice != 0 ? 3 : stage != 0 ? 2 : 1;
-  if (role == role_kind::layer_shard && last < 2) last = 2;
+  if ((role == role_kind::layer_shard || role == role_kind::residual_keeper) && last < 2) last = 2;
   const bool one_of_its_kind = role == role_kind::director || role == role_kind::supervisor ||
                                role == role_kind::checkpointer || role == role_kind::recorder;
   if (one_of_its_kind && *this == address{.role = role}) return out;

@@ -20,6 +20,7 @@ enum class role_kind : std::uint8_t {
   evaluator,
   checkpointer,
   recorder,
+  residual_keeper,
 };
 
 struct address {

@@ -13,19 +13,41 @@ void checkpointer::on(const protocol::save& m) {
   if (wanted_ && wanted_->request == m.request) return;
   wanted_ = m;
   collected_.clear();
+  residuals_.clear();
   for (const auto& holder : options_->holders)
     world_.send(holder, protocol::want_state{m.request, world_.self()});
+  for (const auto& keeper : options_->keepers)
+    world_.send(keeper, protocol::want_state{m.request, world_.self()});
 }
 
 void checkpointer::on(const protocol::state& m) {
   if (!wanted_ || m.request != wanted_->request) return;
   collected_[m.block] = m;
-  if (collected_.size() != options_->layout->blocks.size()) return;
+  write_if_complete();
+}
+
+void checkpointer::on(const protocol::kept_residual& m) {
+  if (!wanted_ || m.request != wanted_->request) return;
+  residuals_[m.value.step][{m.value.first_microbatch, m.value.block}] = m.value.value;
+  write_if_complete();
+}
+
+void checkpointer::write_if_complete() {
+  const auto blocks = options_->layout->blocks.size();
+  if (collected_.size() != blocks) return;
+  const auto version = collected_.begin()->second.version;
+  if (residuals_[version].size() != options_->nodes.size() * blocks) return;
 
   auto content = std::make_shared<checkpoint>();
-  content->step = m.version;
+  content->step = version;
   content->job = options_->job;
-  content->slots.resize(m.slots.size());
+  content->slots.resize(collected_.begin()->second.slots.size());
+  content->residuals.resize(options_->nodes.size());
+  for (std::size_t n = 0; n < options_->nodes.size(); ++n)
+    for (std::size_t b = 0; b < blocks; ++b)
+      content->residuals[n].push_back(
+          residuals_[version].at({options_->nodes[n].first, static_cast<int>(b)}));
+  residuals_.clear();
   for (auto& [block, state] : std::exchange(collected_, {})) {
     content->parameters.push_back(state.parameters);
     for (std::size_t k = 0; k < state.slots.size(); ++k)

@@ -6,6 +6,7 @@
 #include "actors/address.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/files/checkpoint.hpp"
+#include "ops/reduction_tree.hpp"
 
 #include <cstdint>
 #include <map>
@@ -19,6 +20,8 @@ namespace troupe {
 struct checkpointer_options {
   std::shared_ptr<const parameter_layout> layout;
   std::vector<address> holders;
+  std::vector<address> keepers; // of residuals
+  std::vector<tree_span> nodes; // of the reduction tree that have residuals
   address director{.role = role_kind::director};
   std::map<std::string, std::string> job; // goes into each checkpoint
   int kept = 3;
@@ -30,13 +33,18 @@ public:
 
   void on(const protocol::save& m);
   void on(const protocol::state& m);
+  void on(const protocol::kept_residual& m);
   void on(const protocol::written& m);
 
 private:
+  void write_if_complete();
+
   context& world_;
   const std::shared_ptr<const checkpointer_options> options_;
   std::optional<protocol::save> wanted_;
   std::map<int, protocol::state> collected_;
+  std::map<std::uint64_t, std::map<std::pair<std::uint32_t, int>, tensor>>
+      residuals_; // by step; first microbatch, block
 };
 
 // Removes the oldest checkpoints of a folder until `kept` are left.

@@ -57,9 +57,13 @@ void gradient_aggregator::act(std::uint64_t number, int index) {
   step.busy = true;
   world_.compute(
       lane::updates,
-      [sums = step.sums, arrived = std::exchange(step.arrived, {})](computation& here) {
-        for (const auto& g : arrived)
+      [sums = step.sums,
+       codec = options_.codecs.empty() ? nullptr : options_.codecs[static_cast<std::size_t>(index)],
+       arrived = std::exchange(step.arrived, {})](computation& here) {
+        for (auto g : arrived) {
+          if (g.encoded) g.value = codec->decode(g.value);
           sums->add(g);
+        }
         here.post(protocol::summed{arrived.front().step, arrived.front().block, sums->totals()});
       });
 }

@@ -5,6 +5,7 @@
 
 #include "actors/address.hpp"
 #include "actors/runtime/role.hpp"
+#include "ops/block_codec.hpp"
 #include "ops/reduction_tree.hpp"
 
 #include <cstdint>
@@ -18,6 +19,7 @@ struct gradient_aggregator_options {
   std::uint32_t microbatches = 1;
   std::vector<address> holders;      // by block
   std::uint64_t steps_in_flight = 1; // whose gradients may come at the same time
+  std::vector<std::shared_ptr<const block_codec>> codecs = {}; // by block; empty: none
 };
 
 class gradient_aggregator final : public role_of<gradient_aggregator> {

@@ -14,9 +14,13 @@ layer_shard::layer_shard(context& world, layer_shard_options options)
           std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))) {
   for (std::size_t i = 0; i < options_.schedule.size(); ++i)
     (options_.schedule[i].kind == op_kind::forward ? forwards_ : backwards_).push_back(i);
+  for (std::size_t b = 0; b < options_.codecs.size(); ++b)
+    if (options_.own_blocks[b] && options_.codecs[b]->residual_elements() > 0)
+      residuals_of_step_ += options_.spans.size();
 }
 
 void layer_shard::started() {
+  if (residuals_of_step_ > 0) world_.send(options_.keeper, protocol::want_residuals{world_.self()});
   if (options_.pulls) return;
   std::vector<address> asked;
   for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
@@ -111,6 +115,7 @@ bool layer_shard::can(const operation& o) {
     if (options_.delay > 0 && options_.schedule[i].microbatch == op.microbatch &&
         options_.schedule[i].part == op.part && !computed[i])
       return false;
+  if (op.kind != op_kind::forward && !has_residuals(o.step)) return false;
   if (op.kind == op_kind::forward && (options_.reads_input || options_.computes_loss) &&
       !batches_.contains({o.step, microbatch_of(op)}))
     return false;
@@ -119,6 +124,25 @@ bool layer_shard::can(const operation& o) {
         !values_.contains({o.step, microbatch_of(op), static_cast<int>(c)}))
       return false;
   return true;
+}
+
+bool layer_shard::has_residuals(std::uint64_t step) const {
+  if (residuals_of_step_ == 0) return true;
+  const auto found = residuals_.find(step);
+  return found != residuals_.end() && found->second.size() == residuals_of_step_;
+}
+
+void layer_shard::on(const protocol::residual& m) {
+  if (begun_ && m.step < step_) return;
+  residuals_[m.step][{m.block, m.first_microbatch}] = m.value;
+  act();
+}
+
+void layer_shard::on(const protocol::residual_ready& m) {
+  auto next = m.value; // what this step left out belongs to the next one
+  next.step += options_.every;
+  residuals_[next.step][{next.block, next.first_microbatch}] = next.value;
+  world_.send(options_.keeper, next);
 }
 
 // Whether all blocks for the step are here; what the step needs is then on its way.
@@ -217,12 +241,9 @@ void layer_shard::compute(const std::vector<operation>& run) {
     tasks.push_back(task_of(o));
     state.computed[o.index] = true;
   }
-  const shard_kernels::step step{number,
-                                 options_.seed,
-                                 options_.pulls
-                                     ? tree_cover(options_.microbatches, options_.own)
-                                     : tree_cover_below_root(options_.microbatches, options_.own),
-                                 options_.microbatches};
+  shard_kernels::step step{
+      number, options_.seed, options_.spans, options_.microbatches, options_.codecs, {}};
+  if (residuals_of_step_ > 0 && has_residuals(number)) step.residuals = residuals_.at(number);
   world_.compute(
       lane::kernels,
       [kernels = state.kernels,
@@ -231,11 +252,15 @@ void layer_shard::compute(const std::vector<operation>& run) {
        parameters = state.parameters,
        tasks = std::move(tasks),
        criterion = options_.criterion](computation& here) {
-        if (first) kernels->begin(step, parameters);
+        if (first)
+          kernels->begin(step, parameters);
+        else
+          kernels->set_residuals(step.residuals);
         const shard_kernels::listener tell{
             [&](protocol::boundary b) { here.post(protocol::boundary_ready{std::move(b)}); },
             [&](protocol::gradient g) { here.post(protocol::gradient_ready{std::move(g)}); },
-            [&](const protocol::microbatch_report& r) { here.post(r); }};
+            [&](const protocol::microbatch_report& r) { here.post(r); },
+            [&](protocol::residual r) { here.post(protocol::residual_ready{std::move(r)}); }};
         for (const auto& task : tasks)
           if (!here.cancelled()) kernels->run(task, *criterion, tell, here.cancelled());
         here.post(protocol::operations_done{step.number});
@@ -258,7 +283,8 @@ void layer_shard::on(const protocol::gradient_ready& m) {
   unacknowledged_.push_back(m.value);
   if (options_.pulls)
     world_.send(options_.holders[block],
-                protocol::reduced_gradient{m.value.step, m.value.block, m.value.value, {}});
+                protocol::reduced_gradient{
+                    m.value.step, m.value.block, m.value.value, {}, m.value.encoded});
   else
     world_.send(options_.aggregators[block], m.value);
 }
@@ -285,6 +311,7 @@ void layer_shard::end_step() {
   steps_.erase(done);
   next_ = 0;
   step_ += options_.every;
+  residuals_.erase(residuals_.begin(), residuals_.lower_bound(step_));
   ahead_ = std::max(ahead_, step_);
 }
 

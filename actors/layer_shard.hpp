@@ -48,6 +48,10 @@ struct layer_shard_options {
   std::uint64_t every = 1;           // computes each of so many steps
   std::uint64_t delay = 0;           // steps that forward runs ahead of backward
   std::uint64_t steps_per_epoch = 1; // no delay reaches into the epoch before
+
+  std::vector<tree_span> spans; // its nodes of the reduction tree, whose sums are handed on
+  std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
+  address keeper;                                         // of residuals, where the codec has them
 };
 
 class layer_shard final : public role_of<layer_shard> {
@@ -63,6 +67,8 @@ public:
   void on(const protocol::microbatch_report& m);
   void on(const protocol::gradient_ready& m);
   void on(const protocol::operations_done& m);
+  void on(const protocol::residual& m);
+  void on(const protocol::residual_ready& m);
   void on(const protocol::restarted& m);
 
 private:
@@ -98,6 +104,7 @@ private:
   [[nodiscard]] shard_kernels::task task_of(const operation& o) const;
   void compute(const std::vector<operation>& run);
   void forget(const operation& o);
+  [[nodiscard]] bool has_residuals(std::uint64_t step) const;
 
   [[nodiscard]] const schedule_op& at(const operation& o) const {
     return options_.schedule[o.index];
@@ -130,6 +137,8 @@ private:
   std::vector<protocol::boundary> sent_;           // of steps that are not committed
   std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
   std::vector<std::shared_ptr<shard_kernels>> spare_;
+  std::size_t residuals_of_step_ = 0; // how many a step reads
+  std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 
 } // namespace troupe

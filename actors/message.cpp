@@ -20,6 +20,10 @@ struct step_visitor {
     return m.value.step;
   }
 
+  std::optional<std::uint64_t> operator()(const protocol::residual_ready& m) const {
+    return m.value.step;
+  }
+
   std::optional<std::uint64_t> operator()(const protocol::boundary_ready& m) const {
     return m.value.step;
   }
@@ -48,6 +52,10 @@ const char* message_name(const message& m) {
                                           "boundary",
                                           "boundary_ready",
                                           "operations_done",
+                                          "residual",
+                                          "residual_ready",
+                                          "want_residuals",
+                                          "kept_residual",
                                           "summed",
                                           "reduced_gradient",
                                           "want_parameters",

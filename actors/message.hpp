@@ -10,6 +10,7 @@
 #include "actors/protocol/layer_shard.hpp"
 #include "actors/protocol/parameter_holder.hpp"
 #include "actors/protocol/recorder.hpp"
+#include "actors/protocol/residual_keeper.hpp"
 #include "actors/protocol/supervisor.hpp"
 
 #include <cstdint>
@@ -32,6 +33,10 @@ using message = std::variant<protocol::begin_step,
                              protocol::boundary,
                              protocol::boundary_ready,
                              protocol::operations_done,
+                             protocol::residual,
+                             protocol::residual_ready,
+                             protocol::want_residuals,
+                             protocol::kept_residual,
                              protocol::summed,
                              protocol::reduced_gradient,
                              protocol::want_parameters,

@@ -54,25 +54,29 @@ void parameter_holder::update_next(int index) {
   update->old_parameters = block.versions.at(block.version);
   update->gradient = m.value;
   update->addend = m.addend;
-  update->new_parameters = buffer_pool::global().take(m.value.dims());
+  update->new_parameters = buffer_pool::global().take(block.versions.at(block.version).dims());
   update->rule = options_.rule;
   update->rate = options_.rate.at(static_cast<std::int64_t>(block.version), options_.total_steps);
   update->microbatches = static_cast<float>(options_.microbatches);
   block.updating = {.step = m.step, .block = index};
   if (options_.order.as_they_come()) correct_staleness(block, *update);
 
-  const auto parts = static_cast<std::size_t>(
-      std::clamp<std::int64_t>(m.value.elements() / part_elements_min, 1, options_.parts_max));
+  // A payload is decoded before the first chunk, so one computation does it all.
+  const auto codec = m.encoded ? options_.codecs[static_cast<std::size_t>(index)] : nullptr;
+  const auto parts = static_cast<std::size_t>(std::clamp<std::int64_t>(
+      update->old_parameters.elements() / part_elements_min, 1, codec ? 1 : options_.parts_max));
   const std::size_t chunks = block.rule->chunks.size();
   block.update = update;
   block.parts_left = static_cast<int>(parts);
   for (std::size_t p = 0; p < parts; ++p)
-    world_.compute(lane::updates,
-                   [update, index, first = chunks * p / parts, last = chunks * (p + 1) / parts](
-                       computation& here) {
-                     update->run(first, last);
-                     here.post(protocol::updated{update->step, index});
-                   });
+    world_.compute(
+        lane::updates,
+        [update, codec, index, first = chunks * p / parts, last = chunks * (p + 1) / parts](
+            computation& here) {
+          if (codec) update->gradient = codec->decode(update->gradient);
+          update->run(first, last);
+          here.post(protocol::updated{update->step, index});
+        });
 }
 
 // What the worker had read when it computed the gradient decides how it is applied.

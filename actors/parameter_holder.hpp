@@ -14,6 +14,7 @@
 #include "actors/clock_ledger.hpp"
 #include "actors/consistency.hpp"
 #include "actors/runtime/role.hpp"
+#include "ops/block_codec.hpp"
 #include "ops/learning_rate.hpp"
 #include "ops/optimizer.hpp"
 #include "ops/parameter_layout.hpp"
@@ -45,6 +46,7 @@ struct parameter_holder_options {
   std::size_t versions_kept = 2;
   consistency order;
   std::uint64_t workers = 1; // whose updates are applied as they come
+  std::vector<std::shared_ptr<const block_codec>> codecs = {}; // by block; of workers' gradients
 };
 
 class parameter_holder final : public role_of<parameter_holder> {

@@ -94,7 +94,7 @@ void shard_kernels::run(const task& t,
     sums.take = [&](int block, tensor gradient) {
       tree_span span;
       if (auto total = add(block, t.microbatch, std::move(gradient), span))
-        out.on_gradient({step_.number, block, span, std::move(*total)});
+        hand_on(block, span, std::move(*total), out);
     };
     for (const auto& [crossing, value] : t.values)
       if (p.crossings()[static_cast<std::size_t>(crossing)].needed == pass::backward)
@@ -107,6 +107,26 @@ void shard_kernels::run(const task& t,
     if (t.op.kind != op_kind::backward_input) release(t.op);
   }
   p.cancel_when(nullptr);
+}
+
+// Compressed, where the job says so. The residual goes first: who has the gradient can be sure that
+// it is kept.
+void shard_kernels::hand_on(int block, tree_span span, tensor total, const listener& out) const {
+  if (step_.codecs.empty()) {
+    out.on_gradient({step_.number, block, span, std::move(total)});
+    return;
+  }
+  const auto& codec = *step_.codecs[static_cast<std::size_t>(block)];
+  mutable_tensor residual;
+  if (codec.residual_elements() > 0) {
+    const tensor& before = step_.residuals.at({block, span.first});
+    residual = buffer_pool::global().take(before.dims());
+    std::copy_n(before.data(), before.elements(), residual.data());
+  }
+  tensor payload =
+      codec.encode(total, residual.values(), {step_.seed, step_.number, 0, span.first});
+  if (residual) out.on_residual({step_.number, block, span.first, std::move(residual).freeze()});
+  out.on_gradient({step_.number, block, span, std::move(payload), true});
 }
 
 void shard_kernels::forward(program& p, const task& t, value_sink& values) const {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include "actors/protocol/layer_shard.hpp"
+#include "actors/protocol/residual_keeper.hpp"
 #include "actors/schedule_op.hpp"
+#include "ops/block_codec.hpp"
 #include "ops/data/sampler.hpp"
 #include "ops/loss.hpp"
 #include "ops/program.hpp"
@@ -36,6 +38,7 @@ public:
     std::function<void(protocol::boundary)> on_boundary;
     std::function<void(protocol::gradient)> on_gradient;
     std::function<void(protocol::microbatch_report)> on_report;
+    std::function<void(protocol::residual)> on_residual;
   };
 
   struct step {
@@ -43,11 +46,18 @@ public:
     std::uint64_t seed = 0;
     std::vector<tree_span> spans;   // whose gradients are summed here and handed on
     std::uint32_t microbatches = 1; // of a batch, in all
+    // By block; empty: gradients are handed on as they are.
+    std::vector<std::shared_ptr<const block_codec>> codecs;
+    std::map<std::pair<int, std::uint32_t>, tensor> residuals; // by block and first of the span
   };
 
   // Drops what is left of another step. One tensor per block of the model; those of other parts may
   // be empty.
   void begin(const step& next, std::span<const tensor> parameters);
+
+  void set_residuals(std::map<std::pair<int, std::uint32_t>, tensor> residuals) {
+    step_.residuals = std::move(residuals);
+  }
 
   struct task {
     schedule_op op;
@@ -69,6 +79,7 @@ private:
   program& program_of(const schedule_op& op);
   void release(const schedule_op& op);
   void forward(program& p, const task& t, value_sink& values) const;
+  void hand_on(int block, tree_span span, tensor total, const listener& out) const;
   std::optional<tensor> add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span);
 
   std::vector<part> parts_;

@@ -58,44 +58,4 @@ std::shared_ptr<const codec> make_codec(const std::string& text) {
   return nullptr; // none
 }
 
-tensor pack(const codec& c,
-            const tensor& block_gradient,
-            std::int64_t trainable,
-            std::span<float> residual,
-            const codec_key& key) {
-  const std::int64_t size = block_gradient.elements();
-  TROUPE_ASSERT(0 <= trainable && trainable <= size, "the trainable part is a part of the block");
-  TROUPE_ASSERT(std::ssize(residual) == (c.has_residual() ? trainable : 0),
-                "a residual is of the trainable part's size");
-  const auto gradient = block_gradient.values();
-  const auto encoded = c.encode(gradient.first(static_cast<std::size_t>(trainable)), residual, key);
-  if (trainable == size) return encoded;
-  const auto statistics = gradient.subspan(static_cast<std::size_t>(trainable));
-  mutable_tensor out =
-      buffer_pool::global().take(shape{encoded.elements() + std::ssize(statistics)});
-  std::memcpy(out.data(), encoded.data(), encoded.bytes());
-  std::memcpy(out.data() + encoded.elements(), statistics.data(), statistics.size_bytes());
-  return std::move(out).freeze();
-}
-
-tensor unpack(const codec& c, const tensor& payload, std::int64_t trainable, std::int64_t size) {
-  TROUPE_ASSERT(0 <= trainable && trainable <= size, "the trainable part is a part of the block");
-  const std::int64_t statistics = size - trainable;
-  const std::int64_t words = payload.elements() - statistics;
-  if (words < 0) malformed("it is shorter than the block's statistics");
-  mutable_tensor out = buffer_pool::global().take(shape{size});
-  const auto gradient = out.values().first(static_cast<std::size_t>(trainable));
-  if (statistics == 0) {
-    c.decode(payload, gradient);
-    return std::move(out).freeze();
-  }
-  mutable_tensor encoded = buffer_pool::global().take(shape{words});
-  std::memcpy(encoded.data(), payload.data(), static_cast<std::size_t>(words) * sizeof(float));
-  c.decode(std::move(encoded).freeze(), gradient);
-  std::memcpy(out.data() + trainable,
-              payload.data() + words,
-              static_cast<std::size_t>(statistics) * sizeof(float));
-  return std::move(out).freeze();
-}
-
 } // namespace troupe

@@ -54,16 +54,4 @@ public:
 std::shared_ptr<const codec> make_codec(const std::string& text);
 const std::vector<std::string>& codec_names(); // without their numbers: "top-k"
 
-// A whole block in one payload: the encoded trainable part and behind it, bit by bit, the
-// statistics, which must cross exactly. `residual` is of the trainable part.
-// REQUIRES: 0 <= trainable <= size of the block.
-tensor pack(const codec& c,
-            const tensor& block_gradient,
-            std::int64_t trainable,
-            std::span<float> residual,
-            const codec_key& key);
-
-// The block [size] again, in a buffer of the global pool. Throws error when malformed.
-tensor unpack(const codec& c, const tensor& payload, std::int64_t trainable, std::int64_t size);
-
 } // namespace troupe

@@ -28,7 +28,23 @@ void cover(std::uint32_t n, tree_span at, tree_span range, std::vector<tree_span
   }
 }
 
+void split(std::uint32_t n, tree_span at, std::uint32_t count_max, std::vector<tree_span>& out) {
+  if (at.count <= count_max) {
+    out.push_back(at);
+    return;
+  }
+  const auto [left, right] = tree_children(n, at);
+  split(n, left, count_max, out);
+  split(n, right, count_max, out);
+}
+
 } // namespace
+
+std::vector<tree_span> tree_nodes(std::uint32_t n, std::uint32_t count_max) {
+  std::vector<tree_span> out;
+  split(n, {0, n}, count_max, out);
+  return out;
+}
 
 std::vector<tree_span> tree_cover(std::uint32_t n, tree_span range) {
   std::vector<tree_span> out;

@@ -18,6 +18,7 @@ struct reduced_gradient {
   // The sum over all microbatches is value + addend, or value where addend is empty. The holder
   // adds while it passes over the block anyway.
   tensor value, addend;
+  bool encoded = false; // `value` is a codec's payload; of a worker
 };
 
 // From: gradient_aggregator's sums. To: itself. Key: (step, block, arrivals). Twice: cannot happen.

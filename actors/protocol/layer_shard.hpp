@@ -15,7 +15,8 @@ struct gradient {
   std::uint64_t step = 0;
   int block = 0;
   tree_span span;
-  tensor value; // sum over the span; the block's layout
+  tensor value; // sum over the span; the block's layout, or a codec's payload of it
+  bool encoded = false;
 };
 
 // From: layer_shard's kernels, to itself, and on to: director. Always before the first gradient of

@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view format_text = "troupe checkpoint 1";
 constexpr std::string_view job_prefix = "job.";
 constexpr std::string_view no_digest = "0000000000000000";
-constexpr std::uint64_t slots_max = 16;
+constexpr std::uint64_t slots_max = 16, residuals_max = 65536;
 
 [[noreturn]] void fail(const std::string& name, const std::string& why) {
   throw error({.what = name + " is not a valid checkpoint",
@@ -98,9 +98,13 @@ std::string checkpoint_bytes(const parameter_layout& layout, const checkpoint& c
   for (const auto& [key, value] : c.job)
     file.metadata[std::string(job_prefix) + key] = value;
   file.tensors = state_dict_of(layout, c.parameters, c.step);
-  for (std::size_t slot = 0; slot < c.slots.size(); ++slot)
+  if (!c.residuals.empty()) file.metadata["residuals"] = std::to_string(c.residuals.size());
+  const auto prefixes = state_prefixes(c.slots.size(), c.residuals.size());
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
     append(file.tensors,
-           trainable_tensors(layout, c.slots[slot], slot_prefix(static_cast<int>(slot))));
+           trainable_tensors(layout,
+                             i < c.slots.size() ? c.slots[i] : c.residuals[i - c.slots.size()],
+                             prefixes[i]));
 
   std::string bytes = safetensors_bytes(file);
   const std::size_t at = digest_at(bytes);
@@ -117,10 +121,15 @@ parse_checkpoint(std::string_view bytes, const std::string& name, const paramete
   const std::uint64_t slots = count_of(file, "slots", name);
   if (slots > slots_max)
     fail(name, "it has " + std::to_string(slots) + " optimizer slots; 16 are allowed");
-  check_tensors(file, layout, static_cast<int>(slots), name);
+  const std::uint64_t residuals =
+      file.metadata.contains("residuals") ? count_of(file, "residuals", name) : 0;
+  if (residuals > residuals_max)
+    fail(name, "it has " + std::to_string(residuals) + " residuals; 65,536 are allowed");
+  const auto prefixes = state_prefixes(slots, residuals);
+  check_tensors(file, layout, prefixes, false, name);
   c.parameters = parameter_blocks(file, layout);
-  for (std::uint64_t slot = 0; slot < slots; ++slot)
-    c.slots.push_back(slot_blocks(file, layout, static_cast<int>(slot)));
+  for (std::size_t i = 0; i < prefixes.size(); ++i)
+    (i < slots ? c.slots : c.residuals).push_back(state_blocks(file, layout, prefixes[i]));
   for (const auto& [key, value] : file.metadata)
     if (key.starts_with(job_prefix)) c.job.emplace(key.substr(job_prefix.size()), value);
   return c;
@@ -184,8 +193,7 @@ std::vector<tensor> load_weights(const std::string& path, const parameter_layout
   const auto format = file.metadata.find("format");
   const bool whole = format != file.metadata.end() && format->second == format_text;
   if (whole) file = verified(bytes, path);
-  constexpr int ignore_optimizer = -1;
-  check_tensors(file, layout, whole ? ignore_optimizer : 0, path);
+  check_tensors(file, layout, {}, whole, path);
   return parameter_blocks(file, layout);
 }
 

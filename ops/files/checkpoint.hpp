@@ -3,8 +3,9 @@
 // checkpoint resumes under any wiring; bit-identically on the same machine.
 //
 // Tensors:  the state_dict of the model ("0.weight", ..., "1.num_batches_tracked"), then
-//           "optimizer.<slot>.<name>" for each trainable parameter.
-// Metadata: "format" = "troupe checkpoint 1", "step", "slots", "job.<key>" = value, and "digest" =
+//           "optimizer.<slot>.<name>" and "residual.<node>.<name>" for each trainable parameter.
+// Metadata: "format" = "troupe checkpoint 1", "step", "slots", "residuals" (if there are any),
+//           "job.<key>" = value, and "digest" =
 //           XXH3 of the file with the 16 digits of the digest themselves as zeros. (A digest of the
 //           data alone would let a flipped bit in "step" or in a shape pass.)
 #pragma once
@@ -26,6 +27,9 @@ struct checkpoint {
   std::vector<tensor> parameters; // one per block, packed
   std::vector<std::vector<tensor>>
       slots; // per optimizer slot, one per block (trainable part), packed
+  // Of a codec with error feedback: per compressed node of the reduction tree, in the order of the
+  // microbatches, one per block (trainable part), packed; for step `step`.
+  std::vector<std::vector<tensor>> residuals;
   std::map<std::string, std::string> job; // what the run was started with; compared on resume
 };
 

@@ -11,7 +11,7 @@ namespace troupe {
 
 namespace {
 
-constexpr std::string_view optimizer_prefix = "optimizer.";
+constexpr std::string_view optimizer_prefix = "optimizer.", residual_prefix = "residual.";
 constexpr std::string_view variance_suffix = "running_var";
 constexpr std::string_view counter_suffix = "num_batches_tracked";
 
@@ -57,21 +57,28 @@ private:
   int count_ = 0;
 };
 
-std::map<std::string, shape> wanted_tensors(const parameter_layout& layout, int slots) {
+std::map<std::string, shape> wanted_tensors(const parameter_layout& layout,
+                                            const std::vector<std::string>& prefixes) {
   std::map<std::string, shape> wanted;
   for (const whole_parameter& whole : whole_parameters(layout.specs)) {
     const parameter_spec& spec = whole.spec;
     wanted.emplace(spec.name, spec.dims);
-    for (int slot = 0; slot < slots && trainable(spec); ++slot)
-      wanted.emplace(slot_prefix(slot) + spec.name, spec.dims);
+    if (!trainable(spec)) continue;
+    for (const std::string& prefix : prefixes)
+      wanted.emplace(prefix + spec.name, spec.dims);
   }
   return wanted;
 }
 
 } // namespace
 
-std::string slot_prefix(int slot) {
-  return std::string(optimizer_prefix) + std::to_string(slot) + ".";
+std::vector<std::string> state_prefixes(std::size_t slots, std::size_t residuals) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < slots; ++i)
+    out.push_back(std::string(optimizer_prefix) + std::to_string(i) + ".");
+  for (std::size_t i = 0; i < residuals; ++i)
+    out.push_back(std::string(residual_prefix) + std::to_string(i) + ".");
+  return out;
 }
 
 std::vector<stored_tensor>
@@ -105,15 +112,17 @@ std::vector<stored_tensor> trainable_tensors(const parameter_layout& layout,
 
 void check_tensors(const tensor_file& file,
                    const parameter_layout& layout,
-                   int slots,
+                   const std::vector<std::string>& prefixes,
+                   bool weights_alone,
                    const std::string& name) {
-  std::map<std::string, shape> wanted = wanted_tensors(layout, slots);
+  std::map<std::string, shape> wanted = wanted_tensors(layout, prefixes);
   complaints found;
   for (const stored_tensor& t : file.tensors) {
     const auto want = wanted.find(t.name);
     if (want == wanted.end()) {
-      const bool ignored =
-          t.name.ends_with(counter_suffix) || (slots < 0 && t.name.starts_with(optimizer_prefix));
+      const bool ignored = t.name.ends_with(counter_suffix) ||
+                           (weights_alone && (t.name.starts_with(optimizer_prefix) ||
+                                              t.name.starts_with(residual_prefix)));
       if (!ignored) found.add("unexpected: " + t.name + " " + dims_text(t.dims));
       continue;
     }
@@ -139,7 +148,8 @@ std::vector<tensor> parameter_blocks(const tensor_file& file, const parameter_la
   return packed_blocks_of_wholes(layout, plain);
 }
 
-std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout& layout, int slot) {
+std::vector<tensor>
+state_blocks(const tensor_file& file, const parameter_layout& layout, const std::string& prefix) {
   std::map<std::string, const stored_tensor*> by_name;
   for (const stored_tensor& t : file.tensors)
     by_name.emplace(t.name, &t);
@@ -149,7 +159,7 @@ std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout&
   for (const whole_parameter& whole : whole_parameters(layout.specs)) {
     const parameter_spec& spec = whole.spec;
     if (trainable(spec)) {
-      plain.emplace_back(by_name.at(slot_prefix(slot) + spec.name)->values);
+      plain.emplace_back(by_name.at(prefix + spec.name)->values);
       continue;
     }
     zeros.emplace_back(static_cast<std::size_t>(spec.dims.elements()), 0.0F);

@@ -22,18 +22,21 @@ std::vector<stored_tensor> trainable_tensors(const parameter_layout& layout,
                                              std::span<const tensor> blocks,
                                              const std::string& prefix);
 
-// Throws error listing what is missing, unexpected or of another shape, for the parameters and
-// `slots` optimizer slots. Ignores num_batches_tracked, and with `slots` < 0 everything of the
-// optimizer.
+// State beside the parameters, of the trainable ones: names are prefix + name of the parameter.
+// "optimizer.0." and so on; "residual.0." and so on, of a codec's error feedback.
+std::vector<std::string> state_prefixes(std::size_t slots, std::size_t residuals);
+
+// Throws error listing what is missing, unexpected or of another shape, for the parameters and the
+// state of each prefix. Ignores num_batches_tracked, and with `weights_alone` all state.
 void check_tensors(const tensor_file& file,
                    const parameter_layout& layout,
-                   int slots,
+                   const std::vector<std::string>& prefixes,
+                   bool weights_alone,
                    const std::string& name);
 
 // REQUIRES: check_tensors passed.
 std::vector<tensor> parameter_blocks(const tensor_file& file, const parameter_layout& layout);
-std::vector<tensor> slot_blocks(const tensor_file& file, const parameter_layout& layout, int slot);
-
-std::string slot_prefix(int slot); // "optimizer.0."
+std::vector<tensor>
+state_blocks(const tensor_file& file, const parameter_layout& layout, const std::string& prefix);
 
 } // namespace troupe

@@ -8,6 +8,7 @@
 #include "actors/layer_shard.hpp"
 #include "actors/parameter_holder.hpp"
 #include "actors/pool.hpp"
+#include "actors/residual_keeper.hpp"
 #include "actors/supervisor.hpp"
 #include "ops/assert.hpp"
 
@@ -91,7 +92,8 @@ struct casting::impl {
   std::vector<address> holders = wired.of(role_kind::parameter_holder);
   std::vector<address> aggregators = wired.of(role_kind::gradient_aggregator);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
-  std::vector<address> holder_of, aggregator_of; // by block
+  std::vector<address> holder_of, aggregator_of;          // by block
+  std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
 
   void prepare();
   [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_plan& plan) const;
@@ -100,10 +102,12 @@ struct casting::impl {
   [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
 
   [[nodiscard]] director_options director_here() const;
+  [[nodiscard]] checkpointer_options checkpointer_here() const;
   [[nodiscard]] data_loader_options data_loader_here() const;
   [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
   [[nodiscard]] std::vector<std::vector<address>> readers() const; // by block
+  [[nodiscard]] residual_keeper_options residual_keeper_at(const address& where) const;
   [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
 };
 
@@ -112,6 +116,9 @@ void casting::impl::prepare() {
     return compile_cpu(g,
                        {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
   });
+  if (wired.job.compression)
+    for (int b = 0; b < blocks(); ++b)
+      codecs.push_back(std::make_shared<const block_codec>(wired.job.compression, *layout, b));
   std::vector<std::shared_ptr<shard_kernels>> warm;
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue;
@@ -212,6 +219,17 @@ director_options casting::impl::director_here() const {
   return out;
 }
 
+checkpointer_options casting::impl::checkpointer_here() const {
+  checkpointer_options out{.layout = layout,
+                           .holders = holders,
+
+                           .job = describe_job(wired.job),
+                           .kept = options.checkpoints_kept};
+  out.keepers = wired.of(role_kind::residual_keeper);
+  if (!out.keepers.empty()) out.nodes = compressed_nodes(wired.job);
+  return out;
+}
+
 data_loader_options casting::impl::data_loader_here() const {
   const auto& j = wired.job;
   const sampling sampled{j.batch, j.microbatches, j.shuffle, j.balanced_sampling, j.seed};
@@ -246,7 +264,12 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .delay = wired.stash_weights
                    ? static_cast<std::uint64_t>(wired.stages - 1 - where.where.stage)
                    : 0,
-      .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch())};
+      .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
+      .spans = wired.spans_of(where.microbatches),
+      .codecs = codecs,
+      .keeper = {.role = role_kind::residual_keeper,
+                 .replica = where.where.replica,
+                 .stage = where.where.stage}};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;
@@ -286,7 +309,8 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .parts_max = std::max(kernel_threads, 1),
                                .versions_kept = 2,
                                .order = wired.order,
-                               .workers = std::max<std::uint64_t>(1, wired.workers())};
+                               .workers = std::max<std::uint64_t>(1, wired.workers()),
+                               .codecs = codecs};
   // A restarted stage begins with the oldest version that its delay reaches, when others may have
   // run ahead as far as they are permitted.
   if (wired.stash_weights)
@@ -298,6 +322,31 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
       held.slots.push_back(slot[b]);
     out.blocks.push_back(std::move(held));
   }
+  return out;
+}
+
+// What the codec has left out before the first step of this run: nothing, or what a checkpoint has.
+residual_keeper_options casting::impl::residual_keeper_at(const address& where) const {
+  residual_keeper_options out{.steps_kept = steps_ahead_of(wired) + 2};
+  const auto* shard =
+      wired.find({.role = role_kind::layer_shard, .replica = where.replica, .stage = where.stage});
+  const auto nodes = compressed_nodes(wired.job);
+  for (const tree_span& span : wired.spans_of(shard->microbatches))
+    for (const int p : shard->parts)
+      for (std::size_t b = 0; b < codecs.size(); ++b) {
+        if (!facts.at(p).own_blocks[b] || codecs[b]->residual_elements() == 0) continue;
+        const auto node =
+            static_cast<std::size_t>(std::find(nodes.begin(), nodes.end(), span) - nodes.begin());
+        tensor value;
+        if (node < start.residuals.size()) {
+          value = start.residuals[node][b];
+        } else {
+          auto zeros = buffer_pool::global().take({codecs[b]->residual_elements()});
+          std::fill(zeros.values().begin(), zeros.values().end(), 0.0F);
+          value = std::move(zeros).freeze();
+        }
+        out.start.push_back({start.step, static_cast<int>(b), span.first, value});
+      }
   return out;
 }
 
@@ -332,15 +381,14 @@ role_factory casting::role_at(const wired_role& where) const {
   case role_kind::director:
     return plays<director>(impl_->director_here());
   case role_kind::supervisor:
-    return plays<supervisor>(supervisor_options{
-        .cannot_restart = {role_kind::parameter_holder, role_kind::director, role_kind::recorder}});
+    return plays<supervisor>(supervisor_options{.cannot_restart = {role_kind::parameter_holder,
+                                                                   role_kind::residual_keeper,
+                                                                   role_kind::director,
+                                                                   role_kind::recorder}});
   case role_kind::recorder:
     return plays<recorder>(impl_->recording);
   case role_kind::checkpointer:
-    return plays<checkpointer>(checkpointer_options{.layout = impl_->layout,
-                                                    .holders = impl_->holders,
-                                                    .job = describe_job(impl_->wired.job),
-                                                    .kept = impl_->options.checkpoints_kept});
+    return plays<checkpointer>(impl_->checkpointer_here());
   case role_kind::data_loader:
     return plays<data_loader>(impl_->data_loader_here());
   case role_kind::layer_shard:
@@ -349,9 +397,12 @@ role_factory casting::role_at(const wired_role& where) const {
     return plays<gradient_aggregator>(gradient_aggregator_options{
         impl_->wired.job.microbatches,
         impl_->holder_of,
-        impl_->wired.stash_weights ? static_cast<std::uint64_t>(impl_->wired.stages) : 1});
+        impl_->wired.stash_weights ? static_cast<std::uint64_t>(impl_->wired.stages) : 1,
+        impl_->codecs});
   case role_kind::parameter_holder:
     return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
+  case role_kind::residual_keeper:
+    return plays<residual_keeper>(impl_->residual_keeper_at(where.where));
   case role_kind::evaluator:
     return plays<evaluator>(impl_->evaluator_at(where.where));
   }

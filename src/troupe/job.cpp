@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -141,6 +142,11 @@ std::vector<error_text> mistakes_of(const job& j) {
                    .why = fmt::format("epochs {}, steps {}", j.epochs, j.steps),
                    .help = "use --epochs 1 or more"});
   return out;
+}
+
+std::vector<tree_span> compressed_nodes(const job& j) {
+  const std::uint32_t below_root = std::max(1U, std::bit_ceil(j.microbatches) / 2);
+  return tree_nodes(j.microbatches, std::min(j.compressed_microbatches, below_root));
 }
 
 error joined(const std::vector<error_text>& mistakes) {

@@ -2,6 +2,7 @@
 // whatever wiring runs it.
 #pragma once
 
+#include "ops/codec.hpp"
 #include "ops/data/dataset.hpp"
 #include "ops/data/sampler.hpp"
 #include "ops/error.hpp"
@@ -10,9 +11,11 @@
 #include "ops/loss.hpp"
 #include "ops/model.hpp"
 #include "ops/optimizer.hpp"
+#include "ops/reduction_tree.hpp"
 #include "ops/slice.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,6 +36,11 @@ struct job {
   // job, not of the wiring: the same number gives the same bits on any number of replicas that
   // divides it.
   std::uint32_t microbatches = 2;
+  // Gradients cross compressed: the sum over each node of the reduction tree with at most so many
+  // microbatches is one payload (docs/compression.md). Part of the job: it changes bits, and the
+  // same codec and nodes give the same bits under every synchronous wiring.
+  std::shared_ptr<const codec> compression; // null: none
+  std::uint32_t compressed_microbatches = 1;
   std::int64_t epochs = 3;
   std::int64_t steps = 0; // > 0: stop after so many steps, whatever `epochs` says
   bool shuffle = true;
@@ -46,6 +54,9 @@ struct job {
 
 // The model as it is computed, sliced. REQUIRES: there is training data. Throws error.
 graph graph_of(const job& j);
+
+// The nodes of the reduction tree that cross compressed, each below the root.
+std::vector<tree_span> compressed_nodes(const job& j);
 
 // Everything that is wrong with a job, not only the first thing; empty when it can run.
 std::vector<error_text> mistakes_of(const job& j);

@@ -15,6 +15,9 @@ std::map<std::string, std::string> describe_job(const job& j) {
           {"data", j.data.train->name},
           {"batch", std::to_string(j.batch)},
           {"microbatches", std::to_string(j.microbatches)},
+          {"compression",
+           j.compression ? fmt::format("{} of {}", j.compression->text(), j.compressed_microbatches)
+                         : "none"},
           {"seed", std::to_string(j.seed)},
           {"optimizer", text(j.optimizer)},
           {"learning rate", j.learning_rate.text()},

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 namespace troupe {
@@ -58,6 +59,36 @@ void check_order(const hybrid_options& o, std::vector<error_text>& out) {
          .help = "use 0.04, the value of its paper"});
 }
 
+// Microbatches of a replica.
+std::uint32_t share_of(const job& j, const hybrid_options& o) {
+  return o.order.as_they_come() ? j.microbatches
+                                : j.microbatches / static_cast<std::uint32_t>(o.replicas);
+}
+
+// A compressed node of the reduction tree is summed by one replica.
+void check_compression(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
+  if (!j.compression) return;
+  if (o.order.as_they_come()) {
+    if (j.compression->has_residual())
+      out.push_back({.what = fmt::format("{} needs a synchronous job", j.compression->text()),
+                     .where = "--compress, --consistency",
+                     .why = "its error feedback follows the order of updates",
+                     .help = "use fp16, bf16 or int8, or --consistency bsp"});
+    return;
+  }
+  const auto share = share_of(j, o);
+  for (const tree_span& node : compressed_nodes(j))
+    if (node.first / share != (node.first + node.count - 1) / share) {
+      out.push_back(
+          {.what = fmt::format("replicas of {} microbatches cut what is compressed in one", share),
+           .where = "--compress-microbatches, --replicas",
+           .why = fmt::format(
+               "microbatches {} to {} are one payload", node.first, node.first + node.count - 1),
+           .help = fmt::format("use --compress-microbatches {}", std::bit_floor(share))});
+      return;
+    }
+}
+
 void check_cut(const hybrid_options& o,
                const std::vector<piece>& pieces,
                std::vector<error_text>& out) {
@@ -82,12 +113,6 @@ void check_cut(const hybrid_options& o,
                              "parts after the first begin",
                              parts - 1,
                              all - 1)});
-}
-
-// Microbatches of a replica.
-std::uint32_t share_of(const job& j, const hybrid_options& o) {
-  return o.order.as_they_come() ? j.microbatches
-                                : j.microbatches / static_cast<std::uint32_t>(o.replicas);
 }
 
 void check_schedule(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
@@ -188,6 +213,16 @@ private:
             .stage = static_cast<std::uint16_t>(stage)};
   }
 
+  static address keeper(int replica, int stage) {
+    auto out = shard(replica, stage);
+    out.role = role_kind::residual_keeper;
+    return out;
+  }
+
+  [[nodiscard]] bool keeps_residuals() const {
+    return out_.job.compression && out_.job.compression->has_residual();
+  }
+
   [[nodiscard]] std::vector<int> parts_of_stage(int stage) const {
     std::vector<int> out;
     for (int p = stage; p < schedule_.parts; p += options_.stages)
@@ -210,10 +245,15 @@ private:
       for (int other = 0; other < options_.stages; ++other)
         if (other != s && (std::abs(other - s) == 1 || wraps(s, other)))
           peers.push_back(shard(r, other));
+      const int node = r * options_.stages + s;
+      if (keeps_residuals()) {
+        peers.push_back(keeper(r, s));
+        out_.roles.push_back({keeper(r, s), {shard(r, s), checkpointer_}, node});
+      }
       out_.roles.push_back(
           {shard(r, s),
            together({peers, {director_}, own_of(aggregators_, s), own_of(holders_, s)}),
-           r * options_.stages + s,
+           node,
            own,
            parts_of_stage(s),
            schedule_.per_stage[static_cast<std::size_t>(s)]});
@@ -322,6 +362,7 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
          .where = "--stages, --chunks",
          .help = "use 1 or more"});
   const bool whole = o.stages * o.chunks == 1 && o.cut.empty() && !o.own_schedule;
+  if (out.empty()) check_compression(j, o, out);
   if (!out.empty() || whole) return out;
   check_cut(o, pieces_of(j), out);
   check_schedule(j, o, out);

@@ -31,6 +31,17 @@ std::vector<int> wiring::part_of_piece() const {
   return out;
 }
 
+std::vector<tree_span> wiring::spans_of(const microbatch_range& run) const {
+  const tree_span own{run.first, run.count};
+  if (order.as_they_come()) return tree_cover(job.microbatches, own);
+  if (!job.compression) return tree_cover_below_root(job.microbatches, own);
+  auto out = compressed_nodes(job);
+  std::erase_if(out, [&](const tree_span& s) {
+    return s.first < run.first || s.first >= run.first + run.count;
+  });
+  return out;
+}
+
 std::uint64_t wiring::workers() const {
   return order.as_they_come() ? static_cast<std::uint64_t>(replicas) : 0;
 }

@@ -7,6 +7,7 @@
 #include "actors/consistency.hpp"
 #include "actors/schedule_op.hpp"
 #include "ops/error.hpp"
+#include "ops/reduction_tree.hpp"
 #include "troupe/job.hpp"
 #include "troupe/schedule.hpp"
 
@@ -62,6 +63,8 @@ struct wiring {
   [[nodiscard]] const wired_role* find(const address& where) const; // null: nobody plays there
   [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
   [[nodiscard]] int nodes() const;
+  // The nodes of the reduction tree within a run whose sums a layer shard hands on.
+  [[nodiscard]] std::vector<tree_span> spans_of(const microbatch_range& run) const;
   [[nodiscard]] std::uint64_t workers() const; // 0: synchronous
   [[nodiscard]] std::string text() const;      // the cut, then one line per role
 };

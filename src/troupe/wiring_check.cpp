@@ -216,7 +216,39 @@ private:
     }
   }
 
+  // A compressed node of the reduction tree is summed by one replica.
+  void check_compression(const microbatch_range& own, int replica) {
+    if (!wiring_.job.compression) return;
+    for (const tree_span& node : compressed_nodes(wiring_.job)) {
+      const auto last = node.first + node.count;
+      const bool outside = last <= own.first || node.first >= own.first + own.count;
+      if (outside || (node.first >= own.first && last <= own.first + own.count)) continue;
+      tell({.what = fmt::format("replica {} has a part of what is compressed in one", replica),
+            .where = fmt::format("replica {}", replica),
+            .why = fmt::format("it has {}; microbatches {} to {} are one payload",
+                               range_text(own),
+                               node.first,
+                               last - 1),
+            .help = "compress fewer microbatches in one, or give it all of them"});
+      return;
+    }
+  }
+
+  void check_keepers() {
+    if (!wiring_.job.compression || !wiring_.job.compression->has_residual()) return;
+    for (const auto* shard : by_kind_[role_kind::layer_shard]) {
+      auto keeper = shard->where;
+      keeper.role = role_kind::residual_keeper;
+      if (wiring_.find(keeper) == nullptr)
+        tell({.what = fmt::format("nobody keeps the residuals of {}", shard->where.text()),
+              .where = shard->where.text(),
+              .why = fmt::format("codec {} has error feedback", wiring_.job.compression->text()),
+              .help = fmt::format("add a role {} on its node", keeper.text())});
+    }
+  }
+
   void check_microbatches() {
+    check_keepers();
     if (wiring_.order.as_they_come()) return check_workers();
     std::vector<std::pair<microbatch_range, int>> runs; // by replica
     for (const auto& [replica, shards] : replicas_) {
@@ -234,6 +266,7 @@ private:
     std::uint64_t next = 0;
     const std::uint64_t all = wiring_.job.microbatches;
     for (const auto& [own, replica] : runs) {
+      check_compression(own, replica);
       if (own.first > next) tell_gap(next, own.first - next);
       if (own.first < next)
         tell({.what = fmt::format("microbatch {} is computed twice", own.first),

@@ -42,7 +42,8 @@ struct fixture {
                      .holders = {holder},
                      .loader = loader,
                      .director = director,
-                     .kernels = kernels}};
+                     .kernels = kernels,
+                     .spans = tree_cover_below_root(4, {2, 2})}};
 
   fixture() { REQUIRE(start.size() == 1); }
 

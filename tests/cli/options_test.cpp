@@ -261,6 +261,13 @@ TEST_CASE("a schedule of a file says its stages and parts") {
         "  help: did you mean '1f1b'?\n");
 }
 
+TEST_CASE("gradients are compressed on request") {
+  CHECK(options({}).compression == nullptr);
+  CHECK(options({"--compress", "top-k 0.01"}).compression->text() == "top-k 0.01");
+  CHECK(options({"--compress=int8", "--compress-microbatches=2"}).compressed_microbatches == 2);
+  CHECK(wrong_of({"--compress=fp17"}).find("fp16") != std::string::npos);
+}
+
 TEST_CASE("a parameter server is asynchronous unless it is told otherwise") {
   const auto order = [&](std::vector<std::string> flags) {
     flags.insert(flags.begin(), "--topology=parameter-server");

@@ -63,6 +63,8 @@ job job_of(const train_options& o, data_split data) {
   out.data = std::move(data);
   out.loss = std::move(loss);
   out.optimizer = o.optimizer;
+  out.compression = o.compression;
+  out.compressed_microbatches = o.compressed_microbatches;
   out.learning_rate = o.learning_rate;
   out.augment = o.augment;
   out.batch = o.batch;

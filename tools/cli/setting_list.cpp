@@ -70,6 +70,18 @@ setting_list learning() {
       {g, "beta2", "B", "0.999", "of adam and adamw", number},
       {g, "label-smoothing", "S", "0", "0 <= S < 1", number},
       {g, "class-weights", "LIST", "", "one weight a class, or: balanced", list},
+      {g,
+       "compress",
+       "CODEC",
+       "none",
+       "gradients cross as fp16, bf16, int8, 1-bit or \"top-k 0.01\"; for slow links; part of the "
+       "job: same codec, same bits, any wiring"},
+      {g,
+       "compress-microbatches",
+       "N",
+       "1",
+       "microbatches whose summed gradient is one payload: more of them, less traffic",
+       number},
   };
 }
 

@@ -153,6 +153,15 @@ train_options train_options_of(const setting_values& values) {
   out.optimizer = optimizer_of(read);
   out.learning_rate = learning_rate_of(read);
   read_loss(read, out);
+  try {
+    out.compression = make_codec(read.text("compress"));
+  } catch (const error& e) {
+    error_text text = e.text();
+    text.where = read.where("compress");
+    read.add(std::move(text));
+  }
+  out.compressed_microbatches =
+      static_cast<std::uint32_t>(read.whole("compress-microbatches", 1, 65536));
   read_wiring(read, out);
   out.load = read.text("load");
   out.save = read.text("save");

@@ -25,6 +25,8 @@ struct train_options {
   troupe::learning_rate learning_rate;
   float label_smoothing = 0;
   std::vector<float> class_weights;
+  std::shared_ptr<const codec> compression;
+  std::uint32_t compressed_microbatches = 1;
   bool balanced_weights = false;
 
   wiring_options wired;

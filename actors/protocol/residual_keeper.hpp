@@ -1,0 +1,41 @@
+// What is said between a layer shard and the keeper of its residuals.
+#pragma once
+
+#include "actors/address.hpp"
+#include "ops/tensor.hpp"
+
+#include <cstdint>
+
+namespace troupe::protocol {
+
+// From: layer_shard, when it has compressed a gradient. To: its residual_keeper. From: the keeper.
+// To: a shard that asks. What the payload left out, to be added to the gradient of `step`.
+// Key: (step, block, first_microbatch). Twice: overwritten by the same values.
+// Bound: one per block and node of the reduction tree that is compressed, per step.
+struct residual {
+  std::uint64_t step = 0;
+  int block = 0;
+  std::uint32_t first_microbatch = 0; // of the node
+  tensor value;                       // of the block's trainable part
+};
+
+// From: layer_shard's kernels. To: itself. Key: as residual. Twice: cannot happen. Bound: as
+// residual.
+struct residual_ready {
+  residual value;
+};
+
+// From: layer_shard. To: its residual_keeper. Answered by `residual`, all that are kept.
+// Key: the asker. Twice: answered again. Bound: one per start of the shard.
+struct want_residuals {
+  address reply_to;
+};
+
+// From: residual_keeper. To: checkpointer, which wants the state. Key: (request, residual).
+// Twice: dropped. Bound: all that are kept, per save.
+struct kept_residual {
+  std::uint64_t request = 0;
+  residual value;
+};
+
+} // namespace troupe::protocol

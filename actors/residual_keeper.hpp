@@ -1,0 +1,34 @@
+// A residual keeper survives its layer shard: it keeps what the shard's codec left out of the last
+// gradients (error feedback), so that a new incarnation goes on with the same bits. It is on the
+// shard's node; nothing of it crosses between nodes.
+#pragma once
+
+#include "actors/runtime/role.hpp"
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+struct residual_keeper_options {
+  std::vector<protocol::residual> start; // for the first step
+  std::uint64_t steps_kept = 4;
+};
+
+class residual_keeper final : public role_of<residual_keeper> {
+public:
+  residual_keeper(context& world, residual_keeper_options options);
+
+  void on(const protocol::residual& m);
+  void on(const protocol::want_residuals& m);
+  void on(const protocol::want_state& m);
+
+private:
+  context& world_;
+  const std::uint64_t steps_kept_;
+  std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> kept_; // by step
+};
+
+} // namespace troupe

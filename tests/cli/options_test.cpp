@@ -282,9 +282,13 @@ TEST_CASE("a parameter server is asynchronous unless it is told otherwise") {
 }
 
 TEST_CASE("an option that the topology has no use for is refused") {
-  for (const char* useless :
-       {"--stages=2", "--chunks=2", "--pipeline=gpipe", "--cut=2", "--recompute",
-        "--stash-weights", "--consistency=asp"})
+  for (const char* useless : {"--stages=2",
+                              "--chunks=2",
+                              "--pipeline=gpipe",
+                              "--cut=2",
+                              "--recompute",
+                              "--stash-weights",
+                              "--consistency=asp"})
     CHECK_MESSAGE(wrong_of({useless}).find("topology data-parallel has no --") != std::string::npos,
                   useless);
   CHECK(wrong_of({"--topology", "pipeline", "--replicas", "2"}) ==
@@ -296,7 +300,8 @@ TEST_CASE("an option that the topology has no use for is refused") {
         std::string::npos);
   CHECK(wrong_of({"--topology=hybrid", "--staleness-aware"}).find("no staleness to correct") !=
         std::string::npos);
-  CHECK(wrong_of({"--topology", "ring"}).find("data-parallel, pipeline, parameter-server or hybrid are known") !=
+  CHECK(wrong_of({"--topology", "ring"})
+            .find("data-parallel, pipeline, parameter-server or hybrid are known") !=
         std::string::npos);
 }
 

@@ -1,6 +1,5 @@
 // Compressed gradients: both laws hold among wirings, residuals survive kills and resumes.
 #include "src/small_jobs.hpp"
-
 #include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -35,11 +34,8 @@ TEST_CASE("a compressed job gives the same bits under every wiring") {
       if (microbatches == 1) check_same(one, play(data_parallel(j, {.replicas = 4})));
       check_same(one, play(pipeline(j, {.stages = 3, .schedule = "zero-bubble"})));
       check_same(one,
-                 play(hybrid(j,
-                             {.replicas = 2,
-                              .stages = 2,
-                              .holders = 3,
-                              .block_bytes_max = 64 * 1024})));
+                 play(hybrid(
+                     j, {.replicas = 2, .stages = 2, .holders = 3, .block_bytes_max = 64 * 1024})));
     }
 }
 
@@ -50,7 +46,8 @@ TEST_CASE("residuals survive whoever is killed") {
     const auto w = hybrid(j, {.replicas = 2, .stages = 2});
     for (const auto& role : w.roles) {
       const auto& who = role.where;
-      if (who.role != role_kind::layer_shard && who.role != role_kind::gradient_aggregator) continue;
+      if (who.role != role_kind::layer_shard && who.role != role_kind::gradient_aggregator)
+        continue;
       for (int message = 1; message <= 40; message += 3) {
         CAPTURE(codec);
         CAPTURE(who.text());
@@ -72,10 +69,10 @@ TEST_CASE("residuals are in checkpoints: a resumed job ends with the same bits")
       {.checkpoint_folder = folder.path(), .checkpoint_every = 4, .evaluate = false});
   first.stop();
   CHECK(first.wait().steps < 12);
-  const auto rest = cluster{}
-                        .start(pipeline(j, {.stages = 2}),
-                               {.resume = folder.path(), .evaluate = false})
-                        .wait();
+  const auto rest =
+      cluster{}
+          .start(pipeline(j, {.stages = 2}), {.resume = folder.path(), .evaluate = false})
+          .wait();
   CHECK(rest.parameter_digest == calm.result.parameter_digest);
   CHECK_THROWS_WITH_AS(
       cluster{}.start(data_parallel(compressed_job("int8", 12)), {.resume = folder.path()}),

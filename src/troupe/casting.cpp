@@ -266,10 +266,12 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
 
 std::vector<std::vector<address>> casting::impl::readers() const {
   std::vector<std::vector<address>> out(layout->blocks.size());
-  for (const auto& role : wired.roles)
+  for (const auto& role : wired.roles) {
+    if (role.where.role != role_kind::layer_shard) continue; // holders name parts, too
     for (const int p : role.parts)
       for (std::size_t b = 0; b < out.size(); ++b)
         if (facts.at(p).own_blocks[b]) out[b].push_back(role.where);
+  }
   return out;
 }
 

@@ -66,7 +66,8 @@ TEST_CASE("any actor of a pipeline killed at any message of a step changes no bi
       if (run.result.restarts == 0) break; // no such message: all moments of the step are tried
       ++killed;
     }
-    CHECK(killed >= 1);
+    // An aggregator without a block hears nothing.
+    CHECK((killed >= 1 || who.role == role_kind::gradient_aggregator));
   }
 }
 

@@ -89,7 +89,7 @@ struct casting::impl {
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
   std::vector<address> holders = wired.of(role_kind::parameter_holder);
-  std::vector<address> aggregators = wired.of(role_kind::gradient_aggregator);
+  std::vector<address> aggregators = roots_of(wired);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
   std::vector<address> holder_of, aggregator_of; // by block
 
@@ -102,6 +102,8 @@ struct casting::impl {
   [[nodiscard]] director_options director_here() const;
   [[nodiscard]] data_loader_options data_loader_here() const;
   [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
+  [[nodiscard]] std::vector<address> aggregators_of_group(int group) const; // by block
+  [[nodiscard]] gradient_aggregator_options gradient_aggregator_at(const address& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
   [[nodiscard]] std::vector<std::vector<address>> readers() const; // by block
   [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
@@ -236,7 +238,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .crossings = crossings,
       .recompute = wired.recompute,
       .own_blocks = std::vector<bool>(layout->blocks.size(), false),
-      .aggregators = aggregator_of,
+      .aggregators = aggregators_of_group(where.group),
       .holders = holder_of,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
@@ -261,6 +263,25 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
             std::max(out.shard_of_part.size(), static_cast<std::size_t>(p) + 1));
         out.shard_of_part[static_cast<std::size_t>(p)] = role.where;
       }
+  return out;
+}
+
+std::vector<address> casting::impl::aggregators_of_group(int group) const {
+  auto out = aggregator_of;
+  for (auto& a : out)
+    a.stage = static_cast<std::uint16_t>(group);
+  return out;
+}
+
+gradient_aggregator_options casting::impl::gradient_aggregator_at(const address& where) const {
+  gradient_aggregator_options out{
+      .microbatches = wired.job.microbatches,
+      .holders = holder_of,
+      .steps_in_flight = wired.stash_weights ? static_cast<std::uint64_t>(wired.stages) : 1};
+  if (where.stage > 0) {
+    out.group_sums = sums_of_group(wired, where.stage);
+    out.roots = aggregator_of;
+  }
   return out;
 }
 
@@ -348,10 +369,7 @@ role_factory casting::role_at(const wired_role& where) const {
   case role_kind::layer_shard:
     return plays<layer_shard>(impl_->layer_shard_at(where));
   case role_kind::gradient_aggregator:
-    return plays<gradient_aggregator>(gradient_aggregator_options{
-        impl_->wired.job.microbatches,
-        impl_->holder_of,
-        impl_->wired.stash_weights ? static_cast<std::uint64_t>(impl_->wired.stages) : 1});
+    return plays<gradient_aggregator>(impl_->gradient_aggregator_at(where.where));
   case role_kind::parameter_holder:
     return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
   case role_kind::evaluator:

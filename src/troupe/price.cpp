@@ -168,6 +168,10 @@ private:
                                              {role.microbatches.first, role.microbatches.count});
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       if (!owns(role, b)) continue;
+      if (wiring_.order.as_they_come()) {
+        price_sums(5, role.where, out_.holders[holder_of_[b]].where, "summed gradient", b, 1);
+        continue;
+      }
       auto to = roots_[holder_of_[b]];
       to.stage = static_cast<std::uint16_t>(role.group);
       price_sums(3, role.where, to, "gradient", b, spans.size());
@@ -206,7 +210,8 @@ private:
     holder.optimizer_bytes += block.trainable * float_bytes * slots(wiring_.job.optimizer);
     // The tree's last sum is left to the holder: it gets both halves.
     const std::int64_t halves = wiring_.job.microbatches > 1 ? 2 : 1;
-    add(5, roots_[holder_of_[b]], holder.where, "summed gradient", 1, bytes * halves);
+    if (!wiring_.order.as_they_come())
+      add(5, roots_[holder_of_[b]], holder.where, "summed gradient", 1, bytes * halves);
     for (const auto& role : wiring_.roles)
       if (role.where.role == role_kind::layer_shard && owns(role, b))
         add(6, holder.where, role.where, "parameters", 1, bytes);

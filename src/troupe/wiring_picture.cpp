@@ -51,6 +51,7 @@ std::vector<word> words_between(const wired_role& from, const wired_role& to) {
       {{data_loader, layer_shard}, {"batch", true}},
       {{layer_shard, gradient_aggregator}, {"gradient", true}},
       {{gradient_aggregator, gradient_aggregator}, {"gradient of a group", true}},
+      {{layer_shard, parameter_holder}, {"summed gradient", true}},
       {{gradient_aggregator, parameter_holder}, {"summed gradient", true}},
       {{parameter_holder, layer_shard}, {"parameters", true}},
       {{parameter_holder, director}, {"committed"}},

@@ -138,6 +138,14 @@ TEST_CASE("groups send their sums to each other, not the gradients of every repl
   CHECK(arrive == 10 * layout.bytes());
 }
 
+TEST_CASE("the gradients of workers go to the holders") {
+  const auto j = small_job(1, 4);
+  const auto w = parameter_server(j, {.workers = 2});
+  const auto p = price_of(w);
+  CHECK(bytes_said(p).at("summed gradient") == bytes_said(p).at("parameters"));
+  CHECK(p.aggregators.empty());
+}
+
 TEST_CASE("the bubble of uniform parts has the closed form") {
   const auto j = small_job(1, 4);
   for (const int stages : {2, 3}) {

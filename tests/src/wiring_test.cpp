@@ -229,12 +229,12 @@ TEST_CASE("every part's parameters may be held by somebody") {
 
 namespace {
 
-// One random change of what a role computes, holds or hears; or the role is gone.
+// One random change of what a role computes, holds or hears, or of its group; or the role is gone.
 void edit(wiring& w, random_stream& draw) {
   const auto below = [&](std::size_t n) { return draw.below(static_cast<std::uint32_t>(n)); };
   auto& r = w.roles[below(w.roles.size())];
   auto& list = r.schedule;
-  switch (draw.below(8)) {
+  switch (draw.below(9)) {
   case 0:
   case 1:
   case 2:
@@ -252,6 +252,9 @@ void edit(wiring& w, random_stream& draw) {
   case 6:
     std::swap(r, w.roles[below(w.roles.size())]);
     break;
+  case 7:
+    r.group = static_cast<int>(draw.below(3));
+    break;
   default:
     w.roles.erase(w.roles.begin() + (&r - w.roles.data()));
   }
@@ -266,6 +269,7 @@ TEST_CASE("an edited wiring has mistakes, or gives the same bits") {
   const std::vector<wiring> all = {
       hybrid(j, {.replicas = 2, .stages = 2, .schedule = "gpipe"}),
       pipeline(j, {.stages = 3, .schedule = "zero-bubble"}),
+      data_parallel(j, {.replicas = 2, .holders = 1, .groups = 2}),
       pipeline(j, {.stages = 2, .schedule = "interleaved", .chunks = 2, .recompute = true})};
   int played = 0;
   for (std::uint64_t i = 0; i < 600; ++i) {

@@ -1,6 +1,8 @@
 // An actor is addressed by what it is: role, replica, stage, slice. Written
 // role[/replica[/stage[/slice]]]: "layer_shard/1/0", "parameter_holder/0", "director". For roles
-// that are not cut by replica the first number is their index (holder 2 is parameter_holder/2).
+// that are not cut by replica the first number is their index (holder 2 is parameter_holder/2). The
+// second number of a gradient aggregator is its group of replicas, from 1: gradient_aggregator/0/2
+// sends what it adds to gradient_aggregator/0.
 #pragma once
 
 #include <compare>

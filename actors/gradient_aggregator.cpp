@@ -5,10 +5,10 @@
 
 namespace troupe {
 
-// The subtrees below the root, each with its sum. Used by one computation at a time.
+// Some subtrees, each with its sum. Used by one computation at a time.
 struct gradient_aggregator::subtrees {
-  explicit subtrees(std::uint32_t microbatches) {
-    for (const auto& root : tree_cover_below_root(microbatches, {0, microbatches}))
+  subtrees(std::uint32_t microbatches, const std::vector<tree_span>& roots) {
+    for (const auto& root : roots)
       parts.push_back({root, tree_sum(microbatches, root), {}});
   }
 
@@ -34,8 +34,22 @@ struct gradient_aggregator::subtrees {
   std::vector<subtree> parts;
 };
 
+namespace {
+
+// Whether all sums are there; empty ones miss contributions.
+bool complete(const std::vector<tensor>& totals) {
+  return !totals.empty() && std::all_of(totals.begin(), totals.end(), [](const tensor& t) {
+    return static_cast<bool>(t);
+  });
+}
+
+} // namespace
+
 gradient_aggregator::gradient_aggregator(context& world, gradient_aggregator_options options)
-    : world_(world), options_(std::move(options)) {}
+    : world_(world),
+      options_(std::move(options)),
+      sums_(is_root() ? tree_cover_below_root(options_.microbatches, {0, options_.microbatches})
+                      : options_.group_sums) {}
 
 // Nobody sends a gradient of a block before the step that is `steps_in_flight` older is applied to
 // it; contributions of such a step are what a shard sent again after that.
@@ -46,7 +60,7 @@ void gradient_aggregator::on(const protocol::gradient& m) {
   std::erase_if(steps, [&, newest = steps.rbegin()->first](const auto& old) {
     return old.first + options_.steps_in_flight <= newest;
   });
-  if (!step.sums) step.sums = std::make_shared<subtrees>(options_.microbatches);
+  if (!step.sums) step.sums = std::make_shared<subtrees>(options_.microbatches, sums_);
   step.arrived.push_back(m);
   act(m.step, m.block);
 }
@@ -74,14 +88,41 @@ void gradient_aggregator::on(const protocol::summed& m) {
   if (found == steps.end()) return; // applied since
   auto& step = found->second;
   step.busy = false;
-  const bool complete = std::all_of(
-      m.totals.begin(), m.totals.end(), [](const tensor& t) { return static_cast<bool>(t); });
-  if (complete && !std::exchange(step.handed_on, true))
-    world_.send(
-        options_.holders[static_cast<std::size_t>(m.block)],
-        protocol::reduced_gradient{
-            m.step, m.block, m.totals.front(), m.totals.size() > 1 ? m.totals.back() : tensor{}});
+  const auto before = std::exchange(step.totals, m.totals);
+  if (is_root()) {
+    if (complete(m.totals) && !complete(before)) send_to_holder(m);
+  } else {
+    for (std::size_t i = 0; i < m.totals.size(); ++i)
+      if (m.totals[i] && (before.empty() || !before[i]))
+        send_to_root(m.step, m.block, i, m.totals[i]);
+  }
   act(m.step, m.block);
+}
+
+void gradient_aggregator::send_to_holder(const protocol::summed& m) {
+  world_.send(
+      options_.holders[static_cast<std::size_t>(m.block)],
+      protocol::reduced_gradient{
+          m.step, m.block, m.totals.front(), m.totals.size() > 1 ? m.totals.back() : tensor{}});
+}
+
+void gradient_aggregator::send_to_root(std::uint64_t step,
+                                       int block,
+                                       std::size_t sum,
+                                       const tensor& total) {
+  world_.send(options_.roots[static_cast<std::size_t>(block)],
+              protocol::gradient{step, block, sums_[sum], total});
+}
+
+// To a new root, all that it may have lost; what is still being added comes when it is complete.
+void gradient_aggregator::on(const protocol::restarted& m) {
+  if (is_root()) return;
+  for (const auto& [block, steps] : blocks_) {
+    if (options_.roots[static_cast<std::size_t>(block)] != m.who) continue;
+    for (const auto& [number, step] : steps)
+      for (std::size_t i = 0; i < step.totals.size(); ++i)
+        if (step.totals[i]) send_to_root(number, block, i, step.totals[i]);
+  }
 }
 
 } // namespace troupe

@@ -8,9 +8,10 @@
 
 namespace troupe::protocol {
 
-// From: layer_shard. To: gradient_aggregator of the block.
+// From: layer_shard; gradient_aggregator of a group. To: gradient_aggregator of the block, that of
+// the shard's group where it has one.
 // Key: (step, block, span). Twice: dropped, the sum over a span is the same whoever sends it.
-// Bound: one per block and node of the reduction tree that the shard owns, per step.
+// Bound: one per block and node of the reduction tree that the shard, or the group, owns, per step.
 struct gradient {
   std::uint64_t step = 0;
   int block = 0;

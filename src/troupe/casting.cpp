@@ -90,7 +90,7 @@ struct casting::impl {
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
   std::vector<address> holders = wired.of(role_kind::parameter_holder);
-  std::vector<address> aggregators = wired.of(role_kind::gradient_aggregator);
+  std::vector<address> aggregators = roots_of(wired);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
   std::vector<address> holder_of, aggregator_of;          // by block
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
@@ -105,6 +105,8 @@ struct casting::impl {
   [[nodiscard]] checkpointer_options checkpointer_here() const;
   [[nodiscard]] data_loader_options data_loader_here() const;
   [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
+  [[nodiscard]] std::vector<address> aggregators_of_group(int group) const; // by block
+  [[nodiscard]] gradient_aggregator_options gradient_aggregator_at(const address& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
   [[nodiscard]] std::vector<std::vector<address>> readers() const; // by block
   [[nodiscard]] residual_keeper_options residual_keeper_at(const address& where) const;
@@ -254,7 +256,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .crossings = crossings,
       .recompute = wired.recompute,
       .own_blocks = std::vector<bool>(layout->blocks.size(), false),
-      .aggregators = aggregator_of,
+      .aggregators = aggregators_of_group(where.group),
       .holders = holder_of,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
@@ -287,12 +289,34 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
   return out;
 }
 
+std::vector<address> casting::impl::aggregators_of_group(int group) const {
+  auto out = aggregator_of;
+  for (auto& a : out)
+    a.stage = static_cast<std::uint16_t>(group);
+  return out;
+}
+
+gradient_aggregator_options casting::impl::gradient_aggregator_at(const address& where) const {
+  gradient_aggregator_options out{
+      .microbatches = wired.job.microbatches,
+      .holders = holder_of,
+      .steps_in_flight = wired.stash_weights ? static_cast<std::uint64_t>(wired.stages) : 1,
+      .codecs = codecs};
+  if (where.stage > 0) {
+    out.group_sums = sums_of_group(wired, where.stage);
+    out.roots = aggregator_of;
+  }
+  return out;
+}
+
 std::vector<std::vector<address>> casting::impl::readers() const {
   std::vector<std::vector<address>> out(layout->blocks.size());
-  for (const auto& role : wired.roles)
+  for (const auto& role : wired.roles) {
+    if (role.where.role != role_kind::layer_shard) continue; // holders name parts, too
     for (const int p : role.parts)
       for (std::size_t b = 0; b < out.size(); ++b)
         if (facts.at(p).own_blocks[b]) out[b].push_back(role.where);
+  }
   return out;
 }
 
@@ -394,11 +418,7 @@ role_factory casting::role_at(const wired_role& where) const {
   case role_kind::layer_shard:
     return plays<layer_shard>(impl_->layer_shard_at(where));
   case role_kind::gradient_aggregator:
-    return plays<gradient_aggregator>(gradient_aggregator_options{
-        impl_->wired.job.microbatches,
-        impl_->holder_of,
-        impl_->wired.stash_weights ? static_cast<std::uint64_t>(impl_->wired.stages) : 1,
-        impl_->codecs});
+    return plays<gradient_aggregator>(impl_->gradient_aggregator_at(where.where));
   case role_kind::parameter_holder:
     return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
   case role_kind::residual_keeper:

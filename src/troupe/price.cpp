@@ -45,8 +45,11 @@ public:
     for (const auto& role : wiring_.roles)
       if (role.where.role == role_kind::layer_shard) price_shard(role);
     assign_holders();
-    for (const auto& role : wiring_.roles)
+    for (const auto& role : wiring_.roles) {
       if (role.where.role == role_kind::layer_shard) price_edges(role);
+      if (role.where.role == role_kind::gradient_aggregator && role.where.stage > 0)
+        price_group(role.where);
+    }
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b)
       price_block(b);
     price_time();
@@ -163,14 +166,39 @@ private:
     }
     const auto spans = tree_cover_below_root(wiring_.job.microbatches,
                                              {role.microbatches.first, role.microbatches.count});
-    const auto sums = static_cast<std::int64_t>(spans.size());
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       if (!owns(role, b)) continue;
-      auto& aggregator = out_.aggregators[holder_of_[b]];
-      const auto bytes = layout_.blocks[b].size * float_bytes;
-      aggregator.gradient_bytes += bytes * sums;
-      add(3, role.where, aggregator.where, "gradient", sums, bytes * sums);
+      if (wiring_.order.as_they_come()) {
+        price_sums(5, role.where, out_.holders[holder_of_[b]].where, "summed gradient", b, 1);
+        continue;
+      }
+      auto to = roots_[holder_of_[b]];
+      to.stage = static_cast<std::uint16_t>(role.group);
+      price_sums(3, role.where, to, "gradient", b, spans.size());
     }
+  }
+
+  // Each block that somebody of the group computes, as so many sums.
+  void price_group(const address& where) {
+    const auto sums = sums_of_group(wiring_, where.stage).size();
+    for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+      const auto& root = roots_[holder_of_[b]];
+      if (sums > 0 && address{root.role, root.replica, where.stage, root.slice} == where)
+        price_sums(4, where, root, "gradient of a group", b, sums);
+    }
+  }
+
+  void price_sums(int order,
+                  const address& from,
+                  const address& to,
+                  const char* what,
+                  std::size_t block,
+                  std::size_t sums) {
+    const auto count = static_cast<std::int64_t>(sums);
+    const auto bytes = layout_.blocks[block].size * float_bytes * count;
+    for (auto& aggregator : out_.aggregators)
+      if (aggregator.where == to) aggregator.gradient_bytes += bytes;
+    add(order, from, to, what, count, bytes);
   }
 
   void price_block(std::size_t b) {
@@ -182,15 +210,11 @@ private:
     holder.optimizer_bytes += block.trainable * float_bytes * slots(wiring_.job.optimizer);
     // The tree's last sum is left to the holder: it gets both halves.
     const std::int64_t halves = wiring_.job.microbatches > 1 ? 2 : 1;
-    add(4,
-        out_.aggregators[holder_of_[b]].where,
-        holder.where,
-        "summed gradient",
-        1,
-        bytes * halves);
+    if (!wiring_.order.as_they_come())
+      add(5, roots_[holder_of_[b]], holder.where, "summed gradient", 1, bytes * halves);
     for (const auto& role : wiring_.roles)
       if (role.where.role == role_kind::layer_shard && owns(role, b))
-        add(5, holder.where, role.where, "parameters", 1, bytes);
+        add(6, holder.where, role.where, "parameters", 1, bytes);
   }
 
   void price_time() {
@@ -272,7 +296,8 @@ private:
   parameter_layout layout_;
   std::vector<crossing> crossings_;
   std::map<kernel_plan, std::size_t> bytes_of_;
-  std::vector<std::size_t> holder_of_; // by block; its aggregator has the same place
+  std::vector<std::size_t> holder_of_; // by block; its aggregator has the same place in roots_
+  std::vector<address> roots_ = roots_of(wiring_);
   std::map<std::tuple<int, address, address>, edge_price> edges_; // in the order of a step
   wiring_price out_;
 };

@@ -56,7 +56,9 @@ struct aggregator_price {
 
 struct edge_price {
   address from, to;
-  std::string what; // batch, activation, activation gradient, gradient, summed gradient, parameters
+  // batch, activation, activation gradient, gradient, gradient of a group, summed gradient,
+  // parameters
+  std::string what;
   std::int64_t messages = 0, bytes = 0;
 };
 

@@ -46,6 +46,31 @@ void check_replicas(const job& j, int replicas, std::vector<error_text>& out) {
                            m)});
 }
 
+// REQUIRES: 1 or more replicas.
+void check_groups(const hybrid_options& o, std::vector<error_text>& out) {
+  if (o.groups == 0) return;
+  if (o.order.as_they_come()) {
+    out.push_back({.what = "the gradients of workers are not added up in groups",
+                   .where = "--groups, --consistency",
+                   .why = "each of them is an update of its own",
+                   .help = "leave --groups out, or use --consistency bsp"});
+    return;
+  }
+  if (o.groups > 0 && o.replicas % o.groups == 0) return;
+  const int wanted = std::clamp(o.groups, 1, o.replicas);
+  int below = wanted, above = wanted;
+  while (o.replicas % below != 0)
+    --below;
+  while (o.replicas % above != 0)
+    ++above;
+  out.push_back(
+      {.what = fmt::format("{} replicas do not split into {} groups", o.replicas, o.groups),
+       .where = "--replicas, --groups",
+       .why = "the groups have as many replicas each",
+       .help = below == above ? fmt::format("use --groups {}, or 0 for none", below)
+                              : fmt::format("use --groups {} or {}, or 0 for none", below, above)});
+}
+
 void check_order(const hybrid_options& o, std::vector<error_text>& out) {
   if (o.stash_weights)
     out.push_back({.what = "stashed weights are for synchronous jobs",
@@ -186,6 +211,7 @@ public:
         holders_(numbered(role_kind::parameter_holder, holders_count_)),
         aggregators_(
             numbered(role_kind::gradient_aggregator, o.order.as_they_come() ? 0 : holders_count_)),
+        group_replicas_(o.groups == 0 ? o.replicas : o.replicas / o.groups),
         evaluators_(numbered(role_kind::evaluator, o.replicas * o.stages)) {
     for (int r = 0; r < o.replicas; ++r)
       for (int s = 0; s < o.stages; ++s)
@@ -197,6 +223,8 @@ public:
     out_.roles.push_back({director_, together({shards_, evaluators_, {checkpointer_, recorder_}})});
     for (int r = 0; r < options_.replicas; ++r)
       add_replica(r);
+    for (int g = 1; g <= options_.groups; ++g)
+      add_group(g);
     for (int h = 0; h < holders_count_; ++h)
       add_holder(h);
     for (std::size_t e = 0; e < evaluators_.size(); ++e)
@@ -252,11 +280,13 @@ private:
       }
       out_.roles.push_back(
           {shard(r, s),
-           together({peers, {director_}, own_of(aggregators_, s), own_of(holders_, s)}),
-           node,
+           together(
+               {peers, {director_}, own_of(aggregators_of(group_of(r)), s), own_of(holders_, s)}),
+           r * options_.stages + s,
            own,
            parts_of_stage(s),
-           schedule_.per_stage[static_cast<std::size_t>(s)]});
+           schedule_.per_stage[static_cast<std::size_t>(s)],
+           group_of(r)});
     }
   }
 
@@ -276,15 +306,41 @@ private:
     return out;
   }
 
+  [[nodiscard]] int group_of(int replica) const {
+    return options_.groups == 0 ? 0 : replica / group_replicas_ + 1;
+  }
+
+  // Those who hear the layer shards of a group; group 0: of none.
+  [[nodiscard]] std::vector<address> aggregators_of(int group) const {
+    auto out = aggregators_;
+    for (auto& a : out)
+      a.stage = static_cast<std::uint16_t>(group);
+    return out;
+  }
+
+  // On the nodes of its replicas. A stage's share stays on the stage's nodes.
+  void add_group(int group) {
+    const int nodes = group_replicas_ * options_.stages;
+    const auto all = aggregators_of(group);
+    for (int h = 0; h < holders_count_; ++h) {
+      const auto i = static_cast<std::size_t>(h);
+      out_.roles.push_back(
+          {all[i], {aggregators_[i]}, (group - 1) * nodes + h % nodes, {}, parts_of_holder(h)});
+    }
+  }
+
+  [[nodiscard]] std::vector<int> parts_of_holder(int h) const {
+    const bool split = local() && options_.stages > 1;
+    return split ? parts_of_stage(h % options_.stages) : std::vector<int>{};
+  }
+
   void add_holder(int h) {
     const auto i = static_cast<std::size_t>(h);
     const int node = h % (options_.replicas * options_.stages);
-    std::vector<int> parts;
+    const auto parts = parts_of_holder(h);
     std::vector<address> readers = shards_;
-    if (local() && options_.stages > 1) {
-      parts = parts_of_stage(h % options_.stages);
+    if (!parts.empty())
       std::erase_if(readers, [&](const address& a) { return a.stage != h % options_.stages; });
-    }
     if (!aggregators_.empty())
       out_.roles.push_back({aggregators_[i], {holders_[i]}, node, {}, parts});
     out_.roles.push_back({holders_[i],
@@ -298,7 +354,9 @@ private:
   const schedule& schedule_;
   wiring& out_;
   int holders_count_;
-  std::vector<address> holders_, aggregators_, evaluators_, shards_;
+  std::vector<address> holders_, aggregators_;
+  int group_replicas_; // replicas of a group
+  std::vector<address> evaluators_, shards_;
   address director_{.role = role_kind::director}, recorder_{.role = role_kind::recorder},
       checkpointer_{.role = role_kind::checkpointer};
 };
@@ -327,7 +385,8 @@ std::string name_of(const hybrid_options& o, const schedule& order, int holders)
                        o.stages == 1 ? "" : " of " + stages,
                        counted(holders, "server"),
                        text(o.order));
-  const auto held = counted(holders, "parameter holder");
+  auto held = counted(holders, "parameter holder");
+  if (o.groups > 0) held += ", " + counted(o.groups, "group");
   if (o.stages == 1)
     return fmt::format("data_parallel({}, {})", counted(o.replicas, "replica"), held);
   return fmt::format("{}({}{}, {}, {})",
@@ -346,6 +405,7 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
     check_order(o, out);
   else
     check_replicas(j, o.replicas, out);
+  if (o.replicas >= 1) check_groups(o, out);
   if (o.holders < 0)
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
@@ -399,11 +459,12 @@ wiring hybrid(job j, const hybrid_options& o) {
 }
 
 wiring data_parallel(job j, const data_parallel_options& o) {
-  return hybrid(std::move(j), {.replicas = o.replicas, .holders = o.holders});
+  return hybrid(std::move(j), {.replicas = o.replicas, .holders = o.holders, .groups = o.groups});
 }
 
 std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o) {
-  return mistakes_of(j, hybrid_options{.replicas = o.replicas, .holders = o.holders});
+  return mistakes_of(
+      j, hybrid_options{.replicas = o.replicas, .holders = o.holders, .groups = o.groups});
 }
 
 wiring parameter_server(job j, const parameter_server_options& o) {

@@ -22,6 +22,9 @@ struct hybrid_options {
   // Parameter holders and gradient aggregators; 0: one of each for every layer shard, on its node
   // (the wiring that others call all-reduce: reduce-scatter, then all-gather).
   int holders = 0;
+  // Of neighbouring replicas, e.g. those of one machine or rack: the gradients of a group are added
+  // within it, and only the sums go on to the others; 0: none. Divides the replicas.
+  int groups = 0;
 
   // Pipeline: gpipe, 1f1b, interleaved or zero-bubble (docs/schedules.md).
   std::string schedule = "1f1b";
@@ -49,6 +52,7 @@ struct data_parallel_options {
   int replicas = 1;
   // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
   int holders = 0;
+  int groups = 0; // see hybrid_options
 };
 
 // Each replica holds the whole model.

@@ -71,6 +71,33 @@ schedule schedule_of(const wiring& w, int replica) {
   return out;
 }
 
+std::vector<address> roots_of(const wiring& w) {
+  auto out = w.of(role_kind::gradient_aggregator);
+  std::erase_if(out, [](const address& a) { return a.stage != 0; });
+  return out;
+}
+
+std::vector<tree_span> sums_of_group(const wiring& w, int group) {
+  std::vector<tree_span> runs;
+  for (const auto& role : w.roles)
+    if (role.where.role == role_kind::layer_shard && role.group == group)
+      runs.push_back({role.microbatches.first, role.microbatches.count});
+  std::sort(runs.begin(), runs.end());
+  std::vector<tree_span> joined; // runs that touch are one
+  for (const auto& run : runs) {
+    const auto end = joined.empty() ? 0 : joined.back().first + joined.back().count;
+    if (joined.empty() || run.first > end)
+      joined.push_back(run);
+    else
+      joined.back().count = std::max(end, run.first + run.count) - joined.back().first;
+  }
+  std::vector<tree_span> out;
+  for (const auto& run : joined)
+    for (const auto& node : tree_cover_below_root(w.job.microbatches, run))
+      out.push_back(node);
+  return out;
+}
+
 namespace {
 
 std::string line_of(const wired_role& role, bool many_nodes, bool many_parts) {
@@ -84,6 +111,7 @@ std::string line_of(const wired_role& role, bool many_nodes, bool many_parts) {
   if (many_parts && role.where.role == role_kind::layer_shard)
     for (const int p : role.parts)
       line += fmt::format(" part {} ", p);
+  if (role.group != 0) line += fmt::format(" group {} ", role.group);
   if (!role.talks_to.empty()) {
     line += " ->";
     for (const auto& peer : role.talks_to)

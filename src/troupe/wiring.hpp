@@ -32,6 +32,9 @@ struct wired_role {
   // get, none: all.
   std::vector<int> parts = {};
   std::vector<schedule_op> schedule = {}; // of a step of a layer shard, its microbatches from 0
+  // Of a layer shard: its gradients go to gradient_aggregator/h/group, which adds the group's and
+  // sends its sums to gradient_aggregator/h; 0: straight to that one.
+  int group = 0;
   friend bool operator==(const wired_role&, const wired_role&) = default;
 };
 
@@ -71,6 +74,13 @@ struct wiring {
 
 // What the layer shards of a replica compute, stage by stage; named "replica-0" and so on.
 schedule schedule_of(const wiring& w, int replica);
+
+// The gradient aggregators that are no group's: the n-th is that of the n-th parameter holder.
+std::vector<address> roots_of(const wiring& w);
+
+// What the aggregators of a group send on: the sums of the largest nodes of the reduction tree that
+// lie within the microbatches of the group.
+std::vector<tree_span> sums_of_group(const wiring& w, int group);
 
 // Everything that keeps the wiring from running, those of its job included; empty when it can. For
 // wirings that were edited or made by a user's function: ours are checked when they are made.

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t mistakes_max = 20;
 constexpr int node_max = 65535;
+constexpr int group_max = 65535;
 constexpr std::int64_t block_bytes_least = chunk_elements * sizeof(float);
 
 std::string range_text(const microbatch_range& m) {
@@ -57,6 +58,7 @@ public:
     check_addresses();
     check_who_is_there();
     check_part_numbers();
+    check_groups();
     if (!job_runs) return std::move(out_);
     check_cut();
     check_microbatches();
@@ -121,13 +123,13 @@ private:
             .why = "nobody computes the model",
             .help = "add a role layer_shard/0/0"});
     const auto holders = by_kind_[role_kind::parameter_holder].size();
-    const auto aggregators = by_kind_[role_kind::gradient_aggregator].size();
+    const auto aggregators = roots_of(wiring_).size();
     if (holders == 0)
       tell({.what = "the wiring has no parameter holder",
             .where = wiring_.name,
             .help = "add a role parameter_holder/0"});
     if (wiring_.order.as_they_come()) {
-      if (aggregators > 0)
+      if (!by_kind_[role_kind::gradient_aggregator].empty())
         tell({.what = "an asynchronous wiring has a gradient aggregator",
               .where = by_kind_[role_kind::gradient_aggregator].front()->where.text(),
               .why = "each worker's gradients go to the holders as they are",
@@ -157,6 +159,58 @@ private:
                 .why = parts_ == 1 ? "the model is one part, 0"
                                    : fmt::format("the model is cut into parts 0 to {}", parts_ - 1),
                 .help = "change the part, or the cut"});
+  }
+
+  // Each group that a layer shard is of has an aggregator for each root, and each of these a root.
+  void check_groups() {
+    const auto roots = roots_of(wiring_);
+    std::map<int, const wired_role*> groups; // with one of its layer shards
+    for (const auto& [replica, shards] : replicas_)
+      for (const auto* shard : shards) {
+        if (shard->group < 0 || shard->group > group_max)
+          tell({.what = fmt::format("{} is of group {}", shard->where.text(), shard->group),
+                .where = shard->where.text(),
+                .help = fmt::format("use 1 to {}, or 0 for none", group_max)});
+        else if (shard->group != shards.front()->group)
+          tell({.what =
+                    fmt::format("the layer shards of replica {} are of different groups", replica),
+                .where = shard->where.text(),
+                .why = fmt::format("it is of group {}, {} of group {}",
+                                   shard->group,
+                                   shards.front()->where.text(),
+                                   shards.front()->group),
+                .help = "give all of them the same group"});
+        else if (shard->group > 0)
+          groups.try_emplace(shard->group, shard);
+      }
+    if (wiring_.order.as_they_come()) {
+      if (!groups.empty())
+        tell({.what = "an asynchronous wiring has a group",
+              .where = groups.begin()->second->where.text(),
+              .why = "each worker's gradients go to the holders as they are",
+              .help = "make it 0"});
+      return;
+    }
+    for (const auto& [group, shard] : groups)
+      for (auto wanted : roots) {
+        wanted.stage = static_cast<std::uint16_t>(group);
+        if (wiring_.find(wanted) != nullptr) continue;
+        tell({.what = fmt::format("group {} has no {}", group, wanted.text()),
+              .where = shard->where.text(),
+              .why = "the gradients of a group are added up by one aggregator for each "
+                     "gradient_aggregator/h",
+              .help = fmt::format("add a role {}, or give the layer shard another group",
+                                  wanted.text())});
+      }
+    for (const auto* role : by_kind_[role_kind::gradient_aggregator]) {
+      auto root = role->where;
+      root.stage = 0;
+      if (std::find(roots.begin(), roots.end(), root) == roots.end())
+        tell({.what = fmt::format(
+                  "{} adds for {}, which nobody plays", role->where.text(), root.text()),
+              .where = role->where.text(),
+              .help = fmt::format("add a role {}, or remove this one", root.text())});
+    }
   }
 
   // Without a cut nobody counts pieces.

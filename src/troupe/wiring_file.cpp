@@ -59,6 +59,7 @@ std::string line_of(const wired_role& role) {
       operations.push_back(text(op, assumed_part(role)));
     out += fmt::format(R"(, "schedule": "{}")", fmt::join(operations, " "));
   }
+  if (role.group != 0) out += fmt::format(R"(, "group": {})", role.group);
   if (!role.talks_to.empty()) {
     std::vector<std::string> peers;
     for (const auto& peer : role.talks_to)
@@ -227,7 +228,8 @@ private:
   }
 
   void read_role(const json& entry, std::string place) {
-    known_keys(entry, place, {"role", "node", "microbatches", "parts", "schedule", "talks_to"});
+    known_keys(
+        entry, place, {"role", "node", "microbatches", "parts", "schedule", "group", "talks_to"});
     wired_role role;
     role.where = address_of(member(entry, place, "role"), place + ", role");
     place += fmt::format(" ({})", role.where.text());
@@ -247,6 +249,8 @@ private:
       for (const auto& part : list(entry["parts"], place + ", parts"))
         role.parts.push_back(static_cast<int>(number(part, place + ", parts", 0, int_max)));
     if (entry.contains("schedule")) read_schedule(role, entry["schedule"], place + ", schedule");
+    if (entry.contains("group"))
+      role.group = static_cast<int>(number(entry["group"], place + ", group", 0, int_max));
     if (entry.contains("talks_to"))
       for (const auto& peer : list(entry["talks_to"], place + ", talks_to"))
         role.talks_to.push_back(address_of(peer, place + ", talks_to"));

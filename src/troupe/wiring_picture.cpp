@@ -23,7 +23,7 @@ group_key key_of(const wired_role& role, bool grouped) {
   if (!grouped) return {kind, replica, stage, slice, {}};
   if (kind == role_kind::layer_shard) return {kind, -1, stage, slice, role.parts};
   if (kind == role_kind::parameter_holder || kind == role_kind::gradient_aggregator)
-    return {kind, -1, 0, 0, role.parts};
+    return {kind, -1, stage > 0 ? 1 : 0, 0, role.parts}; // groups apart from what they send to
   return {kind, -1, 0, 0, {}};
 }
 
@@ -50,6 +50,8 @@ std::vector<word> words_between(const wired_role& from, const wired_role& to) {
   static const std::map<std::pair<role_kind, role_kind>, word> words = {
       {{data_loader, layer_shard}, {"batch", true}},
       {{layer_shard, gradient_aggregator}, {"gradient", true}},
+      {{gradient_aggregator, gradient_aggregator}, {"gradient of a group", true}},
+      {{layer_shard, parameter_holder}, {"summed gradient", true}},
       {{gradient_aggregator, parameter_holder}, {"summed gradient", true}},
       {{parameter_holder, layer_shard}, {"parameters", true}},
       {{parameter_holder, director}, {"committed"}},

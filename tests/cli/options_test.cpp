@@ -242,6 +242,10 @@ TEST_CASE("options choose and shape the topology") {
   CHECK(own.cut == std::vector{2, 5});
   CHECK(grid({"--topology=pipeline", "--pipeline=interleaved"}).chunks == 2);
   CHECK(grid({"--topology=pipeline", "--recompute"}).recompute);
+  CHECK(grid({"--replicas=4", "--groups=2"}).groups == 2);
+  CHECK(grid({"--topology=hybrid", "--replicas=4", "--groups=2"}).groups == 2);
+  CHECK(wrong_of({"--topology=pipeline", "--groups=2"}).find("topology pipeline has no --groups") !=
+        std::string::npos);
   CHECK(grid({"--split-layers", "100000"}).block_bytes_max == 100000);
 }
 

@@ -112,6 +112,40 @@ TEST_CASE("what is said in a step is counted by who says it") {
     CHECK((w.find(e.from) != nullptr && w.find(e.to) != nullptr));
 }
 
+TEST_CASE("groups send their sums to each other, not the gradients of every replica") {
+  const auto j = small_job(1, 8);
+  const auto layout = compile_cpu(graph_of(j), {.microbatch = j.batch / j.microbatches})->layout();
+  // What leaves the nodes of a group of four replicas, without groups and with two.
+  const auto between = [&](const wiring& w) {
+    std::int64_t out = 0;
+    for (const auto& e : price_of(w).edges)
+      if (e.to.role == role_kind::gradient_aggregator &&
+          w.find(e.from)->node / 4 != w.find(e.to)->node / 4)
+        out += e.bytes;
+    return out;
+  };
+  const auto plain = data_parallel(j, {.replicas = 8});
+  const auto grouped = data_parallel(j, {.replicas = 8, .groups = 2});
+  CHECK(between(plain) == 4 * layout.bytes()); // of each block, from the four of the other half
+  CHECK(between(grouped) == layout.bytes());   // one sum of each block
+  const auto said = bytes_said(price_of(grouped));
+  CHECK(said.at("gradient") == 8 * layout.bytes());
+  CHECK(said.at("gradient of a group") == 2 * layout.bytes());
+  CHECK(said.at("summed gradient") == 2 * layout.bytes());
+  std::int64_t arrive = 0;
+  for (const auto& a : price_of(grouped).aggregators)
+    arrive += a.gradient_bytes;
+  CHECK(arrive == 10 * layout.bytes());
+}
+
+TEST_CASE("the gradients of workers go to the holders") {
+  const auto j = small_job(1, 4);
+  const auto w = parameter_server(j, {.workers = 2});
+  const auto p = price_of(w);
+  CHECK(bytes_said(p).at("summed gradient") == bytes_said(p).at("parameters"));
+  CHECK(p.aggregators.empty());
+}
+
 TEST_CASE("the bubble of uniform parts has the closed form") {
   const auto j = small_job(1, 4);
   for (const int stages : {2, 3}) {

@@ -37,32 +37,35 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
-  int pipelines = 0, hybrids = 0, own_schedules = 0, recomputing = 0, edited = 0;
+  int pipelines = 0, hybrids = 0, grouped = 0, own_schedules = 0, recomputing = 0, edited = 0;
   std::int64_t restarts = 0;
 
   void note(const hybrid_options& o) {
     ++compared;
     pipelines += o.stages > 1 ? 1 : 0;
     hybrids += o.stages > 1 && o.replicas > 1 ? 1 : 0;
+    grouped += o.groups > 1 ? 1 : 0;
     own_schedules += o.own_schedule ? 1 : 0;
     recomputing += o.recompute ? 1 : 0;
   }
 
   [[nodiscard]] std::string text() const {
-    return fmt::format("{} pairs compared: {} pipelines, {} of them with replicas; {} drawn "
-                       "schedules, {} with replicas that differ, {} recomputing, {} run twice, {} "
-                       "restarts; {} refused, {} "
-                       "diverged",
-                       compared,
-                       pipelines,
-                       hybrids,
-                       own_schedules,
-                       edited,
-                       recomputing,
-                       repeated,
-                       restarts,
-                       refused,
-                       diverged);
+    return fmt::format(
+        "{} pairs compared: {} pipelines, {} of them with replicas; {} in groups; "
+        "{} drawn schedules, {} with replicas that differ, {} recomputing, {} run twice, {} "
+        "restarts; {} refused, {} "
+        "diverged",
+        compared,
+        pipelines,
+        hybrids,
+        grouped,
+        own_schedules,
+        edited,
+        recomputing,
+        repeated,
+        restarts,
+        refused,
+        diverged);
   }
 };
 
@@ -134,6 +137,7 @@ TEST_CASE(test_name) {
   CHECK(all.refused + all.diverged <= all.compared / 20);
   CHECK(all.pipelines >= all.compared / 3);
   CHECK(all.hybrids >= all.compared / 10);
+  CHECK(all.grouped >= all.compared / 20);
   CHECK(all.own_schedules >= all.compared / 20);
   CHECK(all.edited >= all.compared / 20);
   CHECK(all.restarts >= all.compared / 10);

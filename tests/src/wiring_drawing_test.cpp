@@ -59,6 +59,16 @@ TEST_CASE("a large wiring is drawn with one box for all replicas") {
   CHECK(contains(drawn, "tooltip=\"gradient, 64 times\""));
 }
 
+TEST_CASE("groups are drawn apart from what they send to") {
+  const auto w = data_parallel(small_job(1), {.replicas = 4, .holders = 1, .groups = 2});
+  CHECK(count(dot(w), "label=\"gradient of a group\"") == 2);
+  const auto large = data_parallel(small_job(1, 16), {.replicas = 16, .groups = 2});
+  REQUIRE(large.roles.size() > 40);
+  const auto price = price_of(large);
+  CHECK(contains(dot(large), "gradient_aggregator/0/1 and 31 like it"));
+  CHECK(contains(dot(large, &price), "label=\"gradient of a group, "));
+}
+
 TEST_CASE("names from a file end no quotation") {
   auto w = pipeline(small_job(1), {.stages = 2});
   w.name = "a\"]; b [label=\"\\";

@@ -40,6 +40,7 @@ job tiny_job() {
 TEST_CASE("a wiring is written and read back") {
   const auto j = small_job(1, 8);
   for (const auto& w : {data_parallel(j, {.replicas = 2}),
+                        data_parallel(j, {.replicas = 4, .groups = 2}),
                         pipeline(j, {.stages = 3, .schedule = "zero-bubble", .recompute = true}),
                         hybrid(j,
                                {.replicas = 2,
@@ -69,6 +70,20 @@ TEST_CASE("one role is one line") {
                  "\"parts\": [1], \"schedule\": \"F0 B0 F1 B1\", \"talks_to\": "
                  "[\"data_loader/0\", \"layer_shard/0/0\", \"director\", "
                  "\"gradient_aggregator/1\", \"parameter_holder/1\"]},\n"));
+}
+
+TEST_CASE("a layer shard names its group, if it has one") {
+  const auto j = small_job(1, 2);
+  const auto json = to_json(data_parallel(j, {.replicas = 2, .holders = 1, .groups = 2}));
+  CHECK(contains(json,
+                 "\"schedule\": \"F0 B0\", \"group\": 2, \"talks_to\": [\"data_loader/1\", "
+                 "\"director\", \"gradient_aggregator/0/2\", \"parameter_holder/0\"]},\n"));
+  CHECK(contains(json,
+                 "    {\"role\": \"gradient_aggregator/0/2\", \"node\": 1, \"talks_to\": "
+                 "[\"gradient_aggregator/0\"]},\n"));
+  CHECK(!contains(to_json(data_parallel(j, {.replicas = 2})), "group"));
+  CHECK_ERROR(parse_wiring(replaced(json, "\"group\": 2", "\"group\": -2"), j, "w.json"),
+              "-2 is out of range");
 }
 
 TEST_CASE("another job's wiring is refused with both values") {

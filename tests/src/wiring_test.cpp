@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <functional>
 #include <string>
 
@@ -51,6 +52,7 @@ TEST_CASE("what the topologies make has no mistake") {
                        .stages = 2,
                        .schedule = name,
                        .chunks = name == "interleaved" ? 2 : 1})) == "");
+  CHECK(told([](wiring&) {}, hybrid(j, {.replicas = 4, .stages = 2, .groups = 2})) == "");
 }
 
 TEST_CASE("the mistakes of its job are a wiring's") {
@@ -104,6 +106,50 @@ TEST_CASE("each holder has its aggregator") {
                      },
                      data_parallel(small_job(2))),
                  "the wiring has no parameter holder"));
+}
+
+TEST_CASE("a group has an aggregator for each root") {
+  const auto grouped = data_parallel(small_job(2), {.replicas = 4, .holders = 2, .groups = 2});
+  CHECK(told([](wiring& w) { remove(w, "gradient_aggregator/1/2"); }, grouped) ==
+        "group 2 has no gradient_aggregator/1/2\n"
+        "  --> layer_shard/2/0\n"
+        "  the gradients of a group are added up by one aggregator for each "
+        "gradient_aggregator/h\n"
+        "  help: add a role gradient_aggregator/1/2, or give the layer shard another group\n");
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/3/0").group = 7; }, grouped),
+                 "group 7 has no gradient_aggregator/0/7"));
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/3/0").group = -1; }, grouped),
+                 "layer_shard/3/0 is of group -1"));
+  CHECK(contains(told(
+                     [](wiring& w) {
+                       auto stray = role(w, "gradient_aggregator/1/2");
+                       stray.where.replica = 8;
+                       w.roles.push_back(stray);
+                     },
+                     grouped),
+                 "gradient_aggregator/8/2 adds for gradient_aggregator/8, which nobody plays"));
+  CHECK(contains(told([](wiring& w) { role(w, "layer_shard/1/1").group = 1; },
+                      hybrid(small_job(2), {.replicas = 2, .stages = 2, .groups = 2})),
+                 "the layer shards of replica 1 are of different groups\n"
+                 "  --> layer_shard/1/1\n"
+                 "  it is of group 1, layer_shard/1/0 of group 2"));
+  CHECK(contains(
+      told([](wiring& w) { role(w, "layer_shard/1/0").group = 1; }, parameter_server(small_job(2))),
+      "an asynchronous wiring has a group"));
+}
+
+TEST_CASE("groups that were edited give the same bits") {
+  const auto j = small_job(4, 8);
+  const auto grouped = data_parallel(j, {.replicas = 4, .groups = 2});
+  const auto undisturbed = play(data_parallel(j));
+  // Replicas by group: all pairs, neighbours or not, unequal shares, and one without a group.
+  for (const auto& groups : {std::array{1, 2, 1, 2}, {2, 1, 1, 2}, {1, 1, 1, 2}, {0, 2, 2, 1}}) {
+    auto w = grouped;
+    for (auto& r : w.roles)
+      if (r.where.role == role_kind::layer_shard) r.group = groups[r.where.replica];
+    CHECK(mistakes_of(w).empty());
+    check_same(undisturbed, play(w));
+  }
 }
 
 TEST_CASE("the replicas compute each microbatch once") {
@@ -183,12 +229,12 @@ TEST_CASE("every part's parameters may be held by somebody") {
 
 namespace {
 
-// One random change of what a role computes, holds or hears; or the role is gone.
+// One random change of what a role computes, holds or hears, or of its group; or the role is gone.
 void edit(wiring& w, random_stream& draw) {
   const auto below = [&](std::size_t n) { return draw.below(static_cast<std::uint32_t>(n)); };
   auto& r = w.roles[below(w.roles.size())];
   auto& list = r.schedule;
-  switch (draw.below(8)) {
+  switch (draw.below(9)) {
   case 0:
   case 1:
   case 2:
@@ -206,6 +252,9 @@ void edit(wiring& w, random_stream& draw) {
   case 6:
     std::swap(r, w.roles[below(w.roles.size())]);
     break;
+  case 7:
+    r.group = static_cast<int>(draw.below(3));
+    break;
   default:
     w.roles.erase(w.roles.begin() + (&r - w.roles.data()));
   }
@@ -220,6 +269,7 @@ TEST_CASE("an edited wiring has mistakes, or gives the same bits") {
   const std::vector<wiring> all = {
       hybrid(j, {.replicas = 2, .stages = 2, .schedule = "gpipe"}),
       pipeline(j, {.stages = 3, .schedule = "zero-bubble"}),
+      data_parallel(j, {.replicas = 2, .holders = 1, .groups = 2}),
       pipeline(j, {.stages = 2, .schedule = "interleaved", .chunks = 2, .recompute = true})};
   int played = 0;
   for (std::uint64_t i = 0; i < 600; ++i) {

@@ -102,11 +102,12 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   else if (c.percent(20))
     for (int i = 0; i < pieces; ++i)
       out.piece_costs.push_back(c.between(1, 9));
+  if (c.percent(50)) out.groups = random_divisor(c, out.replicas, 4);
   return out;
 }
 
 // What hybrid() makes, edited as a user may: each replica gets a run of the microbatches of any
-// length, and a schedule of its own. Returns the schedules as text.
+// length, a schedule of its own, and one of the groups or none. Returns what it made as text.
 inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiring& w) {
   std::string out;
   const int parts = o.stages * o.chunks, split_percent = c.one_of({0, 0, 50, 100});
@@ -117,13 +118,16 @@ inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiri
     const microbatch_range own{
         first, others == 0 ? left : static_cast<std::uint32_t>(c.between(1, int(left)))};
     const schedule order = random_schedule(c, o.stages, parts, own.count, split_percent);
-    out += fmt::format("\nreplica {}: {}", r, troupe::text(order));
+    const int group = o.groups > 0 ? c.between(0, o.groups) : 0;
+    out += fmt::format("\nreplica {}, group {}: {}", r, group, troupe::text(order));
     for (wired_role& role : w.roles) {
       const bool shard = role.where.role == role_kind::layer_shard;
       if ((!shard && role.where.role != role_kind::data_loader) || role.where.replica != r)
         continue;
       role.microbatches = own;
-      if (shard) role.schedule = order.per_stage[role.where.stage];
+      if (!shard) continue;
+      role.schedule = order.per_stage[role.where.stage];
+      role.group = group;
     }
     first += own.count;
   }
@@ -146,9 +150,10 @@ inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
 
 inline std::string text(const hybrid_options& o) {
   return fmt::format(
-      "wiring: {} replicas, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
+      "wiring: {} replicas, {} groups, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
       "costs{}, blocks of at most {} bytes",
       o.replicas,
+      o.groups,
       o.stages,
       o.holders,
       o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,

@@ -105,6 +105,13 @@ setting_list who_computes() {
       {g, "microbatches", "N", "2", "parts of a batch; same number, same bits, any wiring", number},
       {g, "holders", "N", "0", "actors that share the parameters; 0: one a layer shard", number},
       {g,
+       "groups",
+       "N",
+       "0",
+       "groups of replicas, e.g. one a machine, that add up their gradients before they send them "
+       "on: less traffic between the groups, same bits; 0: none",
+       number},
+      {g,
        "split-layers",
        "BYTES",
        "0",

@@ -33,7 +33,7 @@ const std::vector<known_topology>& topologies() {
        "each replica computes the whole model, and they share each batch",
        "--topology pipeline, parameter-server or hybrid"},
       {"pipeline",
-       {"replicas", "consistency", "staleness-aware", "delay-compensation"},
+       {"replicas", "groups", "consistency", "staleness-aware", "delay-compensation"},
        "it is one replica",
        "--topology hybrid"},
       {"parameter-server",
@@ -80,6 +80,7 @@ void refuse_beside_file(value_reader& read) {
   for (const char* name : {"topology",
                            "replicas",
                            "holders",
+                           "groups",
                            "split-layers",
                            "stages",
                            "chunks",
@@ -184,6 +185,8 @@ wiring_options wiring_options_of(value_reader& read) {
   const int replicas = static_cast<int>(read.whole("replicas", 1, 4096));
   out.grid.replicas = out.topology == "pipeline" ? 1 : replicas;
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
+  out.grid.groups =
+      out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 4096));
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
   if (out.topology != "data-parallel") read_pipeline(read, out);
   if (out.topology == "parameter-server" || out.topology == "hybrid") read_consistency(read, out);

@@ -90,6 +90,7 @@ recorder_options run::impl::callbacks() {
             epoch_loss += m.loss;
             epoch_correct += m.correct;
             result.seconds = seconds;
+            if (wired.order.as_they_come()) result.staleness.add(m.staleness, m.lead);
             tell(step_event{static_cast<std::int64_t>(m.step) + 1,
                             m.loss,
                             static_cast<double>(m.correct) / static_cast<double>(wired.job.batch),

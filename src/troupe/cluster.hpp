@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
+#include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 
@@ -81,6 +82,7 @@ struct run_result {
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise
   std::int64_t restarts = 0;
+  staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::uint64_t parameter_digest = 0;
   bool interrupted = false;                     // stop() ended it

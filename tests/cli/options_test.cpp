@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/slow.hpp"
 #include "cli/train_options.hpp"
 #include "ops/error.hpp"
 #include "support/scratch_folder.hpp"
@@ -36,6 +37,15 @@ std::string wrong_of(std::vector<std::string> words) {
 std::string kill_wrong(const std::string& text) {
   try {
     parse_kill(text);
+  } catch (const error& e) {
+    return report(e.text());
+  }
+  return "";
+}
+
+std::string slow_wrong(const std::string& text) {
+  try {
+    parse_slow(text);
   } catch (const error& e) {
     return report(e.text());
   }
@@ -230,6 +240,28 @@ TEST_CASE("a kill of an actor that the wiring lacks is refused") {
   CHECK_THROWS_AS(wiring_of(o, load_data("synthetic:200", 1)), mistakes);
 }
 
+TEST_CASE("a slow actor is named with how slow it is") {
+  const slow_actor slow = parse_slow("layer_shard/1@x2.5");
+  CHECK(slow.who == parse_address("layer_shard/1"));
+  CHECK(slow.factor == 2.5);
+  CHECK(parse_slow(slow_text(slow)).factor == 2.5);
+  CHECK(options({"--slow", "layer_shard@x2", "--slow", "evaluator@x4"}).slow.size() == 2);
+  CHECK(slow_wrong("layer_shard/1") == "error: a slow actor is named, and how slow it is\n"
+                                       "  --> --slow layer_shard/1\n"
+                                       "  ROLE@xFACTOR\n"
+                                       "  help: --slow layer_shard/1@x4\n");
+  CHECK(slow_wrong("layer_shard@x0.5") ==
+        "error: '0.5' does not say how many times as long it takes\n"
+        "  --> --slow layer_shard@x0.5\n"
+        "  a number of 1 to 1000000; 1 is its own speed\n"
+        "  help: --slow layer_shard/1@x4\n");
+  CHECK(slow_wrong("layer_shard@xinf").find("'inf' does not say") != std::string::npos);
+  CHECK(slow_wrong("layer_shart@x2").find("did you mean 'layer_shard'?") != std::string::npos);
+  const auto data = load_data("synthetic:200", 1);
+  CHECK_THROWS_AS(wiring_of(options({"--slow", "layer_shard/7@x2", "--batch", "20"}), data),
+                  mistakes);
+}
+
 TEST_CASE("options choose and shape the topology") {
   const auto grid = [](std::vector<std::string> words) { return options(words).wired.grid; };
   CHECK(grid({"--replicas", "3"}).replicas == 3);
@@ -275,9 +307,13 @@ TEST_CASE("a parameter server is asynchronous unless it is told otherwise") {
 }
 
 TEST_CASE("an option that the topology has no use for is refused") {
-  for (const char* useless :
-       {"--stages=2", "--chunks=2", "--pipeline=gpipe", "--cut=2", "--recompute",
-        "--stash-weights", "--consistency=asp"})
+  for (const char* useless : {"--stages=2",
+                              "--chunks=2",
+                              "--pipeline=gpipe",
+                              "--cut=2",
+                              "--recompute",
+                              "--stash-weights",
+                              "--consistency=asp"})
     CHECK_MESSAGE(wrong_of({useless}).find("topology data-parallel has no --") != std::string::npos,
                   useless);
   CHECK(wrong_of({"--topology", "pipeline", "--replicas", "2"}) ==
@@ -289,7 +325,8 @@ TEST_CASE("an option that the topology has no use for is refused") {
         std::string::npos);
   CHECK(wrong_of({"--topology=hybrid", "--staleness-aware"}).find("no staleness to correct") !=
         std::string::npos);
-  CHECK(wrong_of({"--topology", "ring"}).find("data-parallel, pipeline, parameter-server or hybrid are known") !=
+  CHECK(wrong_of({"--topology", "ring"})
+            .find("data-parallel, pipeline, parameter-server or hybrid are known") !=
         std::string::npos);
 }
 

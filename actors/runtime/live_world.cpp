@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -58,6 +59,7 @@ struct seat {
   address who;
   role_factory make;
   std::vector<kill_plan> kills; // done ones are removed
+  double slowness = 1;          // of its kernels
   mutable std::mutex mutex;     // guards what follows
   caf::actor player;
   incarnation life = 0;
@@ -134,11 +136,54 @@ private:
   const life_flag& flag_;
 };
 
+// A computation of a slow actor: what it says after t is heard after factor x t, in the order in
+// which it was said. The last thing that a kernel says is that it is done, so its actor is as slow.
+class slow_computation final : public computation {
+public:
+  slow_computation(live_world::impl& world,
+                   const address& who,
+                   incarnation life,
+                   const life_flag& flag,
+                   double factor)
+      : world_(world), who_(who), life_(life), flag_(flag), factor_(factor) {}
+
+  void post(message m) override {
+    const auto late = (factor_ - 1) * (std::chrono::steady_clock::now() - began_);
+    {
+      const std::lock_guard lock(queue_->mutex);
+      queue_->said.push_back(envelope{who_, life_, std::move(m)});
+    }
+    // Timers that are due together run at once on several threads: each brings the next in order.
+    world_.threads.submit_after(std::chrono::duration_cast<std::chrono::nanoseconds>(late),
+                                [&world = world_, who = who_, queue = queue_] {
+                                  const std::lock_guard lock(queue->mutex);
+                                  world.deliver(who, std::move(queue->said.front()));
+                                  queue->said.pop_front();
+                                });
+  }
+
+  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_.over; }
+
+private:
+  struct queue {
+    std::mutex mutex;
+    std::deque<envelope> said;
+  };
+
+  live_world::impl& world_;
+  address who_;
+  incarnation life_;
+  const life_flag& flag_;
+  double factor_;
+  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::shared_ptr<queue> queue_ = std::make_shared<queue>();
+};
+
 // What one incarnation sees of the world.
 class live_context final : public context {
 public:
-  live_context(live_world::impl& world, const address& who, incarnation life)
-      : world_(world), who_(who), life_(life) {}
+  live_context(live_world::impl& world, const seat& where, incarnation life)
+      : world_(world), who_(where.who), slowness_(where.slowness), life_(life) {}
 
   [[nodiscard]] address self() const override { return who_; }
 
@@ -159,16 +204,19 @@ public:
   }
 
   void compute(lane where, std::function<void(computation&)> job) override {
-    world_.threads.submit(
-        where, [&world = world_, who = who_, life = life_, flag = flag_, job = std::move(job)] {
-          if (flag->over) return;
-          live_computation here(world, who, life, *flag);
-          try {
-            job(here);
-          } catch (const std::exception& e) {
-            here.post(protocol::job_failed{{.what = e.what()}});
-          }
-        });
+    world_.threads.submit(where,
+                          [&world = world_,
+                           who = who_,
+                           life = life_,
+                           flag = flag_,
+                           factor = where == lane::kernels ? slowness_ : 1,
+                           job = std::move(job)] {
+                            if (flag->over) return;
+                            if (factor > 1)
+                              run(job, slow_computation(world, who, life, *flag, factor));
+                            else
+                              run(job, live_computation(world, who, life, *flag));
+                          });
   }
 
   incarnation start(const address& who) override {
@@ -189,8 +237,17 @@ public:
   void end() { flag_->over = true; } // computations of this incarnation stop at their next kernel
 
 private:
+  static void run(const std::function<void(computation&)>& job, computation&& here) {
+    try {
+      job(here);
+    } catch (const std::exception& e) {
+      here.post(protocol::job_failed{{.what = e.what()}});
+    }
+  }
+
   live_world::impl& world_;
   address who_;
+  double slowness_;
   incarnation life_;
   std::shared_ptr<life_flag> flag_ = std::make_shared<life_flag>();
 };
@@ -203,7 +260,7 @@ public:
         world_(world),
         seat_(where),
         life_(life),
-        context_(world, where.who, life) {
+        context_(world, where, life) {
     set_default_handler(caf::drop);
     set_exception_handler([this](std::exception_ptr& what) -> caf::error {
       try {
@@ -317,6 +374,13 @@ void live_world::plan(const kill_plan& kill) {
   seat* s = impl_->find(kill.who);
   TROUPE_ASSERT(s != nullptr, "kill plan for an unknown address: " + kill.who.text());
   s->kills.push_back(kill);
+}
+
+void live_world::slow(const address& who, double factor) {
+  seat* s = impl_->find(who);
+  TROUPE_ASSERT(s != nullptr, "a slow actor at an unknown address: " + who.text());
+  TROUPE_ASSERT(factor >= 1, "nothing takes less than its time");
+  s->slowness = factor;
 }
 
 void live_world::start() {

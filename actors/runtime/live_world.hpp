@@ -35,6 +35,9 @@ public:
 
   void add(const address& who, role_factory make);
   void plan(const kill_plan& kill); // before start()
+  // Before start(). Kernels of the actor at `who` take `factor`, 1 or more, times as long: what
+  // they report is heard later. No thread is busy meanwhile.
+  void slow(const address& who, double factor);
   void start();
   void send(const address& to, message m);
   void kill(const address& who); // at the next message boundary

@@ -21,6 +21,19 @@ namespace troupe {
 
 namespace {
 
+void check_played(const wiring& w, const address& who, const std::string& where) {
+  const auto played = w.of(who.role);
+  if (std::find(played.begin(), played.end(), who) != played.end()) return;
+  std::string there;
+  for (const auto& a : played)
+    there += (there.empty() ? "" : ", ") + a.text();
+  throw error({.what = fmt::format("nobody plays {}", who.text()),
+               .where = where,
+               .why = there.empty() ? fmt::format("the wiring has no {}", role_text(who.role))
+                                    : fmt::format("the wiring has {}", there),
+               .help = "name one of them"});
+}
+
 void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
   constexpr role_kind can[] = {role_kind::layer_shard,
                                role_kind::data_loader,
@@ -36,20 +49,28 @@ void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
            .why = "it holds state that no other actor has yet",
            .help =
                "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
-    const auto played = w.of(k.who.role);
-    if (std::find(played.begin(), played.end(), k.who) == played.end()) {
-      std::string there;
-      for (const auto& a : played)
-        there += (there.empty() ? "" : ", ") + a.text();
-      throw error({.what = fmt::format("nobody plays {}", name),
-                   .where = fmt::format("--kill {}@step={}", name, k.step),
-                   .why = fmt::format("the wiring has {}", there),
-                   .help = "name one of them"});
-    }
+    check_played(w, k.who, fmt::format("--kill {}@step={}", name, k.step));
     if (k.step < 0 || k.step >= w.job.total_steps())
       throw error({.what = fmt::format("step {} is not a step of this job", k.step),
                    .where = fmt::format("--kill {}@step={}", name, k.step),
                    .why = fmt::format("its steps are 0 to {}", w.job.total_steps() - 1)});
+  }
+}
+
+void check_slow(const wiring& w, const std::vector<slow_actor>& slow) {
+  for (const auto& s : slow) {
+    const auto where = fmt::format("--slow {}@x{}", s.who.text(), s.factor);
+    check_played(w, s.who, where);
+    if (s.who.role != role_kind::layer_shard && s.who.role != role_kind::evaluator)
+      throw error({.what = fmt::format("{} has no kernels to slow down", role_text(s.who.role)),
+                   .where = where,
+                   .why = "what others compute is brief",
+                   .help = "slow a layer_shard or an evaluator down"});
+    if (!(s.factor >= 1 && s.factor <= slow_actor::factor_max))
+      throw error({.what = fmt::format("a slow actor cannot take {} times as long", s.factor),
+                   .where = where,
+                   .why = fmt::format("the factor is 1 to {}", slow_actor::factor_max),
+                   .help = fmt::format("--slow {}@x4", s.who.text())});
   }
 }
 
@@ -90,6 +111,7 @@ recorder_options run::impl::callbacks() {
             epoch_loss += m.loss;
             epoch_correct += m.correct;
             result.seconds = seconds;
+            if (wired.order.as_they_come()) result.staleness.add(m.staleness, m.lead);
             tell(step_event{static_cast<std::int64_t>(m.step) + 1,
                             m.loss,
                             static_cast<double>(m.correct) / static_cast<double>(wired.job.batch),
@@ -169,6 +191,7 @@ void run::impl::note_epoch(double seconds) {
 run cluster::start(const wiring& w, run_options options) const {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   check_kills(w, options.kills);
+  check_slow(w, options.slow);
 
   auto state = std::make_unique<run::impl>();
   state->wired = w;
@@ -207,6 +230,8 @@ run cluster::start(const wiring& w, run_options options) const {
     state->world->add(role.where, cast.role_at(role));
   for (const auto& k : state->options.kills)
     state->world->plan({k.who, static_cast<std::uint64_t>(k.step), k.after_messages});
+  for (const auto& s : state->options.slow)
+    state->world->slow(s.who, s.factor);
   state->world->start();
   return run(std::move(state));
 }

@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
+#include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 
@@ -61,6 +62,15 @@ struct planned_kill {
   int after_messages = 1;
 };
 
+// The kernels of the actor at `who` take `factor` times as long as they compute. No core is busy
+// meanwhile, and no bit of a synchronous job changes.
+struct slow_actor {
+  static constexpr double factor_max = 1e6;
+
+  address who;
+  double factor = 1; // 1 to factor_max
+};
+
 struct run_options {
   std::string checkpoint_folder;     // empty: none are written
   std::int64_t checkpoint_every = 0; // steps; 0: at each epoch's end (with a folder)
@@ -69,6 +79,7 @@ struct run_options {
   std::string resume;       // checkpoint file, or a folder whose newest valid one is taken
   bool evaluate = true;     // test and validation set after each epoch
   std::vector<planned_kill> kills;
+  std::vector<slow_actor> slow;
   std::function<void(const run_event&)> observer;
 };
 
@@ -81,6 +92,7 @@ struct run_result {
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise
   std::int64_t restarts = 0;
+  staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::uint64_t parameter_digest = 0;
   bool interrupted = false;                     // stop() ended it

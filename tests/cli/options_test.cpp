@@ -1,6 +1,7 @@
 #include "cli/command_line.hpp"
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/slow.hpp"
 #include "cli/train_options.hpp"
 #include "ops/error.hpp"
 #include "support/scratch_folder.hpp"
@@ -36,6 +37,15 @@ std::string wrong_of(std::vector<std::string> words) {
 std::string kill_wrong(const std::string& text) {
   try {
     parse_kill(text);
+  } catch (const error& e) {
+    return report(e.text());
+  }
+  return "";
+}
+
+std::string slow_wrong(const std::string& text) {
+  try {
+    parse_slow(text);
   } catch (const error& e) {
     return report(e.text());
   }
@@ -228,6 +238,28 @@ TEST_CASE("a kill of an actor that the wiring lacks is refused") {
   const train_options o =
       options({"--kill", "layer_shard/7@step=3", "--replicas", "2", "--batch", "20"});
   CHECK_THROWS_AS(wiring_of(o, load_data("synthetic:200", 1)), mistakes);
+}
+
+TEST_CASE("a slow actor is named with how slow it is") {
+  const slow_actor slow = parse_slow("layer_shard/1@x2.5");
+  CHECK(slow.who == parse_address("layer_shard/1"));
+  CHECK(slow.factor == 2.5);
+  CHECK(parse_slow(slow_text(slow)).factor == 2.5);
+  CHECK(options({"--slow", "layer_shard@x2", "--slow", "evaluator@x4"}).slow.size() == 2);
+  CHECK(slow_wrong("layer_shard/1") == "error: a slow actor is named, and how slow it is\n"
+                                       "  --> --slow layer_shard/1\n"
+                                       "  ROLE@xFACTOR\n"
+                                       "  help: --slow layer_shard/1@x4\n");
+  CHECK(slow_wrong("layer_shard@x0.5") ==
+        "error: '0.5' does not say how many times as long it takes\n"
+        "  --> --slow layer_shard@x0.5\n"
+        "  a number of 1 to 1000000; 1 is its own speed\n"
+        "  help: --slow layer_shard/1@x4\n");
+  CHECK(slow_wrong("layer_shard@xinf").find("'inf' does not say") != std::string::npos);
+  CHECK(slow_wrong("layer_shart@x2").find("did you mean 'layer_shard'?") != std::string::npos);
+  const auto data = load_data("synthetic:200", 1);
+  CHECK_THROWS_AS(wiring_of(options({"--slow", "layer_shard/7@x2", "--batch", "20"}), data),
+                  mistakes);
 }
 
 TEST_CASE("options choose and shape the topology") {

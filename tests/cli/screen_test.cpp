@@ -176,6 +176,24 @@ TEST_CASE("the table at the end") {
                                        "parameter digest  0123456789abcdef\n");
 }
 
+TEST_CASE("an asynchronous run tells how stale its updates were") {
+  run_result r = some_result();
+  CHECK(nlohmann::json::parse(end_json(r))["staleness"].is_null());
+  for (const std::uint64_t staleness : {0, 1, 1, 2})
+    r.staleness.add(staleness, staleness / 2);
+  CHECK(result_table(r).find("staleness         mean 1.0, most 2; lead at most 1\n") !=
+        std::string::npos);
+  const auto told = nlohmann::json::parse(end_json(r))["staleness"];
+  CHECK(told["updates"] == std::vector<int>{1, 2, 1});
+  CHECK(told["mean"] == 1);
+  CHECK(told["most"] == 2);
+  CHECK(told["lead"] == 1);
+  const auto step =
+      nlohmann::json::parse(json_line(run_event{step_event{.staleness = 3, .lead = 2}}));
+  CHECK(step["staleness"] == 3);
+  CHECK(step["lead"] == 2);
+}
+
 TEST_CASE("the end object has what readers of metrics need") {
   const auto end = nlohmann::json::parse(end_json(some_result()));
   CHECK(end["event"] == "end");

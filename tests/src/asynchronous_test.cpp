@@ -3,6 +3,7 @@
 #include "actors/block_update.hpp"
 #include "ops/reduction_tree.hpp"
 #include "src/small_jobs.hpp"
+#include "support/error_of.hpp"
 #include "troupe/casting.hpp"
 
 #include <doctest/doctest.h>
@@ -99,6 +100,60 @@ TEST_CASE("workers killed at any message lose no update and apply none twice") {
       check_whole(r, 24);
       if (order.kind == consistency_kind::bounded) CHECK(r.lead <= 1);
     }
+}
+
+TEST_CASE("a slow worker falls behind by as much as the consistency allows") {
+  auto j = small_job(64, 2);
+  j.data = load_data("synthetic:2048", 3); // 64 steps: no worker waits at an epoch's end
+  const std::vector<slow_actor> slow{{{.role = role_kind::layer_shard, .replica = 1}, 10}};
+  const auto free = play(parameter_server(j, {.workers = 2, .order = asp}), {}, 2, slow);
+  check_whole(free, 64);
+  CHECK(free.lead > 4);
+  const auto bounded = play(parameter_server(j, {.workers = 2, .order = ssp(2)}), {}, 2, slow);
+  check_whole(bounded, 64);
+  CHECK(bounded.lead <= 2);
+  for (const auto& r : {free, bounded}) {
+    const auto& counted = r.result.staleness;
+    CHECK(counted.count == 64);
+    CHECK(std::accumulate(counted.updates.begin(), counted.updates.end(), std::int64_t{0}) == 64);
+    CHECK(counted.most == r.staleness);
+    CHECK(counted.lead == r.lead);
+  }
+}
+
+TEST_CASE("slow actors change no bit of a synchronous job, whoever is killed") {
+  const auto j = small_job(8);
+  const auto calm = play(data_parallel(j));
+  CHECK(calm.result.staleness.empty());
+  const address first{.role = role_kind::layer_shard}, second{first.role, 0, 1};
+  check_same(calm, play(data_parallel(j, {.replicas = 2}), {}, 0, {{first, 3}}));
+  for (const char* schedule : {"1f1b", "zero-bubble"})
+    check_same(calm,
+               play(pipeline(j, {.stages = 3, .schedule = schedule}),
+                    {{second, 3, 4}, {first, 5, 2}},
+                    0,
+                    {{first, 2}, {second, 4}}));
+}
+
+TEST_CASE("who can be slow, and how slow") {
+  const auto w = data_parallel(small_job(2));
+  const auto start = [&](const address& who, double factor) {
+    return play(w, {}, 0, {{who, factor}});
+  };
+  const address shard{.role = role_kind::layer_shard};
+  CHECK_ERROR(start(shard, 0.5), "cannot take 0.5 times as long");
+  CHECK_ERROR(start({shard.role, 3}, 2), "nobody plays layer_shard/3");
+  CHECK_ERROR(start({role_kind::director}, 2), "director has no kernels");
+}
+
+TEST_CASE("what is staler than the last of the counted counts with it") {
+  staleness_count s;
+  for (const std::uint64_t staleness : {0, 63, 64, 1000})
+    s.add(staleness, 0);
+  CHECK(s.updates.size() == staleness_count::updates_max);
+  CHECK(s.updates.back() == 3);
+  CHECK(s.most == 1000);
+  CHECK(s.mean() == 1127 / 4.0);
 }
 
 TEST_CASE("corrections of staleness change the parameters, and learn") {

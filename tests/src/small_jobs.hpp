@@ -47,13 +47,16 @@ struct log_of_run {
   std::vector<fault_event> faults;
 };
 
-inline log_of_run
-play(const wiring& wired, std::vector<planned_kill> kills = {}, int compute_threads = 0) {
+inline log_of_run play(const wiring& wired,
+                       std::vector<planned_kill> kills = {},
+                       int compute_threads = 0,
+                       std::vector<slow_actor> slow = {}) {
   log_of_run out;
   out.result = cluster{compute_threads}
                    .start(wired,
                           {.evaluate = false,
                            .kills = std::move(kills),
+                           .slow = std::move(slow),
                            .observer =
                                [&](const run_event& e) {
                                  if (const auto* s = std::get_if<step_event>(&e)) {

@@ -1,5 +1,6 @@
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/slow.hpp"
 #include "cli/train_options.hpp"
 #include "troupe/price.hpp"
 #include "troupe/wiring_file.hpp"
@@ -103,6 +104,21 @@ wiring made(const wiring_options& o, job j) {
   return hybrid(std::move(j), grid);
 }
 
+void check_played(const wiring& w,
+                  const address& who,
+                  const std::string& to_do,
+                  const std::string& where,
+                  std::vector<error_text>& wrong) {
+  if (w.find(who) != nullptr) return;
+  std::vector<std::string> names;
+  for (const wired_role& role : w.roles)
+    names.push_back(role.where.text());
+  wrong.push_back({.what = fmt::format("there is no {} to {}", who.text(), to_do),
+                   .where = where,
+                   .why = fmt::format("the wiring is {}", w.name),
+                   .help = suggestion(who.text(), names, "troupe plan lists the actors")});
+}
+
 } // namespace
 
 wiring wiring_of(const train_options& o, data_split data) {
@@ -110,17 +126,10 @@ wiring wiring_of(const train_options& o, data_split data) {
   wiring out =
       o.wired.file.empty() ? made(o.wired, std::move(j)) : loaded(o.wired.file, std::move(j));
   std::vector<error_text> wrong;
-  for (const planned_kill& kill : o.kills) {
-    std::vector<std::string> names;
-    for (const wired_role& role : out.roles)
-      names.push_back(role.where.text());
-    const std::string who = kill.who.text();
-    if (std::find(names.begin(), names.end(), who) == names.end())
-      wrong.push_back({.what = fmt::format("there is no {} to kill", who),
-                       .where = "--kill " + kill_text(kill),
-                       .why = fmt::format("the wiring is {}", out.name),
-                       .help = suggestion(who, names, "troupe plan lists the actors")});
-  }
+  for (const planned_kill& kill : o.kills)
+    check_played(out, kill.who, "kill", "--kill " + kill_text(kill), wrong);
+  for (const slow_actor& slow : o.slow)
+    check_played(out, slow.who, "slow down", "--slow " + slow_text(slow), wrong);
   if (!wrong.empty()) throw mistakes(std::move(wrong));
   return out;
 }

@@ -14,16 +14,6 @@ namespace {
 
 constexpr const char* example = "--kill layer_shard/1/0@step=30";
 
-address who_of(const std::string& text, const std::string& role) {
-  try {
-    return parse_address(role);
-  } catch (const error& e) {
-    error_text found = e.text();
-    found.where = "--kill " + text;
-    throw error(std::move(found));
-  }
-}
-
 } // namespace
 
 planned_kill parse_kill(const std::string& text) {
@@ -34,7 +24,7 @@ planned_kill parse_kill(const std::string& text) {
                  .where = where,
                  .why = "ROLE@step=N[,message=K]",
                  .help = example});
-  planned_kill out{.who = who_of(text, text.substr(0, at))};
+  planned_kill out{.who = actor_of(text.substr(0, at), where)};
   bool dated = false;
   for (const std::string& part : split(text.substr(at + 1), ',')) {
     const auto equals = part.find('=');

@@ -25,6 +25,8 @@ json json_of(const step_event& e) {
           {"loss", e.loss},
           {"accuracy", e.accuracy},
           {"seconds", e.seconds},
+          {"staleness", e.staleness},
+          {"lead", e.lead},
           {"digest", digest_text(e.digest)}};
 }
 
@@ -52,6 +54,11 @@ json json_of(const fault_event& e) {
 
 json json_of(const saved_event& e) {
   return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
+}
+
+json json_of(const staleness_count& s) {
+  if (s.empty()) return nullptr;
+  return {{"mean", s.mean()}, {"most", s.most}, {"updates", s.updates}, {"lead", s.lead}};
 }
 
 std::ofstream opened(const std::string& path, const std::string& where, bool append) {
@@ -98,6 +105,7 @@ std::string end_json(const run_result& r) {
               {"steps", r.steps},
               {"epochs", r.epochs},
               {"restarts", r.restarts},
+              {"staleness", json_of(r.staleness)},
               {"peak_memory_bytes", r.peak_memory_bytes},
               {"parameter_digest", digest_text(r.parameter_digest)},
               {"interrupted", r.interrupted}};

@@ -40,6 +40,10 @@ std::string figures(const progress_state& s) {
   return out;
 }
 
+std::string staleness_text(const staleness_count& s) {
+  return fmt::format("mean {:.1f}, most {}; lead at most {}", s.mean(), s.most, s.lead);
+}
+
 } // namespace
 
 std::string live_line(const progress_state& s, int width, bool colour) {
@@ -98,6 +102,7 @@ std::string result_table(const run_result& r) {
   row("training time", duration_text(r.seconds));
   row("peak memory", bytes_text(r.peak_memory_bytes));
   row("restarts", count_text(r.restarts));
+  if (!r.staleness.empty()) row("staleness", staleness_text(r.staleness));
   row("parameter digest", digest_text(r.parameter_digest));
   return out;
 }

@@ -131,6 +131,13 @@ setting_list who_computes() {
        "kill an actor in step N, e.g. layer_shard/1/0@step=30[,message=K]; may be repeated",
        text,
        true},
+      {g,
+       "slow",
+       "ROLE@xFACTOR",
+       "",
+       "an actor whose kernels take FACTOR times as long, e.g. layer_shard/1@x4; may be repeated",
+       text,
+       true},
   };
 }
 

@@ -24,6 +24,7 @@ run_options run_options_of(const train_options& o, const run_folder& folder) {
   out.load_weights = o.load;
   out.resume = o.resume.empty() ? "" : checkpoints_of_resume(o.resume);
   out.kills = o.kills;
+  out.slow = o.slow;
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/slow.hpp"
 #include "cli/values.hpp"
 
 #include <fmt/format.h>
@@ -77,6 +78,12 @@ void read_wiring(value_reader& read, train_options& out) {
   for (const std::string& text : read.value("kill").values)
     try {
       out.kills.push_back(parse_kill(text));
+    } catch (const error& e) {
+      read.add(e.text());
+    }
+  for (const std::string& text : read.value("slow").values)
+    try {
+      out.slow.push_back(parse_slow(text));
     } catch (const error& e) {
       read.add(e.text());
     }

@@ -33,6 +33,7 @@ struct train_options {
   int threads = 0;
   std::uint32_t microbatches = 1;
   std::vector<planned_kill> kills;
+  std::vector<slow_actor> slow;
 
   std::string load, save, resume, run_folder, metrics;
   std::int64_t checkpoint_every = 0, digest_every = 0;
@@ -53,7 +54,8 @@ slice parse_slice(const std::string& text, std::vector<error_text>& wrong);
 // The data set is the one thing missing. REQUIRES: data was loaded for these options.
 job job_of(const train_options& o, data_split data);
 
-// Who plays it. Throws mistakes: all of the job, of the wiring, and kills of actors that it lacks.
+// Who plays it. Throws mistakes: all of the job, of the wiring, and actors to kill or slow down
+// that it lacks.
 wiring wiring_of(const train_options& o, data_split data);
 
 // Loads what --data names, held-out images split off. Throws mistakes with the exit code of the

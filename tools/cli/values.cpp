@@ -124,4 +124,14 @@ std::vector<std::int64_t> value_reader::whole_list(const std::string& name, std:
   return out;
 }
 
+address actor_of(const std::string& text, const std::string& where) {
+  try {
+    return parse_address(text);
+  } catch (const error& e) {
+    error_text found = e.text();
+    found.where = where;
+    throw error(std::move(found));
+  }
+}
+
 } // namespace troupe::cli

@@ -2,6 +2,7 @@
 // once.
 #pragma once
 
+#include "actors/address.hpp"
 #include "cli/settings.hpp"
 #include "ops/error.hpp"
 
@@ -41,5 +42,7 @@ std::vector<std::string> split(const std::string& text, char at); // trimmed; em
 // The whole text as a number; false otherwise.
 bool parse_whole(const std::string& text, std::int64_t& number);
 bool parse_real(const std::string& text, double& number);
+
+address actor_of(const std::string& text, const std::string& where); // throws error at `where`
 
 } // namespace troupe::cli

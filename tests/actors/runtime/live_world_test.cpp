@@ -138,6 +138,50 @@ TEST_CASE("every actor answers while all kernel threads compute") {
   world.stop();
 }
 
+TEST_CASE("what the kernels of a slow actor say is heard later, in its order") {
+  notes said;
+  live_world world({.kernel_threads = 1, .service_threads = 4});
+  world.add(worker, plays([&](context& c, const message& m) {
+              if (number(m) == 0)
+                c.compute(lane::kernels, [&](computation& here) {
+                  for (std::uint64_t n = 1; n <= 100; ++n)
+                    here.post(step(n));
+                  said.add("computed");
+                });
+              else
+                said.add(std::to_string(number(m)));
+            }));
+  world.slow(worker, 20);
+  world.start();
+  world.send(worker, step(0));
+  REQUIRE(said.wait_for("100"));
+  auto all = said.all();
+  std::erase(all, "computed");
+  for (std::size_t i = 0; i < all.size(); ++i)
+    CHECK(all[i] == std::to_string(i + 1));
+  world.stop();
+}
+
+TEST_CASE("a kernel that a slow actor will not hear of any more is no loss") {
+  notes said;
+  live_world world({.kernel_threads = 1});
+  world.add(worker, plays([&](context& c, const message& m) {
+              if (number(m) == 1)
+                c.compute(lane::kernels, [&](computation& here) {
+                  std::this_thread::sleep_for(2ms);
+                  here.post(step(2));
+                  said.add("computed");
+                });
+              if (number(m) == 2) said.add("heard");
+            }));
+  world.slow(worker, 1e5);
+  world.start();
+  world.send(worker, step(1));
+  REQUIRE(said.wait_for("computed"));
+  world.stop(); // waits for no timer
+  CHECK(said.count("heard") == 0);
+}
+
 TEST_CASE("brief jobs run beside kernels, updates before kernels that have not begun") {
   notes said;
   gate first;

@@ -282,7 +282,7 @@ private:
           {shard(r, s),
            together(
                {peers, {director_}, own_of(aggregators_of(group_of(r)), s), own_of(holders_, s)}),
-           r * options_.stages + s,
+           node,
            own,
            parts_of_stage(s),
            schedule_.per_stage[static_cast<std::size_t>(s)],

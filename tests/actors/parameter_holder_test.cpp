@@ -111,6 +111,34 @@ TEST_CASE("statistics follow the mean of what the microbatches measured, whateve
   }
 }
 
+TEST_CASE("what a worker had read decides how its update is corrected") {
+  fixture f;
+  auto options = options_of(f.layout, f.start);
+  options.rule = sgd{};
+  options.order = {
+      .kind = consistency_kind::asynchronous, .staleness_aware = true, .delay_compensation = 0.5F};
+  options.workers = 3;
+  parameter_holder holder(f.world, options);
+  for (std::uint64_t worker = 0; worker < 3; ++worker) // all read version 0
+    holder.on(protocol::pull_parameters{worker, shards[0], {}});
+  float held = f.start[1].values()[0];
+  for (std::uint64_t worker = 0; worker < 3; ++worker) {
+    holder.on(f.gradient(worker, 1));
+    while (!f.world.computations.empty())
+      for (const auto& m : f.world.run_one())
+        holder.receive(m);
+    const auto done = f.world.of<protocol::committed>().back();
+    CHECK(done.staleness == worker);
+    CHECK(done.lead == 0);
+    // Zheng et al., equation 10, and a rate divided by the staleness.
+    const float g = f.gradients[1].values()[0];
+    const float rate = 0.5F / static_cast<float>(worker < 2 ? 1 : worker);
+    held -= rate * (g + 0.5F * g * g * (held - f.start[1].values()[0]));
+    holder.on(protocol::pull_parameters{worker + 3, shards[0], {}});
+    CHECK(f.newest(1).values()[0] == doctest::Approx(held));
+  }
+}
+
 TEST_CASE("a holder keeps the version before, for who must compute a step again") {
   fixture f;
   f.holder.on(protocol::want_parameters{shards[0]});

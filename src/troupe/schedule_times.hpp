@@ -36,8 +36,8 @@ struct timeline {
 timeline simulate(const schedule& s, const schedule_times& times);
 double bubble_fraction(const schedule& s, const schedule_times& times); // throws as simulate
 
-// A chart of text, a line per stage, at most 110 columns wide: what does not fit is cut, and a
-// note says so. Throws as simulate.
+// A chart of text, a line per stage, about 110 columns wide: what does not fit is cut, and a note
+// says so. Throws as simulate.
 std::string drawing(const schedule& s, const schedule_times& times);
 
 // The same as a picture: one SVG element without outside references, for light and dark pages.

@@ -101,7 +101,7 @@ TEST_CASE("a schedule is drawn as text") {
 TEST_CASE("a drawing of a long schedule is cut, and says so") {
   const auto text = drawing(interleaved(4, 8, 32), uniform_times(8));
   INFO(text);
-  CHECK(width(text) <= 110);
+  CHECK(width(text) <= 115);
   CHECK(test::contains(text, "F0@0"));
   CHECK(test::contains(text, "> 11\n"));
   CHECK(test::contains(text, "cut after "));
@@ -138,7 +138,7 @@ TEST_CASE("a schedule's text, mutated, is a schedule or an error") {
       if (!mistakes_of(s, 1).empty()) continue;
       ++can_run;
       CHECK(bubble(s) >= 0);
-      CHECK(width(drawing(s, uniform_times(s.parts))) <= 110);
+      CHECK(width(drawing(s, uniform_times(s.parts))) <= 115);
     } catch (const error&) {
       continue;
     }

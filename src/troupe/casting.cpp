@@ -271,7 +271,8 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .codecs = codecs,
       .keeper = {.role = role_kind::residual_keeper,
                  .replica = where.where.replica,
-                 .stage = where.where.stage}};
+                 .stage = where.where.stage,
+                 .slice = where.where.slice}};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;
@@ -352,8 +353,10 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
 // What the codec has left out before the first step of this run: nothing, or what a checkpoint has.
 residual_keeper_options casting::impl::residual_keeper_at(const address& where) const {
   residual_keeper_options out{.steps_kept = steps_ahead_of(wired) + 2};
-  const auto* shard =
-      wired.find({.role = role_kind::layer_shard, .replica = where.replica, .stage = where.stage});
+  const auto* shard = wired.find({.role = role_kind::layer_shard,
+                                  .replica = where.replica,
+                                  .stage = where.stage,
+                                  .slice = where.slice});
   const auto nodes = compressed_nodes(wired.job);
   for (const tree_span& span : wired.spans_of(shard->microbatches))
     for (const int p : shard->parts)

@@ -234,6 +234,7 @@ private:
       replicas.insert(shard.where.replica);
     double slowest = 0, work = 0;
     for (const int r : replicas) {
+      if (wiring_.spreads_slices()) break; // slices side by side are in no schedule
       const auto run = simulate(schedule_of(wiring_, r), times);
       if (run.makespan <= slowest) continue;
       slowest = run.makespan;

@@ -422,6 +422,11 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
          .where = "--stages, --chunks",
          .help = "use 1 or more"});
   const bool whole = o.stages * o.chunks == 1 && o.cut.empty() && !o.own_schedule;
+  if (o.spread_slices && (j.slices.empty() || o.stash_weights))
+    out.push_back(
+        {.what = j.slices.empty() ? "no layer is sliced" : "stashed weights need whole stages",
+         .where = "--spread-slices",
+         .help = j.slices.empty() ? "add --slice LAYER:N" : "leave --stash-weights out"});
   if (out.empty()) check_compression(j, o, out);
   if (!out.empty() || whole) return out;
   check_cut(o, pieces_of(j), out);
@@ -455,7 +460,7 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.name = name_of(o, order, holders);
   out.job = std::move(j);
   grid(o, order, out).fill();
-  return out;
+  return o.spread_slices ? spread_slices(std::move(out)) : out;
 }
 
 wiring data_parallel(job j, const data_parallel_options& o) {

@@ -42,6 +42,10 @@ struct hybrid_options {
   // Largest piece of a layer that one holder gets; 0: a layer is not split.
   std::int64_t block_bytes_max = 0;
 
+  // Slices of layers (job::slices) on layer shards of their own, layer_shard/replica/stage/slice;
+  // else a stage computes all slices of its layers.
+  bool spread_slices = false;
+
   // As they come: each replica is a worker that computes whole batches.
   consistency order;
 };
@@ -85,6 +89,11 @@ struct parameter_server_options {
 // synchronous wiring. Else worker w computes steps w, w + workers, ...; every step is one update,
 // applied once and as it comes.
 wiring parameter_server(job j, const parameter_server_options& options = {});
+
+// Gives each slice of a layer but the first to a layer shard of its own on a node of its own: what
+// hybrid does with `spread_slices`, for a wiring that somebody made. As it was where nothing is
+// sliced. REQUIRES: mistakes_of(w) is empty.
+wiring spread_slices(wiring w);
 
 // The mistakes that the functions above would throw.
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);

@@ -46,6 +46,12 @@ std::uint64_t wiring::workers() const {
   return order.as_they_come() ? static_cast<std::uint64_t>(replicas) : 0;
 }
 
+bool wiring::spreads_slices() const {
+  return std::any_of(roles.begin(), roles.end(), [](const wired_role& r) {
+    return r.where.role == role_kind::layer_shard && r.where.slice > 0;
+  });
+}
+
 int wiring::nodes() const {
   int out = 0;
   for (const auto& r : roles)

@@ -66,6 +66,7 @@ struct wiring {
   [[nodiscard]] const wired_role* find(const address& where) const; // null: nobody plays there
   [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
   [[nodiscard]] int nodes() const;
+  [[nodiscard]] bool spreads_slices() const; // layer shards that compute slices of layers
   // The nodes of the reduction tree within a run whose sums a layer shard hands on.
   [[nodiscard]] std::vector<tree_span> spans_of(const microbatch_range& run) const;
   [[nodiscard]] std::uint64_t workers() const; // 0: synchronous

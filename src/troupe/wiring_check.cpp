@@ -399,6 +399,47 @@ private:
     }
   }
 
+  // Where slices are computed side by side: plays the lists, a part after the one before it forward
+  // and before it backward, until nobody can go on.
+  void check_flow(int replica, const std::vector<const wired_role*>& shards) {
+    std::set<std::pair<int, std::uint32_t>> forward, backward; // part, microbatch
+    std::vector<std::size_t> next(shards.size(), 0);
+    const auto play = [&](const schedule_op& op) {
+      const auto& done = op.kind == op_kind::forward ? forward : backward;
+      const int before = op.kind == op_kind::forward ? op.part - 1 : op.part + 1;
+      if (op.kind == op_kind::backward_weights) return true;
+      if (before >= 0 && before < parts_ && !done.contains({before, op.microbatch})) return false;
+      if (op.kind != op_kind::forward && !forward.contains({op.part, op.microbatch})) return false;
+      (op.kind == op_kind::forward ? forward : backward).insert({op.part, op.microbatch});
+      return true;
+    };
+    for (bool moved = true; moved;) {
+      moved = false;
+      for (std::size_t s = 0; s < shards.size(); ++s)
+        for (; next[s] < shards[s]->schedule.size() && play(shards[s]->schedule[next[s]]);
+             ++next[s])
+          moved = true;
+    }
+    for (std::size_t s = 0; s < shards.size(); ++s)
+      if (next[s] < shards[s]->schedule.size()) {
+        tell({.what = fmt::format("{} would wait for ever with {}",
+                                  shards[s]->where.text(),
+                                  text(shards[s]->schedule[next[s]])),
+              .where = fmt::format("replica {}", replica),
+              .help = "order the operations as their parts follow each other"});
+        return;
+      }
+    const auto wanted = static_cast<std::size_t>(parts_) * shards.front()->microbatches.count;
+    if (forward.size() != wanted || backward.size() != wanted)
+      tell({.what = fmt::format("the schedules of replica {} are not complete", replica),
+            .where = fmt::format("replica {}", replica),
+            .why = fmt::format("{} forward and {} backward operations; {} of each are needed",
+                               forward.size(),
+                               backward.size(),
+                               wanted),
+            .help = "give every part a forward and a backward operation for each microbatch"});
+  }
+
   void check_schedule(int replica, const std::vector<const wired_role*>& shards) {
     for (const auto* shard : shards) {
       const auto stranger =
@@ -415,6 +456,7 @@ private:
                                  fmt::join(shard->parts, ", ")),
               .help = "change the operation, or the parts"});
     }
+    if (wiring_.spreads_slices()) return check_flow(replica, shards);
     for (auto mistake : mistakes_of(schedule_of(wiring_, replica))) {
       mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
       tell(std::move(mistake));

@@ -299,9 +299,10 @@ private:
   }
 
   void count_grid() {
-    std::map<int, int> shards; // by replica
+    std::map<int, int> shards; // by replica; slices are of a stage
     for (const auto& role : out_.roles)
-      if (role.where.role == role_kind::layer_shard) ++shards[role.where.replica];
+      if (role.where.role == role_kind::layer_shard && role.where.slice == 0)
+        ++shards[role.where.replica];
     out_.replicas = std::max<int>(1, static_cast<int>(shards.size()));
     for (const auto& [replica, count] : shards)
       out_.stages = std::max(out_.stages, count);

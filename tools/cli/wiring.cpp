@@ -88,6 +88,7 @@ std::string pieces_text(const wiring& w, const std::vector<piece_cost>& costs) {
 // Replicas that compute in the same order are shown once.
 std::string charts(const wiring& w, const wiring_price& price) {
   std::string out;
+  if (w.spreads_slices()) return "\nno chart: slices are computed side by side\n";
   std::vector<std::vector<std::vector<schedule_op>>> shown;
   for (const auto& loader : w.of(role_kind::data_loader)) {
     const auto s = schedule_of(w, loader.replica);

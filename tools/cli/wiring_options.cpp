@@ -82,6 +82,7 @@ void refuse_beside_file(value_reader& read) {
                            "holders",
                            "groups",
                            "split-layers",
+                           "spread-slices",
                            "stages",
                            "chunks",
                            "pipeline",
@@ -188,6 +189,7 @@ wiring_options wiring_options_of(value_reader& read) {
   out.grid.groups =
       out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 4096));
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
+  out.grid.spread_slices = read.flag("spread-slices");
   if (out.topology != "data-parallel") read_pipeline(read, out);
   if (out.topology == "parameter-server" || out.topology == "hybrid") read_consistency(read, out);
   return out;

@@ -74,6 +74,20 @@ void check_slow(const wiring& w, const std::vector<slow_actor>& slow) {
   }
 }
 
+// The versions that its stages would compute with are not in a checkpoint; at an epoch's end they
+// are not needed.
+void check_stashed_start(const wiring& w, std::int64_t step) {
+  const auto epoch = w.job.steps_per_epoch();
+  if (!w.stash_weights || step % epoch == 0) return;
+  throw error(
+      {.what = "a job that stashes weights resumes at the end of an epoch",
+       .where = fmt::format("the checkpoint of step {}", step),
+       .why = fmt::format("an epoch has {} steps; within one, stages compute with weights of "
+                          "several steps before",
+                          epoch),
+       .help = fmt::format("resume from step {}", step / epoch * epoch)});
+}
+
 } // namespace
 
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
@@ -201,6 +215,7 @@ run cluster::start(const wiring& w, run_options options) const {
       std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
   auto begin = starting_state_of(w.job, state->options, *state->layout);
   state->first_step = static_cast<std::int64_t>(begin.content.step);
+  check_stashed_start(w, state->first_step);
   state->result.steps = state->first_step;
   state->result.skipped_checkpoints = begin.skipped;
   state->result.layout = *state->layout;

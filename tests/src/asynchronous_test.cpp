@@ -4,6 +4,7 @@
 #include "ops/reduction_tree.hpp"
 #include "src/small_jobs.hpp"
 #include "support/error_of.hpp"
+#include "support/scratch_folder.hpp"
 #include "troupe/casting.hpp"
 
 #include <doctest/doctest.h>
@@ -269,6 +270,32 @@ TEST_CASE(
         check_same(calm, play(w, {{who, 5, message}, {who, 17, message}}));
       }
   }
+}
+
+TEST_CASE(
+    "a job that stashes weights resumes at an epoch's end, to the same bits, and nowhere else") {
+  const auto j = small_job(40, 2); // 16 steps an epoch
+  const auto w = pipeline(j, {.stages = 3, .stash_weights = true});
+  const auto calm = play(w);
+  const scratch_folder folder;
+  const auto kept = cluster{}
+                        .start(w,
+                               {.checkpoint_folder = folder.path(),
+                                .checkpoint_every = 8,
+                                .checkpoints_kept = 10,
+                                .evaluate = false})
+                        .wait();
+  CHECK(kept.parameter_digest == calm.result.parameter_digest);
+  const auto resume = [&](const char* step) {
+    return cluster{}
+        .start(
+            w,
+            {.resume = folder.path() + "/step-000000" + step + ".safetensors", .evaluate = false})
+        .wait()
+        .parameter_digest;
+  };
+  CHECK(resume("16") == calm.result.parameter_digest);
+  CHECK_THROWS_WITH_AS(resume("24"), doctest::Contains("resume from step 16"), error);
 }
 
 TEST_CASE("replicas of stages that stash weights share their updates") {

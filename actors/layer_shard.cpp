@@ -79,8 +79,6 @@ void layer_shard::act() {
 // To the first step that is not committed, where its predecessor or the others have come further.
 void layer_shard::skip_committed() {
   if (begun_ && step_ >= committed_) return;
-  for (auto& [step, state] : steps_)
-    if (state.kernels) spare_.push_back(std::move(state.kernels));
   steps_.clear();
   begun_ = true;
   step_ = ahead_ = committed_;
@@ -231,11 +229,6 @@ void layer_shard::compute(const std::vector<operation>& run) {
   computing_ = run;
   const std::uint64_t number = run.front().step;
   auto& state = steps_.at(number);
-  if (!state.kernels) {
-    if (spare_.empty()) spare_.push_back(options_.kernels->take());
-    state.kernels = std::move(spare_.back());
-    spare_.pop_back();
-  }
   std::vector<shard_kernels::task> tasks;
   for (const operation& o : run) {
     tasks.push_back(task_of(o));
@@ -246,23 +239,29 @@ void layer_shard::compute(const std::vector<operation>& run) {
   if (residuals_of_step_ > 0 && has_residuals(number)) step.residuals = residuals_.at(number);
   world_.compute(
       lane::kernels,
-      [kernels = state.kernels,
-       first = !std::exchange(state.bound, true),
+      number,
+      [lent = state.lent,
+       pool = options_.kernels,
+       operations = options_.schedule.size(),
        step,
        parameters = state.parameters,
        tasks = std::move(tasks),
        criterion = options_.criterion](computation& here) {
-        if (first)
-          kernels->begin(step, parameters);
-        else
-          kernels->set_residuals(step.residuals);
+        if (!lent->kernels) {
+          lent->kernels = pool->take();
+          lent->kernels->begin(step, parameters);
+        }
+        auto& kernels = *lent->kernels;
+        kernels.set_residuals(step.residuals);
         const shard_kernels::listener tell{
             [&](protocol::boundary b) { here.post(protocol::boundary_ready{std::move(b)}); },
             [&](protocol::gradient g) { here.post(protocol::gradient_ready{std::move(g)}); },
             [&](const protocol::microbatch_report& r) { here.post(r); },
             [&](protocol::residual r) { here.post(protocol::residual_ready{std::move(r)}); }};
         for (const auto& task : tasks)
-          if (!here.cancelled()) kernels->run(task, *criterion, tell, here.cancelled());
+          if (!here.cancelled()) kernels.run(task, *criterion, tell, here.cancelled());
+        lent->operations += tasks.size();
+        if (lent->operations == operations) lent->kernels.reset();
         here.post(protocol::operations_done{step.number});
       });
   want_batches(number + options_.every); // prefetch: read while the kernels run
@@ -306,9 +305,7 @@ void layer_shard::on(const protocol::operations_done&) {
 }
 
 void layer_shard::end_step() {
-  const auto done = steps_.find(step_);
-  spare_.push_back(std::move(done->second.kernels));
-  steps_.erase(done);
+  steps_.erase(step_);
   next_ = 0;
   step_ += options_.every;
   residuals_.erase(residuals_.begin(), residuals_.lower_bound(step_));

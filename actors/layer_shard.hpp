@@ -75,11 +75,17 @@ private:
   using batch_key = std::pair<std::uint64_t, std::uint32_t>;       // step, microbatch
   using value_key = std::tuple<std::uint64_t, std::uint32_t, int>; // and crossing
 
+  // What computes a step, from its first operation to its last: so a process has no more of them
+  // than threads, however many shards it has. Of the step's computations.
+  struct lent_kernels {
+    std::shared_ptr<shard_kernels> kernels;
+    std::size_t operations = 0; // that are done
+  };
+
   // A step that has begun and is not computed to its end.
   struct step_state {
     std::vector<tensor> parameters; // by block; those of other parts are empty
-    std::shared_ptr<shard_kernels> kernels;
-    bool bound = false;
+    std::shared_ptr<lent_kernels> lent = std::make_shared<lent_kernels>();
     std::vector<bool> computed; // by operation of the schedule, or being computed
   };
 
@@ -136,8 +142,7 @@ private:
   std::map<value_key, tensor> values_;             // that have not been read
   std::vector<protocol::boundary> sent_;           // of steps that are not committed
   std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
-  std::vector<std::shared_ptr<shard_kernels>> spare_;
-  std::size_t residuals_of_step_ = 0; // how many a step reads
+  std::size_t residuals_of_step_ = 0;              // how many a step reads
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 

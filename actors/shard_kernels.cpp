@@ -43,11 +43,22 @@ void shard_kernels::begin(const step& next, std::span<const tensor> parameters) 
   for (auto& [key, sum] : sums_)
     sum.clear();
   in_flight_most_ = 0;
+  const bool bound = is_bound(parameters);
+  bound_.assign(parameters.begin(), parameters.end());
   for (part& p : parts_)
     for (const auto& compiled : p.in_flight) {
-      compiled->bind(parameters);
+      if (!bound) compiled->bind(parameters);
       free_[p.index].push_back(compiled.get());
     }
+}
+
+// Whether they are the very same tensors: other shards of this process computed with them.
+bool shard_kernels::is_bound(std::span<const tensor> parameters) const {
+  return std::equal(parameters.begin(),
+                    parameters.end(),
+                    bound_.begin(),
+                    bound_.end(),
+                    [](const tensor& a, const tensor& b) { return a.data() == b.data(); });
 }
 
 program& shard_kernels::program_of(const schedule_op& op) {

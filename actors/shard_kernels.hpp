@@ -76,6 +76,7 @@ public:
   [[nodiscard]] int in_flight_most() const { return in_flight_most_; } // since begin(), all parts
 
 private:
+  [[nodiscard]] bool is_bound(std::span<const tensor> parameters) const;
   program& program_of(const schedule_op& op);
   void release(const schedule_op& op);
   void forward(program& p, const task& t, value_sink& values) const;
@@ -85,6 +86,7 @@ private:
   std::vector<part> parts_;
   bool recompute_;
   step step_;
+  std::vector<tensor> bound_; // kept: what is made of them stays good while they live
   std::map<std::pair<int, std::uint32_t>, program*> busy_; // by part and microbatch
   std::map<int, std::vector<program*>> free_;              // by part
   std::map<std::pair<int, tree_span>, tree_sum> sums_;     // by block

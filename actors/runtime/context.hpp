@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace troupe {
 
@@ -46,8 +47,14 @@ public:
   now() const = 0; // monotonic, since the world began
 
   // Runs `work` outside of the actor. An exception in it ends the actor. `work` must not touch the
-  // role: it may outlive it.
-  virtual void compute(lane where, std::function<void(computation&)> work) = 0;
+  // role: it may outlive it. Where kernels wait for a thread, those of the lowest step are next,
+  // and of one step those that were asked for last: a microbatch that has begun goes on while the
+  // cache has its values, and few are in flight.
+  virtual void compute(lane where, std::uint64_t step, std::function<void(computation&)> work) = 0;
+
+  void compute(lane where, std::function<void(computation&)> work) {
+    compute(where, 0, std::move(work));
+  }
 
   // For the supervisor: starts the next incarnation at `who`.
   virtual incarnation start(const address& who) = 0;

@@ -203,8 +203,9 @@ public:
     return std::chrono::steady_clock::now() - world_.began;
   }
 
-  void compute(lane where, std::function<void(computation&)> job) override {
+  void compute(lane where, std::uint64_t step, std::function<void(computation&)> job) override {
     world_.threads.submit(where,
+                          step,
                           [&world = world_,
                            who = who_,
                            life = life_,

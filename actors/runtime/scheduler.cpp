@@ -111,8 +111,7 @@ bool scheduler::take(kind k, task& out) {
     out.work = std::move(updates_.front());
     updates_.pop_front();
   } else if (k == kind::kernel && !kernels_.empty()) {
-    out.work = std::move(kernels_.front());
-    kernels_.pop_front();
+    out.work = std::move(kernels_.extract(kernels_.begin()).mapped());
   } else {
     return false;
   }
@@ -147,11 +146,13 @@ void scheduler::enqueue(caf::resumable* actor) {
   wake_for(kind::service);
 }
 
-void scheduler::submit(lane where, job work) {
+void scheduler::submit(lane where, std::uint64_t step, job work) {
   const std::lock_guard lock(mutex_);
   if (!accepts_computations_) return;
-  auto& queue = where == lane::kernels ? kernels_ : where == lane::updates ? updates_ : brief_;
-  queue.push_back(std::move(work));
+  if (where == lane::kernels)
+    kernels_.emplace(std::pair{step, ~kernels_submitted_++}, std::move(work));
+  else
+    (where == lane::updates ? updates_ : brief_).push_back(std::move(work));
   const bool any = where == lane::brief || (where == lane::updates && spare_core_);
   wake_for(any ? kind::service : kind::kernel);
 }

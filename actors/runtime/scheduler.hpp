@@ -7,8 +7,8 @@
 // Kernel threads run kernels, and anything else first. Service threads run actors and brief jobs,
 // so every actor answers while all kernel threads are busy; updates only if there are more cores
 // than kernel threads, for else they would slow one replica while the others wait for it. Order:
-// actors, brief jobs, updates, kernels; each queue first in, first out (CAF's default scheduler is
-// last in, first out, and can starve an actor for ever).
+// actors, brief jobs, updates, kernels. Queues are first in, first out (CAF's default scheduler is
+// last in, first out, and can starve an actor for ever), but for kernels: see context::compute.
 #pragma once
 
 #include "actors/runtime/context.hpp"
@@ -39,7 +39,7 @@ public:
   explicit scheduler(caf::actor_system& system);
   static caf::actor_system::module* make(caf::actor_system& system, caf::detail::type_list<>);
 
-  void submit(lane where, job work);
+  void submit(lane where, std::uint64_t step, job work);       // of kernels
   void submit_after(std::chrono::nanoseconds delay, job work); // brief
   // Drops the computations that have not begun, takes no more, and waits for those that have begun.
   // Not from a thread of the scheduler.
@@ -77,7 +77,9 @@ private:
   std::mutex mutex_;
   std::condition_variable kernel_wanted_, service_wanted_, computations_ended_;
   std::deque<caf::resumable*> actors_;
-  std::deque<job> brief_, updates_, kernels_;
+  std::deque<job> brief_, updates_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, job> kernels_; // by step, the newest first
+  std::uint64_t kernels_submitted_ = 0;
   std::multimap<time, job> timers_;
   std::atomic<std::size_t> queued_{0}; // in all queues: what a spinning thread watches
   std::size_t spinning_ = 0;           // kernel threads that look for work without sleeping

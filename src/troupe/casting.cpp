@@ -121,14 +121,16 @@ void casting::impl::prepare() {
   if (wired.job.compression)
     for (int b = 0; b < blocks(); ++b)
       codecs.push_back(std::make_shared<const block_codec>(wired.job.compression, *layout, b));
-  std::vector<std::shared_ptr<shard_kernels>> warm;
+  std::map<kernel_plan, std::vector<std::shared_ptr<shard_kernels>>> warm;
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue;
     const auto plan = kernel_plan_of(wired, role);
     auto& lent = kernels[plan];
     if (!lent) lent = kernels_for(plan);
-    warm.push_back(lent->take());
-    for (const auto& p : warm.back()->parts())
+    auto& taken = warm[plan];
+    if (std::ssize(taken) >= std::max(kernel_threads, 1)) continue; // no more compute at once
+    taken.push_back(lent->take());
+    for (const auto& p : taken.back()->parts())
       note_facts(p.index, *p.in_flight.front());
   }
   std::vector<int> part_of_block(static_cast<std::size_t>(blocks()), 0);

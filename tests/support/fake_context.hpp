@@ -32,7 +32,9 @@ public:
 
   std::chrono::nanoseconds now() const override { return clock; }
 
-  void compute(lane, std::function<void(computation&)> work) override {
+  using context::compute;
+
+  void compute(lane, std::uint64_t, std::function<void(computation&)> work) override {
     computations.push_back(std::move(work));
   }
 

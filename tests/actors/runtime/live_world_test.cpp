@@ -182,6 +182,29 @@ TEST_CASE("a kernel that a slow actor will not hear of any more is no loss") {
   CHECK(said.count("heard") == 0);
 }
 
+TEST_CASE("kernels that wait are computed by step, and of one step the newest first") {
+  notes said;
+  gate first;
+  live_world world({.kernel_threads = 1});
+  world.add(worker, plays([&](context& c, const message& m) {
+              const auto says = [&](const char* text) {
+                return [&said, text](computation&) { said.add(text); };
+              };
+              if (number(m) != 1) return;
+              c.compute(lane::kernels, 0, [&](computation&) { first.wait(); });
+              c.compute(lane::kernels, 7, says("older of 7"));
+              c.compute(lane::kernels, 8, says("8"));
+              c.compute(lane::kernels, 7, says("newer of 7"));
+              c.compute(lane::kernels, 6, says("6"));
+              first.open = true;
+            }));
+  world.start();
+  world.send(worker, step(1));
+  REQUIRE(said.wait_for("8"));
+  world.stop();
+  CHECK(said.all() == std::vector<std::string>{"6", "newer of 7", "older of 7", "8"});
+}
+
 TEST_CASE("brief jobs run beside kernels, updates before kernels that have not begun") {
   notes said;
   gate first;

@@ -62,14 +62,7 @@ void cpu_program::take_part(const builder& built,
                             const view& output,
                             const view& output_gradient,
                             const part_map& parts) {
-  partition cuts = cut(built, parts, output, output_gradient);
-  crossings_ = std::move(cuts.crossings);
-  crossing_values_.resize(crossings_.size());
-  for (std::size_t c = 0; c < crossings_.size(); ++c)
-    if (crossings_[c].from == part_ || crossings_[c].to == part_)
-      crossing_values_[c] = built.slots_[static_cast<std::size_t>(cuts.slots[c])].memories.front();
-  crossing_slots_ = std::move(cuts.slots);
-
+  const partition cuts = cut(built, parts, output, output_gradient);
   const auto own = [&](const operation& op) {
     return parts.of_unit[static_cast<std::size_t>(op.unit)] == part_;
   };
@@ -96,6 +89,7 @@ void cpu_program::take_part(const builder& built,
   for (operation& op :
        take(built.backward_, pass::backward, [&](std::size_t i) { return deferred[i]; }))
     backward_.push_back(std::move(op));
+  boundary_ = boundary_values(cuts, part_, built.slots_, forward_, backward_);
 
   computes_loss_ = (parts.of_unit.empty() ? 0 : parts.of_unit.back()) == part_;
   for (const std::vector<operation>* list : {&forward_, &backward_})
@@ -138,9 +132,11 @@ std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
   // Before the first operation of the pass; a pass for the inputs may have none, and what it
   // receives is kept for the weights.
   const int backward_time = weights_begin_ == 0 ? loss_time : loss_time + 1;
-  for (std::size_t c = 0; c < crossings_.size(); ++c)
-    if (crossings_[c].to == part_)
-      touch(crossing_slots_[c], crossings_[c].needed == pass::forward ? 0 : backward_time);
+  const auto& crossings = boundary_.crossings();
+  for (std::size_t c = 0; c < crossings.size(); ++c)
+    if (crossings[c].to == part_)
+      touch(boundary_.slot_of(static_cast<int>(c)),
+            crossings[c].needed == pass::forward ? 0 : backward_time);
   if (computes_loss_) {
     touch(output.slot, loss_time);
     touch(output.slot, end); // people look at it after the pass
@@ -148,6 +144,8 @@ std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
   }
   for (lifetime& life : lives) // what bind operations leave to others is kept
     if (life.first < 0 && life.last >= 0) life = {life.bytes, begin, end};
+  for (std::size_t i = 0; i < lives.size(); ++i)
+    if (!boundary_.needs_place(static_cast<int>(i))) lives[i].bytes = 0;
   return lives;
 }
 
@@ -184,8 +182,9 @@ void cpu_program::place_values(std::vector<slot>& slots, std::vector<lifetime> l
     places.push_back(s ? shared_->data() + shared[next_shared++].offset
                        : arena_.data() + own[next_own++].offset);
   for (std::size_t i = 0; i < slots.size(); ++i)
-    for (dnnl::memory& m : slots[i].memories)
-      m.set_data_handle(places[i]);
+    if (boundary_.needs_place(static_cast<int>(i)))
+      for (dnnl::memory& m : slots[i].memories)
+        m.set_data_handle(places[i]);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (operation& op : *list) {
       if (op.scratch)
@@ -310,32 +309,6 @@ void cpu_program::bind(std::span<const tensor> blocks) {
     run(op);
 }
 
-void cpu_program::receive(int crossing, const tensor& value) {
-  const auto& c = crossings_[static_cast<std::size_t>(crossing)];
-  TROUPE_ASSERT(c.to == part_ && value.elements() == c.elements, "a value of this part's crossing");
-  received_[crossing] = value;
-}
-
-// Puts what other parts have computed where the operations of this part look for it.
-void cpu_program::fetch(pass needed) {
-  for (std::size_t c = 0; c < crossings_.size(); ++c) {
-    if (crossings_[c].to != part_ || crossings_[c].needed != needed) continue;
-    const auto found = received_.find(static_cast<int>(c));
-    TROUPE_ASSERT(found != received_.end(), "a pass begins when its values are here");
-    std::copy_n(found->second.data(), found->second.elements(), floats(crossing_values_[c]));
-    received_.erase(found);
-  }
-}
-
-void cpu_program::send(const operation& op, value_sink& out) const {
-  for (const int c : op.completes_values) {
-    auto copy = buffer_pool::global().take({crossings_[static_cast<std::size_t>(c)].elements});
-    std::copy_n(
-        floats(crossing_values_[static_cast<std::size_t>(c)]), copy.elements(), copy.data());
-    out.on_value(c, std::move(copy).freeze());
-  }
-}
-
 void cpu_program::forward(const tensor& input, const microbatch_key& key, value_sink& out) {
   TROUPE_ASSERT(!blocks_.empty() || layout_.blocks.empty(), "bind comes before forward");
   TROUPE_ASSERT(!reads_input_ || input.dims() == input_shape_,
@@ -345,11 +318,11 @@ void cpu_program::forward(const tensor& input, const microbatch_key& key, value_
   input_ = input;
   for (dnnl::memory& m : inputs_)
     if (reads_input_) m.set_data_handle(const_cast<float*>(input.data())); // never a target
-  fetch(pass::forward);
+  boundary_.begin(pass::forward);
   for (operation& op : forward_) {
     if (cancelled()) return;
     run(op);
-    send(op, out);
+    boundary_.send(op, out);
   }
 }
 
@@ -395,14 +368,14 @@ void cpu_program::backward(gradient_sink& sink, value_sink& out, gradients which
   use_one_thread();
   if (which != gradients::weights) {
     take_gradients();
-    fetch(pass::backward);
+    boundary_.begin(pass::backward);
   }
   const std::size_t first = which == gradients::weights ? weights_begin_ : 0;
   const std::size_t last = which == gradients::inputs ? weights_begin_ : backward_.size();
   for (std::size_t i = first; i < last && !cancelled(); ++i) {
     operation& op = backward_[i];
     run(op);
-    send(op, out);
+    boundary_.send(op, out);
     for (int group : op.completes_groups)
       hand_over(groups_[static_cast<std::size_t>(group)], sink);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/kernels/arena.hpp"
+#include "ops/kernels/boundary_values.hpp"
 #include "ops/kernels/builder.hpp"
 #include "ops/kernels/partition.hpp"
 #include "ops/program.hpp"
@@ -27,7 +28,9 @@ public:
 
   void bind(std::span<const tensor> blocks) override;
 
-  [[nodiscard]] const std::vector<crossing>& crossings() const override { return crossings_; }
+  [[nodiscard]] const std::vector<crossing>& crossings() const override {
+    return boundary_.crossings();
+  }
 
   [[nodiscard]] bool reads_input() const override { return reads_input_; }
 
@@ -35,7 +38,8 @@ public:
 
   [[nodiscard]] bool owns(int block) const override;
 
-  void receive(int crossing, const tensor& value) override;
+  void receive(int crossing, const tensor& value) override { boundary_.receive(crossing, value); }
+
   void forward(const tensor& input, const microbatch_key& key, value_sink& out) override;
   std::span<const float> output() override;
   loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) override;
@@ -83,8 +87,6 @@ private:
   void find_last_gradients();
   void seal(std::vector<operation>& operations);
   void run(operation& op);
-  void fetch(pass needed);
-  void send(const operation& op, value_sink& out) const;
   [[nodiscard]] bool is_input(const view& v) const;
   [[nodiscard]] bool cancelled() const;
   void take_gradients();
@@ -98,10 +100,7 @@ private:
   dnnl::stream stream_;
   std::vector<operation> bind_, forward_, backward_;
   std::size_t weights_begin_ = 0; // of backward_: where split, weight gradients come last
-  std::vector<crossing> crossings_;
-  std::vector<dnnl::memory> crossing_values_; // in the arena; those of this part
-  std::map<int, tensor> received_;
-  std::vector<int> crossing_slots_;
+  boundary_values boundary_;
   bool reads_input_ = false, computes_loss_ = false;
   std::vector<dnnl::memory> inputs_;
   dnnl::memory output_, output_gradient_;

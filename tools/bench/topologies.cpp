@@ -150,14 +150,28 @@ experiment all_reduce(const settings& s, const std::string& model, const data_sp
   return out;
 }
 
-experiment many_actors(const settings& s, const std::string& model, const data_split& data) {
+// 64 microbatches, each computed by a layer shard of its own or all by two.
+experiment many_replicas(const settings& s, const std::string& model, const data_split& data) {
+  job j = job_of(s, model, data, 64);
+  j.batch = 4 * s.batch;
+  experiment out{"64 layer shards against 2, 64 microbatches", model, {}, {}};
+  for (const int replicas : {2, 64})
+    out.contenders.push_back(troupe_wiring(s,
+                                           fmt::format("{} replicas", replicas),
+                                           data_parallel(j, {.replicas = replicas, .holders = 2})));
+  out.ratios.push_back({"64 replicas / 2 replicas", 1, 0, 1, 0.90});
+  return out;
+}
+
+// The same number of layer shards, as deep pipelines: boundary values are written besides.
+experiment many_stages(const settings& s, const std::string& model, const data_split& data) {
   const job j = job_of(s, model, data, 16);
   experiment out{"64 layer shards against 2, 16 microbatches", model, {}, {}};
   out.contenders.push_back(
       troupe_wiring(s, "2 x 1 shards", data_parallel(j, {.replicas = 2, .holders = 2})));
   out.contenders.push_back(
       troupe_wiring(s, "16 x 4 shards", hybrid(j, {.replicas = 16, .stages = 4, .holders = 2})));
-  out.ratios.push_back({"16 x 4 shards / 2 x 1 shards", 1, 0, 1, 0.90});
+  out.ratios.push_back({"16 x 4 shards / 2 x 1 shards", 1, 0});
   return out;
 }
 
@@ -221,7 +235,7 @@ int main(int count, char** arguments) try {
   }
   const data_split data = load_data(s.data, 1);
   for (const auto& model : s.models)
-    for (const auto make : {pipeline_of_two, all_reduce, many_actors})
+    for (const auto make : {pipeline_of_two, all_reduce, many_replicas, many_stages})
       measure(make(s, model, data), s.rounds);
 
 } catch (const std::exception& e) {

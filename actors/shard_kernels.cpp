@@ -86,38 +86,41 @@ void shard_kernels::run(const task& t,
   program& p = program_of(t.op);
   p.cancel_when(&cancel);
   boundary_sink values(out, step_.number, t.microbatch);
-  const auto evaluate = [&] {
-    const auto value = p.compute_loss(criterion, t.data.targets, t.data.normaliser);
-    return protocol::microbatch_report{
-        step_.number, t.microbatch, value.sum, t.data.normaliser, value.correct};
-  };
   if (t.op.kind == op_kind::forward) {
     forward(p, t, values);
-    if (p.computes_loss() && !cancel) out.on_report(evaluate());
+    if (p.computes_loss()) {
+      const auto value = p.compute_loss(criterion, t.data.targets, t.data.normaliser);
+      if (!cancel)
+        out.on_report({step_.number, t.microbatch, value.sum, t.data.normaliser, value.correct});
+    }
     if (recompute_) release(t.op);
   } else {
     if (recompute_ && t.op.kind != op_kind::backward_weights) {
       nobody known;
       forward(p, t, known);
-      if (p.computes_loss()) evaluate();
+      if (p.computes_loss()) p.compute_loss(criterion, t.data.targets, t.data.normaliser);
     }
-    summing_sink sums;
-    sums.take = [&](int block, tensor gradient) {
-      tree_span span;
-      if (auto total = add(block, t.microbatch, std::move(gradient), span))
-        hand_on(block, span, std::move(*total), out);
-    };
-    for (const auto& [crossing, value] : t.values)
-      if (p.crossings()[static_cast<std::size_t>(crossing)].needed == pass::backward)
-        p.receive(crossing, value);
-    p.backward(sums,
-               values,
-               t.op.kind == op_kind::backward         ? gradients::all
-               : t.op.kind == op_kind::backward_input ? gradients::inputs
-                                                      : gradients::weights);
+    backward(p, t, values, out);
     if (t.op.kind != op_kind::backward_input) release(t.op);
   }
   p.cancel_when(nullptr);
+}
+
+void shard_kernels::backward(program& p, const task& t, value_sink& values, const listener& out) {
+  summing_sink sums;
+  sums.take = [&](int block, tensor gradient) {
+    tree_span span;
+    if (auto total = add(block, t.microbatch, std::move(gradient), span))
+      hand_on(block, span, std::move(*total), out);
+  };
+  for (const auto& [crossing, value] : t.values)
+    if (p.crossings()[static_cast<std::size_t>(crossing)].needed == pass::backward)
+      p.receive(crossing, value);
+  p.backward(sums,
+             values,
+             t.op.kind == op_kind::backward         ? gradients::all
+             : t.op.kind == op_kind::backward_input ? gradients::inputs
+                                                    : gradients::weights);
 }
 
 // Compressed, where the job says so. The residual goes first: who has the gradient can be sure that

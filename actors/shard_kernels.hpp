@@ -80,6 +80,7 @@ private:
   program& program_of(const schedule_op& op);
   void release(const schedule_op& op);
   void forward(program& p, const task& t, value_sink& values) const;
+  void backward(program& p, const task& t, value_sink& values, const listener& out);
   void hand_on(int block, tree_span span, tensor total, const listener& out) const;
   std::optional<tensor> add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span);
 

@@ -92,10 +92,12 @@ void cpu_program::take_part(const builder& built,
   boundary_ = boundary_values(cuts, part_, built.slots_, forward_, backward_);
 
   computes_loss_ = (parts.of_unit.empty() ? 0 : parts.of_unit.back()) == part_;
-  for (const std::vector<operation>* list : {&forward_, &backward_})
-    for (const operation& op : *list)
-      for (const use& used : op.uses)
-        reads_input_ = reads_input_ || is_input(used.value);
+  const auto reads_input = [&](const operation& op) {
+    return std::any_of(
+        op.uses.begin(), op.uses.end(), [&](const use& used) { return is_input(used.value); });
+  };
+  reads_input_ = std::any_of(forward_.begin(), forward_.end(), reads_input) ||
+                 std::any_of(backward_.begin(), backward_.end(), reads_input);
 }
 
 bool cpu_program::is_input(const view& v) const {

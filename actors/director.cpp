@@ -12,9 +12,14 @@ director::director(context& world, director_options options)
     : world_(world),
       options_(std::move(options)),
       committed_(options_.first_step),
-      permitted_(options_.first_step) {}
+      permitted_(options_.first_step),
+      credit_(options_.edges) {
+  for (const dial& d : options_.dials)
+    dials_.emplace(static_cast<std::uint64_t>(d.step), d);
+}
 
 void director::started() {
+  set_due_dials();
   if (committed_ >= options_.last_step)
     save(false);
   else
@@ -35,7 +40,25 @@ std::uint64_t director::boundary() const {
 void director::permit() {
   permitted_ = std::max(permitted_, std::min(boundary(), committed_ + options_.steps_ahead));
   for (const auto& shard : options_.shards)
-    world_.send(shard, protocol::begin_step{permitted_ - 1, first_step_of(shard)});
+    world_.send(shard, permission_of(shard));
+}
+
+protocol::begin_step director::permission_of(const address& shard) const {
+  return {permitted_ - 1, first_step_of(shard), credit_.of(shard).revision};
+}
+
+// Before the permission for the steps that follow.
+void director::set_due_dials() {
+  while (!dials_.empty() && dials_.begin()->first <= committed_) {
+    for (const auto& order : credit_.set(dials_.begin()->second))
+      world_.send(order.to, order.content);
+    dials_.erase(dials_.begin());
+  }
+}
+
+void director::on(const protocol::set_dial& m) {
+  dials_.emplace(static_cast<std::uint64_t>(m.value.step), m.value);
+  set_due_dials();
 }
 
 // A worker begins with its first step that some block has not applied.
@@ -77,6 +100,7 @@ void director::finish_steps() {
     if (!record(step)) return;
     steps_.erase(found);
     ++committed_;
+    set_due_dials();
     if (committed_ >= pause_at)
       pause();
     else
@@ -97,7 +121,10 @@ bool director::record(const step_record& step) {
     out.digest += done.digest;
   for (const auto& [block, done] : step.blocks) {
     out.staleness = std::max(out.staleness, done.staleness);
-    out.lead = std::max(out.lead, done.lead);
+    if (done.lead < out.lead) continue;
+    out.lead_bound =
+        done.lead > out.lead ? done.lead_bound : std::min(out.lead_bound, done.lead_bound);
+    out.lead = done.lead;
   }
   digest_ = out.digest;
   if (!std::isfinite(out.loss)) {
@@ -219,8 +246,8 @@ void director::on(const protocol::restarted& m) {
   const auto is = [&](const std::vector<address>& list) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
-  if (is(options_.shards) && permitted_ > 0)
-    world_.send(m.who, protocol::begin_step{permitted_ - 1, first_step_of(m.who)});
+  if (const auto credit = credit_.of(m.who); credit.revision > 0) world_.send(m.who, credit);
+  if (is(options_.shards) && permitted_ > 0) world_.send(m.who, permission_of(m.who));
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

@@ -1,10 +1,11 @@
 // The director decides how far the job may run: it permits steps, notices when one is committed
 // (all blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and
 // to save. A step's loss is summed in the order of the microbatches, so the log of a run is a
-// function of the job.
+// function of the job. It owns the dials, and tells who holds the credit what they are set to.
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/credit_board.hpp"
 #include "actors/runtime/role.hpp"
 
 #include <cstdint>
@@ -29,6 +30,8 @@ struct director_options {
   address recorder{.role = role_kind::recorder};
   std::string checkpoint_folder;      // empty: none are written
   std::uint64_t checkpoint_every = 0; // steps; 0: at each epoch's end
+  std::vector<credit_edges> edges;
+  std::vector<dial> dials; // to be set when their step comes
 };
 
 class director final : public role_of<director> {
@@ -41,6 +44,7 @@ public:
   void on(const protocol::evaluated& m);
   void on(const protocol::saved& m);
   void on(const protocol::stop_job& m);
+  void on(const protocol::set_dial& m);
   void on(const protocol::job_failed& m);
   void on(const protocol::restarted& m);
 
@@ -54,6 +58,8 @@ private:
 
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
   void permit();
+  [[nodiscard]] protocol::begin_step permission_of(const address& shard) const;
+  void set_due_dials();
   [[nodiscard]] std::uint64_t first_step_of(const address& shard) const;
   void finish_steps();
   bool record(const step_record& step); // false: the job has failed
@@ -71,6 +77,8 @@ private:
   std::uint64_t committed_;
   std::uint64_t permitted_; // steps
   std::uint64_t digest_ = 0;
+  credit_board credit_;
+  std::multimap<std::uint64_t, dial> dials_;  // that are not set yet, by step
   std::map<int, protocol::committed> newest_; // by block
   bool stopping_ = false;
   std::map<std::uint64_t, step_record> steps_;

@@ -11,7 +11,8 @@ layer_shard::layer_shard(context& world, layer_shard_options options)
     : world_(world),
       options_(std::move(options)),
       blocks_(static_cast<std::size_t>(
-          std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))) {
+          std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))),
+      depth_(options_.schedule) {
   for (std::size_t i = 0; i < options_.schedule.size(); ++i)
     (options_.schedule[i].kind == op_kind::forward ? forwards_ : backwards_).push_back(i);
   for (std::size_t b = 0; b < options_.codecs.size(); ++b)
@@ -32,10 +33,21 @@ void layer_shard::started() {
   }
 }
 
+// A new incarnation may hear of a step before it hears of its credit; then the director says both
+// again.
 void layer_shard::on(const protocol::begin_step& m) {
+  if (m.credit > revision_) return;
   permitted_ = std::max(permitted_, static_cast<std::int64_t>(m.step));
   committed_ = std::max(committed_, m.committed);
   std::erase_if(sent_, [&](const protocol::boundary& b) { return b.step < committed_; });
+  act();
+}
+
+void layer_shard::on(const protocol::set_credit& m) {
+  if (m.revision <= revision_) return;
+  revision_ = m.revision;
+  prefetch_ = m.prefetch;
+  depth_.set(m.depth);
   act();
 }
 
@@ -50,6 +62,8 @@ void layer_shard::on(const protocol::parameters& m) {
 
 void layer_shard::on(const protocol::batch& m) {
   if (!begun_ || m.step >= step_) batches_.try_emplace({m.step, m.microbatch}, m.data);
+  if (const auto asked = asked_.find({m.step, m.microbatch}); asked != asked_.end())
+    note_prefetch(m.step, asked->second);
   act();
 }
 
@@ -95,14 +109,29 @@ std::vector<layer_shard::operation> layer_shard::due() {
     const bool within = ahead_ <= step_ + options_.delay && same_epoch(ahead_, step_);
     return within && can(forward) ? std::vector{forward} : std::vector<operation>{};
   }
+  if (!begin(step_)) return {};
+  if (depth_.value() > 0) return due_by_credit();
+  const auto& computed = steps_.at(step_).computed;
   std::vector<operation> out;
   for (std::size_t i = next_; i < options_.schedule.size(); ++i) {
     const operation o{step_, i};
+    if (computed[i]) continue; // while the list was not followed
     if (!out.empty() && at(o).microbatch != at(out.front()).microbatch) break;
     if (!can(o)) break;
     out.push_back(o);
   }
   return out;
+}
+
+std::vector<layer_shard::operation> layer_shard::due_by_credit() {
+  for (const auto i : depth_.candidates(steps_.at(step_).computed)) {
+    if (!can({step_, i})) continue;
+    std::vector<operation> out;
+    for (const auto each : depth_.run_of(i))
+      out.push_back({step_, each});
+    return out;
+  }
+  return {};
 }
 
 bool layer_shard::can(const operation& o) {
@@ -191,12 +220,26 @@ void layer_shard::pull(std::uint64_t step) {
     world_.send(holder, protocol::pull_parameters{step, world_.self(), std::move(versions)});
 }
 
-void layer_shard::want_batches(std::uint64_t step) {
+// Up to and including those of step `last`.
+void layer_shard::want_batches(std::uint64_t last) {
   if (!options_.reads_input && !options_.computes_loss) return;
-  for (std::uint32_t i = 0; i < options_.own.count; ++i) {
-    const batch_key key{step, options_.own.first + i};
-    if (!std::exchange(asked_[key], true)) ask(key);
-  }
+  for (wanted_ = std::max(wanted_, step_); wanted_ <= last; wanted_ += options_.every)
+    for (std::uint32_t i = 0; i < options_.own.count && wanted_ < options_.steps; ++i) {
+      const batch_key key{wanted_, options_.own.first + i};
+      asked_[key] = prefetch_;
+      ask(key);
+    }
+}
+
+// How many steps ahead of the one that is computed batches are here.
+void layer_shard::note_prefetch(std::uint64_t step, std::uint64_t bound) {
+  if (!begun_ || step < ahead_) return;
+  credit_.note(world_,
+               {credit_kind::prefetch,
+                options_.loader,
+                world_.self(),
+                bound,
+                (step - ahead_) / options_.every});
 }
 
 void layer_shard::ask(const batch_key& key) {
@@ -214,6 +257,11 @@ bool layer_shard::reads(const schedule_op& op, int crossing) const {
 shard_kernels::task layer_shard::task_of(const operation& o) const {
   const auto& op = at(o);
   shard_kernels::task out{op, microbatch_of(op), {}, {}};
+  if (op.kind == op_kind::forward) {
+    const auto edge = depth_of(op.part, 0); // with a delay, several steps are in flight
+    out.in_flight_known =
+        options_.delay > 0 ? no_bound : credit_.most(edge.kind, edge.from, edge.to, edge.bound);
+  }
   if (const auto data = batches_.find({o.step, out.microbatch}); data != batches_.end())
     out.data = data->second;
   for (std::size_t c = 0; c < options_.crossings.size(); ++c)
@@ -227,6 +275,7 @@ shard_kernels::task layer_shard::task_of(const operation& o) const {
 void layer_shard::compute(const std::vector<operation>& run) {
   busy_ = true;
   computing_ = run;
+  computing_depth_ = depth_.value();
   const std::uint64_t number = run.front().step;
   auto& state = steps_.at(number);
   std::vector<shard_kernels::task> tasks;
@@ -240,7 +289,8 @@ void layer_shard::compute(const std::vector<operation>& run) {
   world_.compute(
       lane::kernels,
       number,
-      [lent = state.lent,
+      [number,
+       lent = state.lent,
        pool = options_.kernels,
        operations = options_.schedule.size(),
        step,
@@ -257,14 +307,32 @@ void layer_shard::compute(const std::vector<operation>& run) {
             [&](protocol::boundary b) { here.post(protocol::boundary_ready{std::move(b)}); },
             [&](protocol::gradient g) { here.post(protocol::gradient_ready{std::move(g)}); },
             [&](const protocol::microbatch_report& r) { here.post(r); },
-            [&](protocol::residual r) { here.post(protocol::residual_ready{std::move(r)}); }};
+            [&](protocol::residual r) { here.post(protocol::residual_ready{std::move(r)}); },
+            [&](int part, std::uint64_t most) {
+              here.post(protocol::depth_used{number, part, most});
+            }};
         for (const auto& task : tasks)
           if (!here.cancelled()) kernels.run(task, *criterion, tell, here.cancelled());
         lent->operations += tasks.size();
         if (lent->operations == operations) lent->kernels.reset();
         here.post(protocol::operations_done{step.number});
       });
-  want_batches(number + options_.every); // prefetch: read while the kernels run
+  want_batches(number + prefetch_ * options_.every); // read while the kernels run
+}
+
+// The edge on which a part's microbatches are in flight: to the part after it.
+protocol::credit_used layer_shard::depth_of(int part, std::uint64_t in_flight) const {
+  const auto next = static_cast<std::size_t>(part) + 1;
+  const auto& parts = options_.shard_of_part;
+  return {credit_kind::depth,
+          world_.self(),
+          next < parts.size() ? parts[next] : world_.self(),
+          depth_.bound(part, computing_depth_),
+          in_flight};
+}
+
+void layer_shard::on(const protocol::depth_used& m) {
+  credit_.note(world_, depth_of(m.part, m.in_flight));
 }
 
 void layer_shard::on(const protocol::microbatch_report& m) {
@@ -292,7 +360,8 @@ void layer_shard::on(const protocol::operations_done&) {
   busy_ = false;
   for (const operation& o : std::exchange(computing_, {})) {
     forget(o);
-    if (options_.delay == 0 || at(o).kind != op_kind::forward) {
+    if (options_.delay == 0) continue;
+    if (at(o).kind != op_kind::forward) {
       ++next_;
     } else if (++ahead_next_ == forwards_.size()) {
       ahead_next_ = 0;
@@ -300,6 +369,8 @@ void layer_shard::on(const protocol::operations_done&) {
     }
   }
   const std::size_t all = options_.delay == 0 ? options_.schedule.size() : backwards_.size();
+  while (options_.delay == 0 && next_ < all && steps_.at(step_).computed[next_])
+    ++next_;
   if (next_ == all) end_step();
   act();
 }

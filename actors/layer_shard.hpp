@@ -13,6 +13,8 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/credit_ledger.hpp"
+#include "actors/depth_credit.hpp"
 #include "actors/pool.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/shard_kernels.hpp"
@@ -48,6 +50,7 @@ struct layer_shard_options {
   std::uint64_t every = 1;           // computes each of so many steps
   std::uint64_t delay = 0;           // steps that forward runs ahead of backward
   std::uint64_t steps_per_epoch = 1; // no delay reaches into the epoch before
+  std::uint64_t steps = no_bound;    // of the job: no batch is asked for beyond
 
   std::vector<tree_span> spans; // its nodes of the reduction tree, whose sums are handed on
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
@@ -60,6 +63,7 @@ public:
 
   void started() override;
   void on(const protocol::begin_step& m);
+  void on(const protocol::set_credit& m);
   void on(const protocol::parameters& m);
   void on(const protocol::batch& m);
   void on(const protocol::boundary& m);
@@ -69,6 +73,7 @@ public:
   void on(const protocol::operations_done& m);
   void on(const protocol::residual& m);
   void on(const protocol::residual_ready& m);
+  void on(const protocol::depth_used& m);
   void on(const protocol::restarted& m);
 
 private:
@@ -97,11 +102,14 @@ private:
   void act();
   void skip_committed();
   [[nodiscard]] std::vector<operation> due();
+  [[nodiscard]] std::vector<operation> due_by_credit();
+  [[nodiscard]] protocol::credit_used depth_of(int part, std::uint64_t in_flight) const;
   [[nodiscard]] bool can(const operation& o);
   bool begin(std::uint64_t step);
   void end_step();
   void pull(std::uint64_t step);
-  void want_batches(std::uint64_t step);
+  void want_batches(std::uint64_t last);
+  void note_prefetch(std::uint64_t step, std::uint64_t bound);
   void ask(const batch_key& key);
   [[nodiscard]] std::uint64_t version_for(std::uint64_t step) const;
   [[nodiscard]] bool same_epoch(std::uint64_t a, std::uint64_t b) const;
@@ -127,9 +135,9 @@ private:
   std::int64_t permitted_ = -1; // last permitted step
   std::uint64_t committed_ = 0; // its first step that is not known to be committed
   std::uint64_t step_ = 0;      // the oldest that is not computed to its end
-  std::size_t next_ = 0;        // operation of it; with a delay, of its backward operations
-  std::uint64_t ahead_ = 0;     // with a delay: the step whose forward pass is next,
-  std::size_t ahead_next_ = 0;  // and the operation of it
+  std::size_t next_ = 0;       // its first that is not computed; with a delay, of the backward ones
+  std::uint64_t ahead_ = 0;    // with a delay: the step whose forward pass is next,
+  std::size_t ahead_next_ = 0; // and the operation of it
   std::vector<std::size_t> forwards_, backwards_; // with a delay: indices into the schedule
   bool busy_ = false;
   std::vector<operation> computing_;
@@ -138,11 +146,17 @@ private:
   std::map<int, std::pair<std::uint64_t, tensor>> cache_;   // newest pulled, by block
   std::uint64_t pulled_ = 0;                                // steps below are asked for
   std::map<batch_key, microbatch_data> batches_;
-  std::map<batch_key, bool> asked_;
+  std::uint64_t wanted_ = 0;                       // batches of steps below are asked for
+  std::map<batch_key, std::uint64_t> asked_;       // under which credit for prefetch
   std::map<value_key, tensor> values_;             // that have not been read
   std::vector<protocol::boundary> sent_;           // of steps that are not committed
   std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
-  std::size_t residuals_of_step_ = 0;              // how many a step reads
+  std::uint64_t prefetch_ = 1;                     // steps
+  depth_credit depth_;
+  std::uint64_t computing_depth_ = 0; // what it was when the operations began
+  std::uint64_t revision_ = 0;        // of the credit that it has heard of
+  credit_ledger credit_;
+  std::size_t residuals_of_step_ = 0; // how many a step reads
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/protocol/checkpointer.hpp"
+#include "actors/protocol/credit.hpp"
 #include "actors/protocol/data_loader.hpp"
 #include "actors/protocol/director.hpp"
 #include "actors/protocol/evaluator.hpp"
@@ -24,6 +25,10 @@ using message = std::variant<protocol::begin_step,
                              protocol::save,
                              protocol::stop_job,
                              protocol::job_failed,
+                             protocol::set_dial,
+                             protocol::set_credit,
+                             protocol::credit_used,
+                             protocol::depth_used,
                              protocol::want_batch,
                              protocol::batch,
                              protocol::batch_ready,

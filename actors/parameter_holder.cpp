@@ -19,7 +19,7 @@ protocol::parameters parameters_of(int block, std::uint64_t version, const tenso
 } // namespace
 
 parameter_holder::parameter_holder(context& world, parameter_holder_options options)
-    : world_(world), options_(std::move(options)) {
+    : world_(world), options_(std::move(options)), order_(options_.order) {
   for (const auto& held : options_.blocks) {
     auto& block = blocks_[held.block];
     block.version = options_.version;
@@ -84,6 +84,7 @@ void parameter_holder::correct_staleness(block_state& block, block_update& updat
   const auto& read = block.reads[block.clocks.worker_of(block.updating.step)];
   block.updating.staleness = block.version - std::min(block.version, read.version);
   block.updating.lead = read.lead;
+  block.updating.lead_bound = read.lead_bound;
   if (options_.order.staleness_aware)
     update.rate /= static_cast<float>(std::max<std::uint64_t>(1, block.updating.staleness));
   if (options_.order.delay_compensation != 0 && block.updating.staleness > 0) {
@@ -132,18 +133,30 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
 void parameter_holder::answer_pulls(int index) {
   auto& block = blocks_.at(index);
   std::erase_if(block.pulls, [&](const protocol::pull_parameters& p) {
-    if (!block.clocks.may_read(p.step, options_.order)) return false;
+    if (!block.clocks.may_read(p.step, order_)) return false;
+    const auto lead = block.clocks.lead_of(p.step);
+    const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
+    credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
     const auto known = p.known.find(index);
     const bool same = known != p.known.end() && known->second == block.version;
     const tensor& value = block.versions.at(block.version);
     block.reads[block.clocks.worker_of(p.step)] = {
-        block.version,
-        block.clocks.lead_of(p.step),
-        options_.order.delay_compensation != 0 ? value : tensor{}};
+        block.version, lead, bound, options_.order.delay_compensation != 0 ? value : tensor{}};
     world_.send(p.reply_to,
                 protocol::parameters{block.version, p.step, index, same ? tensor{} : value});
     return true;
   });
+}
+
+// Who asked while the bound was lower may read now; who asked while it was higher waits.
+void parameter_holder::on(const protocol::set_credit& m) {
+  if (m.revision <= revision_) return;
+  revision_ = m.revision;
+  order_.kind =
+      m.staleness == no_bound ? consistency_kind::asynchronous : consistency_kind::bounded;
+  order_.staleness = m.staleness;
+  for (const auto& [index, block] : blocks_)
+    answer_pulls(index);
 }
 
 void parameter_holder::on(const protocol::want_state& m) {

@@ -6,13 +6,14 @@
 //
 // Synchronous: step t makes version t + 1. Asynchronous: the updates of workers are applied as they
 // come, each once (a ledger of clocks per block), and a worker's pull is answered when its
-// staleness bound allows it.
+// staleness bound allows it. The bound is a dial: what is in force when a pull is answered counts.
 #pragma once
 
 #include "actors/address.hpp"
 #include "actors/block_update.hpp"
 #include "actors/clock_ledger.hpp"
 #include "actors/consistency.hpp"
+#include "actors/credit_ledger.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/block_codec.hpp"
 #include "ops/learning_rate.hpp"
@@ -58,11 +59,13 @@ public:
   void on(const protocol::want_parameters& m);
   void on(const protocol::pull_parameters& m);
   void on(const protocol::want_state& m);
+  void on(const protocol::set_credit& m);
 
 private:
   struct worker_read {
     std::uint64_t version = 0;
     std::uint64_t lead = 0; // clocks before the slowest worker
+    std::uint64_t lead_bound = no_bound;
     tensor parameters;
   };
 
@@ -86,6 +89,9 @@ private:
 
   context& world_;
   const parameter_holder_options options_;
+  consistency order_; // in force; a dial changes its bound
+  std::uint64_t revision_ = 0;
+  credit_ledger credit_;
   std::map<int, block_state> blocks_;
 };
 

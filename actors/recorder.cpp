@@ -37,6 +37,10 @@ void recorder::on(const protocol::restarted& m) {
   options_.on_restart(m);
 }
 
+void recorder::on(const protocol::credit_used& m) {
+  options_.on_credit(m);
+}
+
 void recorder::on(const protocol::checkpoint_saved& m) {
   options_.on_saved(m);
 }

@@ -15,6 +15,7 @@ struct recorder_options {
   std::function<void(const protocol::step_committed&, double seconds)> on_step;
   std::function<void(const protocol::epoch_ended&, double seconds)> on_epoch;
   std::function<void(const protocol::restarted&)> on_restart;
+  std::function<void(const protocol::credit_used&)> on_credit;
   std::function<void(const protocol::checkpoint_saved&)> on_saved;
   std::function<void(const protocol::job_ended&, double seconds)> on_end;
 };
@@ -28,6 +29,7 @@ public:
   void on(const protocol::epoch_ended& m);
   void on(const protocol::training_paused& m);
   void on(const protocol::restarted& m);
+  void on(const protocol::credit_used& m);
   void on(const protocol::checkpoint_saved& m);
   void on(const protocol::job_ended& m);
 

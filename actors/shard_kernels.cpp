@@ -42,7 +42,8 @@ void shard_kernels::begin(const step& next, std::span<const tensor> parameters) 
   free_.clear();
   for (auto& [key, sum] : sums_)
     sum.clear();
-  in_flight_most_ = 0;
+  for (auto& [index, now] : in_flight_)
+    now = 0;
   const bool bound = is_bound(parameters);
   bound_.assign(parameters.begin(), parameters.end());
   for (part& p : parts_)
@@ -68,7 +69,6 @@ program& shard_kernels::program_of(const schedule_op& op) {
     TROUPE_ASSERT(!rest.empty(), "a program for each microbatch in flight");
     mine = rest.back();
     rest.pop_back();
-    in_flight_most_ = std::max(in_flight_most_, static_cast<int>(busy_.size()));
   }
   return *mine;
 }
@@ -79,11 +79,18 @@ void shard_kernels::release(const schedule_op& op) {
   busy_.erase(found);
 }
 
+void shard_kernels::count(const task& t, const listener& out) {
+  auto& now = in_flight_[t.op.part];
+  if (t.op.kind == op_kind::forward && ++now > t.in_flight_known) out.on_in_flight(t.op.part, now);
+  if (t.op.kind == op_kind::backward || t.op.kind == op_kind::backward_weights) --now;
+}
+
 void shard_kernels::run(const task& t,
                         const loss& criterion,
                         const listener& out,
                         const std::atomic<bool>& cancel) {
   program& p = program_of(t.op);
+  count(t, out);
   p.cancel_when(&cancel);
   boundary_sink values(out, step_.number, t.microbatch);
   if (t.op.kind == op_kind::forward) {

@@ -39,6 +39,7 @@ public:
     std::function<void(protocol::gradient)> on_gradient;
     std::function<void(protocol::microbatch_report)> on_report;
     std::function<void(protocol::residual)> on_residual;
+    std::function<void(int part, std::uint64_t in_flight)> on_in_flight; // a new most
   };
 
   struct step {
@@ -65,6 +66,7 @@ public:
     microbatch_data data;         // where the part reads the input or computes the loss
     std::vector<std::pair<int, tensor>> values; // by crossing; with recompute, backward gets those
                                                 // of forward too
+    std::uint64_t in_flight_known = 0;          // of forward: on_in_flight hears of more
   };
 
   // REQUIRES: begin(); the schedule's order of each microbatch.
@@ -73,12 +75,11 @@ public:
 
   [[nodiscard]] const std::vector<part>& parts() const { return parts_; }
 
-  [[nodiscard]] int in_flight_most() const { return in_flight_most_; } // since begin(), all parts
-
 private:
   [[nodiscard]] bool is_bound(std::span<const tensor> parameters) const;
   program& program_of(const schedule_op& op);
   void release(const schedule_op& op);
+  void count(const task& t, const listener& out);
   void forward(program& p, const task& t, value_sink& values) const;
   void backward(program& p, const task& t, value_sink& values, const listener& out);
   void hand_on(int block, tree_span span, tensor total, const listener& out) const;
@@ -91,7 +92,7 @@ private:
   std::map<std::pair<int, std::uint32_t>, program*> busy_; // by part and microbatch
   std::map<int, std::vector<program*>> free_;              // by part
   std::map<std::pair<int, tree_span>, tree_sum> sums_;     // by block
-  int in_flight_most_ = 0;
+  std::map<int, std::uint64_t> in_flight_; // by part: gone forward, and not back to the end
 };
 
 } // namespace troupe

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "troupe/cluster.hpp"
+#include "troupe/dials.hpp"
 #include "troupe/job.hpp"
 #include "troupe/model_parts.hpp"
 #include "troupe/price.hpp"

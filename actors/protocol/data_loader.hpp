@@ -10,7 +10,7 @@ namespace troupe::protocol {
 
 // From: layer_shard. To: data_loader of its replica.
 // Key: (step, microbatch). Twice: answered again, with equal data.
-// Bound: the microbatches of two steps (the prefetch).
+// Bound: the microbatches of a step, and of as many more as the credit for prefetch allows.
 struct want_batch {
   std::uint64_t step = 0;
   std::uint32_t microbatch = 0;

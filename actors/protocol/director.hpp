@@ -16,6 +16,7 @@ struct begin_step {
   std::uint64_t step = 0;
   // Steps below are committed and need nobody any more. A new incarnation begins here.
   std::uint64_t committed = 0;
+  std::uint64_t credit = 0; // revision of the set_credit that it must have heard; 0: none
 };
 
 // From: director. To: evaluator. Key: (round). Twice: evaluated again, same result.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/credit.hpp"
 #include "ops/tensor.hpp"
 
 #include <cstdint>
@@ -47,6 +48,7 @@ struct committed {
   std::uint64_t version = 0;
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
+  std::uint64_t lead_bound = no_bound; // in force when it read
 };
 
 // From: checkpointer. To: parameter_holder. Key: (request). Twice: answered again.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/credit.hpp"
 #include "ops/error.hpp"
 #include "ops/files/checkpoint.hpp"
 
@@ -21,6 +22,7 @@ struct step_committed {
   // and the update, and the most clocks that the worker was ahead of the slowest one.
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
+  std::uint64_t lead_bound = no_bound; // in force at that worker's read
 };
 
 struct evaluation_totals {

@@ -11,6 +11,7 @@
 #include "actors/residual_keeper.hpp"
 #include "actors/supervisor.hpp"
 #include "ops/assert.hpp"
+#include "troupe/dials.hpp"
 
 #include <algorithm>
 #include <map>
@@ -218,7 +219,9 @@ director_options casting::impl::director_here() const {
                        .workers = wired.workers(),
                        .steps_ahead = steps_ahead_of(wired),
                        .checkpoint_folder = options.checkpoint_folder,
-                       .checkpoint_every = static_cast<std::uint64_t>(options.checkpoint_every)};
+                       .checkpoint_every = static_cast<std::uint64_t>(options.checkpoint_every),
+                       .edges = credit_edges_of(wired),
+                       .dials = options.dials};
   if (options.evaluate && (j.data.test || j.data.validation)) out.evaluators = evaluators;
   return out;
 }
@@ -269,6 +272,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
                    ? static_cast<std::uint64_t>(wired.stages - 1 - where.where.stage)
                    : 0,
       .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
+      .steps = static_cast<std::uint64_t>(wired.job.total_steps()),
       .spans = wired.spans_of(where.microbatches),
       .codecs = codecs,
       .keeper = {.role = role_kind::residual_keeper,

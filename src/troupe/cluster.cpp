@@ -4,6 +4,7 @@
 #include "actors/runtime/live_world.hpp"
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
+#include "troupe/dials.hpp"
 #include "troupe/starting_state.hpp"
 
 #include <fmt/format.h>
@@ -74,6 +75,14 @@ void check_slow(const wiring& w, const std::vector<slow_actor>& slow) {
   }
 }
 
+void check_dials(const wiring& w, const std::vector<dial>& dials) {
+  std::vector<error_text> wrong;
+  for (const auto& d : dials)
+    for (auto& mistake : mistakes_of(w, d))
+      wrong.push_back(std::move(mistake));
+  if (!wrong.empty()) throw joined(wrong);
+}
+
 // The versions that its stages would compute with are not in a checkpoint; at an epoch's end they
 // are not needed.
 void check_stashed_start(const wiring& w, std::int64_t step) {
@@ -132,7 +141,8 @@ recorder_options run::impl::callbacks() {
                             m.digest,
                             seconds,
                             m.staleness,
-                            m.lead});
+                            m.lead,
+                            m.lead_bound});
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
           },
@@ -142,6 +152,7 @@ recorder_options run::impl::callbacks() {
             ++result.restarts;
             tell(fault_event{m.who, m.life, first_step + steps_here, m.reason, m.recovery_ms});
           },
+      .on_credit = [this](const protocol::credit_used& m) { add(result.credit, m); },
       .on_saved =
           [this](const protocol::checkpoint_saved& m) {
             if (m.problem.empty()) {
@@ -206,6 +217,7 @@ run cluster::start(const wiring& w, run_options options) const {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   check_kills(w, options.kills);
   check_slow(w, options.slow);
+  check_dials(w, options.dials);
 
   auto state = std::make_unique<run::impl>();
   state->wired = w;
@@ -277,6 +289,11 @@ void run::stop() noexcept {
 
 void run::kill(const address& who) {
   impl_->world->kill(who);
+}
+
+void run::set(const dial& d) {
+  check_dials(impl_->wired, {d});
+  impl_->world->send({.role = role_kind::director}, protocol::set_dial{d});
 }
 
 void run_result::save_weights(const std::string& path) const {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/credit.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
+#include "troupe/credit_use.hpp"
 #include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
@@ -25,9 +27,11 @@ struct step_event {
   double accuracy = 0;      // of the batch, 0..1
   std::uint64_t digest = 0; // of the parameters after the step
   double seconds = 0;       // since training began, evaluation and saving excluded
-  // Asynchronous jobs: updates that one did not see, and clocks that its worker was ahead.
+  // Asynchronous jobs: updates that one did not see, and clocks that its worker was ahead, with the
+  // bound that was in force when it read.
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
+  std::uint64_t lead_bound = no_bound;
 };
 
 struct epoch_event {
@@ -80,6 +84,7 @@ struct run_options {
   bool evaluate = true;     // test and validation set after each epoch
   std::vector<planned_kill> kills;
   std::vector<slow_actor> slow;
+  std::vector<dial> dials; // set when so many steps are committed; see docs/credit.md
   std::function<void(const run_event&)> observer;
 };
 
@@ -93,6 +98,7 @@ struct run_result {
   double seconds = 0;           // likewise
   std::int64_t restarts = 0;
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
+  std::vector<credit_use> credit;      // by edge and bound, what was used
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::uint64_t parameter_digest = 0;
   bool interrupted = false;                     // stop() ended it
@@ -114,6 +120,7 @@ public:
   run_result wait();    // throws error if the job failed (NaN loss, a role that keeps dying ...)
   void stop() noexcept; // finish the step, save, end; safe from any thread
   void kill(const address& who); // at the next message boundary; its supervisor restarts it
+  void set(const dial& d);       // from any thread; throws error where the wiring does not allow it
 
   struct impl;
   explicit run(std::unique_ptr<impl> impl);

@@ -1,6 +1,7 @@
 #include "troupe/wiring.hpp"
 
 #include "ops/files/count_text.hpp"
+#include "troupe/dials.hpp"
 
 #include <fmt/format.h>
 
@@ -138,6 +139,7 @@ std::string wiring::text() const {
                        parts[p].layers,
                        static_cast<double>(parts[p].flops) / 1e6,
                        count_text(parts[p].elements));
+  out += fmt::format("  credit: {}\n", credit_text(*this));
   for (const auto& role : roles)
     out += line_of(role, nodes() > 1, many);
   return out;

@@ -120,3 +120,42 @@ TEST_CASE("a director tells a restarted shard again how far it may run") {
   REQUIRE(f.world.of<protocol::begin_step>().size() == 1);
   CHECK(f.permitted() == 1);
 }
+
+TEST_CASE("a dial is told when its step comes, before the permission for what follows") {
+  fixture f{{.edges = {{credit_kind::prefetch, shard, 1, prefetch_max}},
+             .dials = {{credit_kind::prefetch, {}, 3, 1}, {credit_kind::prefetch, {}, 2, 0}}}};
+  REQUIRE(f.world.sent.size() == 2);
+  CHECK(std::get<protocol::set_credit>(f.world.sent[0].content).prefetch == 2);
+  CHECK(std::get<protocol::begin_step>(f.world.sent[1].content).credit == 1);
+  f.world.sent.clear();
+  f.run_step(0);
+  REQUIRE(f.world.of<protocol::set_credit>().size() == 1);
+  CHECK(f.world.of<protocol::set_credit>()[0].prefetch == 3);
+  CHECK(std::holds_alternative<protocol::set_credit>(f.world.sent[1].content)); // [0]: recorder
+  CHECK(f.world.of<protocol::begin_step>().back().credit == 2);
+}
+
+TEST_CASE("a dial that is set from outside holds at once, and for the incarnations that follow") {
+  fixture f{{.edges = {{credit_kind::prefetch, shard, 1, prefetch_max}}}};
+  f.boss.on(protocol::restarted{.who = shard, .life = 2});
+  CHECK(f.world.of<protocol::set_credit>().empty());
+  f.boss.on(protocol::set_dial{{credit_kind::prefetch, {}, 5}});
+  CHECK(f.world.of<protocol::set_credit>().back().prefetch == 5);
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = shard, .life = 3});
+  REQUIRE(f.world.sent.size() == 2);
+  CHECK(std::get<protocol::set_credit>(f.world.sent[0].content).prefetch == 5);
+  CHECK(std::get<protocol::begin_step>(f.world.sent[1].content).credit == 1);
+}
+
+TEST_CASE("a step's lead is told with the bound of the read that led most") {
+  fixture f;
+  f.boss.on(protocol::committed{.step = 0, .block = 0, .lead = 1, .lead_bound = 4});
+  f.boss.on(protocol::committed{.step = 0, .block = 1, .lead = 3, .lead_bound = 8});
+  f.report(0, 0, 1.0);
+  f.report(0, 1, 1.0);
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].lead == 3);
+  CHECK(steps[0].lead_bound == 8);
+}

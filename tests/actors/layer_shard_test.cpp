@@ -17,13 +17,28 @@ const address loader{.role = role_kind::data_loader, .replica = 1};
 const address aggregator{.role = role_kind::gradient_aggregator};
 const address holder{.role = role_kind::parameter_holder};
 
+const std::vector<schedule_op> one_by_one = {{op_kind::forward, 0, 0},
+                                             {op_kind::backward, 0, 0},
+                                             {op_kind::forward, 0, 1},
+                                             {op_kind::backward, 0, 1}};
+const std::vector<schedule_op> both_forward = {{op_kind::forward, 0, 0},
+                                               {op_kind::forward, 0, 1},
+                                               {op_kind::backward, 0, 0},
+                                               {op_kind::backward, 0, 1}};
+
 // The second of two replicas: microbatches 2 and 3 of 4, of a model with one dense layer.
 struct fixture {
+  explicit fixture(std::vector<schedule_op> order = one_by_one) : schedule(std::move(order)) {
+    REQUIRE(start.size() == 1);
+  }
+
+  std::vector<schedule_op> schedule;
   graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
   std::shared_ptr<pool<shard_kernels>> kernels =
       std::make_shared<pool<shard_kernels>>([g = network] {
         std::vector<shard_kernels::part> parts(1);
-        parts[0].in_flight.push_back(compile_cpu(g, {.microbatch = 2}));
+        for (int i = 0; i < 2; ++i)
+          parts[0].in_flight.push_back(compile_cpu(g, {.microbatch = 2}));
         return std::make_unique<shard_kernels>(std::move(parts));
       });
   std::vector<tensor> start =
@@ -33,10 +48,7 @@ struct fixture {
                     {.own = {2, 2},
                      .microbatches = 4,
                      .criterion = std::make_shared<const loss>(softmax_cross_entropy{}),
-                     .schedule = {{op_kind::forward, 0, 0},
-                                  {op_kind::backward, 0, 0},
-                                  {op_kind::forward, 0, 1},
-                                  {op_kind::backward, 0, 1}},
+                     .schedule = schedule,
                      .own_blocks = {true},
                      .aggregators = {aggregator},
                      .holders = {holder},
@@ -44,8 +56,6 @@ struct fixture {
                      .director = director,
                      .kernels = kernels,
                      .spans = tree_cover_below_root(4, {2, 2})}};
-
-  fixture() { REQUIRE(start.size() == 1); }
 
   protocol::parameters version(std::uint64_t v) const { return {v, v, 0, start[0]}; }
 
@@ -58,6 +68,14 @@ struct fixture {
     while (!world.computations.empty())
       for (const auto& m : world.run_one())
         shard.receive(m);
+  }
+
+  // What it has told of its use, as (bound, used).
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> used(credit_kind kind) const {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> out;
+    for (const auto& m : world.of<protocol::credit_used>())
+      if (m.kind == kind) out.emplace_back(m.bound, m.used);
+    return out;
   }
 
   std::vector<std::uint32_t> asked(std::uint64_t step) const {
@@ -75,6 +93,7 @@ struct fixture {
 };
 
 using microbatches = std::vector<std::uint32_t>;
+using uses = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
 
 } // namespace
 
@@ -190,4 +209,111 @@ TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
   CHECK(gradients.back().step == 1);
   CHECK(f.world.of<protocol::microbatch_report>().size() == 3); // both of step 1
   CHECK(gradients.back().span == tree_span{2, 2});
+}
+
+TEST_CASE("a shard asks for batches of as many steps ahead as its credit says") {
+  fixture f;
+  f.shard.on(protocol::set_credit{.prefetch = 3, .revision = 1});
+  f.begin();
+  CHECK(f.asked(1).empty());
+  f.shard.on(fixture::batch(0, 2));
+  for (const std::uint64_t step : {0, 1, 2, 3})
+    CHECK(f.asked(step) == microbatches{2, 3});
+  CHECK(f.asked(4).empty());
+
+  fixture none;
+  none.shard.on(protocol::set_credit{.prefetch = 0, .revision = 1});
+  none.begin();
+  none.shard.on(fixture::batch(0, 2));
+  none.shard.on(fixture::batch(0, 3));
+  none.finish();
+  CHECK(none.asked(0) == microbatches{2, 3});
+  CHECK(none.asked(1).empty());
+  none.shard.on(none.version(1));
+  none.shard.on(protocol::begin_step{1, 1});
+  CHECK(none.asked(1) == microbatches{2, 3});
+}
+
+TEST_CASE("a shard tells how many steps of batches were here unread, under which credit") {
+  fixture f;
+  f.shard.on(protocol::set_credit{.prefetch = 3, .revision = 1});
+  f.begin();
+  f.shard.on(fixture::batch(0, 2));
+  f.shard.on(fixture::batch(1, 2));
+  f.shard.on(fixture::batch(1, 3));
+  f.shard.on(fixture::batch(2, 2));
+  CHECK(f.used(credit_kind::prefetch) == uses{{3, 0}, {3, 1}, {3, 2}});
+  f.shard.on(protocol::set_credit{.prefetch = 1, .revision = 2}); // it was asked for before
+  f.shard.on(fixture::batch(3, 2));
+  CHECK(f.used(credit_kind::prefetch).back() == std::pair<std::uint64_t, std::uint64_t>{3, 3});
+  f.shard.on(fixture::batch(0, 3));
+  f.finish();
+  f.shard.on(f.version(1));
+  f.shard.on(protocol::begin_step{1, 1});
+  f.finish();
+  CHECK(f.asked(4).empty()); // three steps are under way; the credit is one
+}
+
+TEST_CASE("a shard goes backward before it goes forward again where its credit is used up") {
+  const auto first_two = [](fixture& f) {
+    f.begin();
+    f.shard.on(fixture::batch(0, 2));
+    f.shard.on(fixture::batch(0, 3));
+    for (int i = 0; i < 2; ++i)
+      for (const auto& m : f.world.run_one())
+        f.shard.receive(m);
+    return f.world.of<protocol::microbatch_report>().size(); // one for each forward
+  };
+  fixture listed(both_forward);
+  CHECK(first_two(listed) == 2);
+  CHECK(listed.used(credit_kind::depth) == uses{{2, 1}, {2, 2}});
+
+  fixture f(both_forward);
+  f.shard.on(protocol::set_credit{.prefetch = 1, .depth = 1, .revision = 1});
+  CHECK(first_two(f) == 1);
+  f.finish();
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 2);
+  CHECK(f.used(credit_kind::depth) == uses{{1, 1}});
+  REQUIRE(f.world.of<protocol::gradient>().size() == 1);
+  listed.finish();
+  const auto a = f.world.of<protocol::gradient>()[0].value;
+  const auto b = listed.world.of<protocol::gradient>()[0].value;
+  CHECK(std::equal(a.values().begin(), a.values().end(), b.values().begin()));
+}
+
+TEST_CASE("a credit that is lowered and raised within a step loses no operation of it") {
+  for (int change = 0; change < 4; ++change)
+    for (int back = change; back < 4; ++back) {
+      CAPTURE(change);
+      CAPTURE(back);
+      fixture f(both_forward);
+      f.begin();
+      f.shard.on(fixture::batch(0, 2));
+      f.shard.on(fixture::batch(0, 3));
+      for (int i = 0; !f.world.computations.empty(); ++i) {
+        if (i == change) f.shard.on(protocol::set_credit{.prefetch = 1, .depth = 1, .revision = 1});
+        if (i == back) f.shard.on(protocol::set_credit{.prefetch = 1, .depth = 0, .revision = 2});
+        for (const auto& m : f.world.run_one())
+          f.shard.receive(m);
+      }
+      CHECK(f.world.of<protocol::microbatch_report>().size() == 2);
+      CHECK(f.world.of<protocol::gradient>().size() == 1);
+      for (const auto& [bound, used] : f.used(credit_kind::depth))
+        CHECK(used <= bound);
+    }
+}
+
+TEST_CASE("a new incarnation acts on no permission before it has heard its credit") {
+  fixture f;
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{0, 0, 2});
+  f.shard.on(protocol::set_credit{.prefetch = 0, .revision = 1});
+  CHECK(f.world.of<protocol::want_batch>().empty());
+  f.shard.on(protocol::begin_step{0, 0, 2});
+  CHECK(f.world.of<protocol::want_batch>().empty());
+  f.shard.on(protocol::set_credit{.prefetch = 2, .revision = 2});
+  f.shard.on(protocol::set_credit{.prefetch = 0, .revision = 1}); // older
+  f.shard.on(protocol::begin_step{0, 0, 2});
+  f.shard.on(fixture::batch(0, 2));
+  CHECK(f.asked(2) == microbatches{2, 3});
 }

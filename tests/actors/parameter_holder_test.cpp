@@ -139,6 +139,86 @@ TEST_CASE("what a worker had read decides how its update is corrected") {
   }
 }
 
+namespace {
+
+// Two workers; the first has applied clocks 0 and 1, the other none.
+struct bounded_fixture : fixture {
+  static parameter_holder_options bounded(parameter_holder_options o, std::uint64_t bound) {
+    o.order = {.kind = consistency_kind::bounded, .staleness = bound};
+    o.workers = 2;
+    std::erase_if(o.blocks, [](const held_block& b) { return b.block != 1; });
+    return o;
+  }
+
+  explicit bounded_fixture(std::uint64_t bound)
+      : strict(world, bounded(options_of(layout, start), bound)) {
+    for (const std::uint64_t step : {0, 2}) {
+      strict.on(protocol::pull_parameters{step, shards[0], {}});
+      apply(step);
+    }
+    world.sent.clear();
+  }
+
+  void apply(std::uint64_t step) {
+    strict.on(gradient(step, 1));
+    while (!world.computations.empty())
+      for (const auto& m : world.run_one())
+        strict.receive(m);
+  }
+
+  // Whether the first worker's read of clock 2 is answered, two clocks before the other.
+  bool reads() {
+    world.sent.clear();
+    strict.on(protocol::pull_parameters{4, shards[0], {}});
+    return answered();
+  }
+
+  bool answered() const { return !world.of<protocol::parameters>().empty(); }
+
+  parameter_holder strict;
+};
+
+} // namespace
+
+TEST_CASE("no read is answered beyond the bound in force when it is answered") {
+  for (std::uint64_t bound = 0; bound <= 4; ++bound) {
+    CAPTURE(bound);
+    bounded_fixture f(4);
+    CHECK(f.reads());
+    f.strict.on(protocol::set_credit{.staleness = bound, .revision = 1});
+    CHECK(f.reads() == (bound >= 2));
+    const auto told = f.world.of<protocol::credit_used>();
+    for (const auto& use : told)
+      CHECK(use.used <= use.bound);
+    CHECK(std::any_of(told.begin(), told.end(), [&](const auto& use) {
+            return use.bound == bound && use.used == 2;
+          }) == (bound == 2 || bound == 3));
+  }
+}
+
+TEST_CASE("who waits for a bound reads when it is raised, and what it read under is told") {
+  bounded_fixture f(1);
+  CHECK_FALSE(f.reads());
+  f.strict.on(protocol::set_credit{.staleness = 2, .revision = 2});
+  CHECK(f.answered());
+  f.strict.on(protocol::set_credit{.staleness = 0, .revision = 1}); // older
+  CHECK(f.reads());
+  f.world.sent.clear();
+  f.apply(4);
+  const auto done = f.world.of<protocol::committed>();
+  REQUIRE(done.size() == 1);
+  CHECK(done[0].lead == 2);
+  CHECK(done[0].lead_bound == 2);
+}
+
+TEST_CASE("a bound that a dial gives to an asynchronous job is kept") {
+  bounded_fixture f(no_bound);
+  f.strict.on(protocol::set_credit{.staleness = no_bound, .revision = 1});
+  CHECK(f.reads());
+  f.strict.on(protocol::set_credit{.staleness = 1, .revision = 2});
+  CHECK_FALSE(f.reads());
+}
+
 TEST_CASE("a holder keeps the version before, for who must compute a step again") {
   fixture f;
   f.holder.on(protocol::want_parameters{shards[0]});

@@ -1,4 +1,5 @@
 #include "cli/command_line.hpp"
+#include "cli/dial.hpp"
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
@@ -46,6 +47,15 @@ std::string kill_wrong(const std::string& text) {
 std::string slow_wrong(const std::string& text) {
   try {
     parse_slow(text);
+  } catch (const error& e) {
+    return report(e.text());
+  }
+  return "";
+}
+
+std::string dial_wrong(const std::string& said) {
+  try {
+    parse_dial(said);
   } catch (const error& e) {
     return report(e.text());
   }
@@ -260,6 +270,52 @@ TEST_CASE("a slow actor is named with how slow it is") {
   const auto data = load_data("synthetic:200", 1);
   CHECK_THROWS_AS(wiring_of(options({"--slow", "layer_shard/7@x2", "--batch", "20"}), data),
                   mistakes);
+}
+
+TEST_CASE("a dial names its edges, its value and its step") {
+  for (const char* said : {"prefetch=4",
+                           "depth:layer_shard/0/1=1@step=50",
+                           "staleness:parameter_holder/1/0=0@step=2"}) {
+    const dial d = parse_dial(said);
+    CHECK(parse_dial(text(d)) == d);
+  }
+  const dial d = parse_dial("depth:layer_shard/0/1=3@step=50");
+  CHECK(d.kind == credit_kind::depth);
+  CHECK(d.of == parse_address("layer_shard/0/1"));
+  CHECK(d.value == 3);
+  CHECK(d.step == 50);
+  CHECK(dial_wrong("depth") ==
+        "error: a dial is named, and what it is set to\n"
+        "  --> --dial depth\n"
+        "  KIND[:ROLE]=VALUE[@step=N]\n"
+        "  help: --dial prefetch=4, or --dial depth:layer_shard/0/1=1@step=50\n");
+  for (const auto& [said, part] :
+       {std::pair{"detph=1", "did you mean 'depth'?"},
+        std::pair{"depth:layer_shart=1", "did you mean 'layer_shard'?"},
+        std::pair{"depth=-1", "value '-1' of a dial is not a number"},
+        std::pair{"depth=", "value '' of a dial is not a number"},
+        std::pair{"depth=1@stpe=2", "'stpe=2' does not say when a dial is set"},
+        std::pair{"depth=1@step=x", "step 'x' of a dial is not a number"}})
+    CHECK_MESSAGE(dial_wrong(said).find(part) != std::string::npos, said);
+}
+
+TEST_CASE("dials that the wiring does not allow are told, all of them, before anything runs") {
+  const auto data = load_data("synthetic:200", 1);
+  const auto told = [&](std::vector<std::string> words) -> std::string {
+    try {
+      wiring_of(options(std::move(words)), data);
+    } catch (const mistakes& wrong) {
+      std::string out;
+      for (const error_text& each : wrong.all())
+        out += report(each);
+      return out;
+    }
+    return "";
+  };
+  CHECK(told({"--batch=20", "--dial=prefetch=4", "--dial=depth=1@step=2"}).empty());
+  const auto wrong = told({"--batch=20", "--dial=staleness=4", "--dial=depth:layer_shard/0/7=1"});
+  CHECK(wrong.find("a synchronous job has no staleness") != std::string::npos);
+  CHECK(wrong.find("did you mean 'layer_shard/0/0'?") != std::string::npos);
 }
 
 TEST_CASE("options choose and shape the topology") {

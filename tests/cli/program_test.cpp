@@ -140,6 +140,29 @@ TEST_CASE("wiring shows, prices, draws and saves what train then plays") {
   CHECK(digest("--topology hybrid --cut measured") == digest(""));
 }
 
+TEST_CASE("dials leave the digest as it is, and the table says what was used") {
+  const scratch here;
+  const std::string run = "train --model mlp --data synthetic:400 --batch 40 --microbatches 4 "
+                          "--steps 6 --warmup 0 --run-folder none --quiet --topology pipeline "
+                          "--stages 2 --pipeline gpipe ";
+  const std::string dials = "--dial depth=1@step=3 --dial prefetch:layer_shard/0/0=3 ";
+  const auto end = [&](const std::string& more) {
+    return nlohmann::json::parse(here.run(run + more + "--json").text);
+  };
+  const auto dialled = end(dials);
+  CHECK(dialled["parameter_digest"] == end("")["parameter_digest"]);
+  bool lowered = false;
+  for (const auto& edge : dialled["credit"]) {
+    CHECK(edge["kept"] == true);
+    lowered = lowered || (edge["edge"] == "depth" && edge["bound"] == 1 && edge["used"] == 1);
+  }
+  CHECK(lowered);
+  const answer shown = here.run(run + dials);
+  CHECK(shown.text.find("\n\ncredit    from ") != std::string::npos);
+  CHECK(here.run(run).text.find("credit") == std::string::npos);
+  CHECK(here.run(run + "--dial depth=9 2>&1").text.find("use 1 to 4") != std::string::npos);
+}
+
 TEST_CASE("a picture needs a kind that is known, and graphviz for svg") {
   const scratch here;
   const std::string job = "wiring --model mlp --data synthetic:400 --batch 40 ";

@@ -192,6 +192,16 @@ TEST_CASE("an asynchronous run tells how stale its updates were") {
       nlohmann::json::parse(json_line(run_event{step_event{.staleness = 3, .lead = 2}}));
   CHECK(step["staleness"] == 3);
   CHECK(step["lead"] == 2);
+  CHECK(step["lead_bound"].is_null());
+  r.credit = {
+      {credit_kind::staleness, {role_kind::parameter_holder}, {role_kind::layer_shard}, 1, 2}};
+  const auto credit = nlohmann::json::parse(end_json(r))["credit"];
+  REQUIRE(credit.size() == 1);
+  CHECK(credit[0]["edge"] == "staleness");
+  CHECK(credit[0]["from"] == "parameter_holder/0");
+  CHECK(credit[0]["bound"] == 1);
+  CHECK(credit[0]["used"] == 2);
+  CHECK(credit[0]["kept"] == false);
 }
 
 TEST_CASE("the end object has what readers of metrics need") {

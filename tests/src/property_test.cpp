@@ -38,9 +38,13 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
   int pipelines = 0, hybrids = 0, grouped = 0, own_schedules = 0, recomputing = 0, edited = 0;
+  int dialled = 0, lowered = 0;
   std::int64_t restarts = 0;
 
-  void note(const hybrid_options& o) {
+  void note(const hybrid_options& o, const std::vector<dial>& dials) {
+    dialled += dials.empty() ? 0 : 1;
+    for (const dial& d : dials)
+      lowered += d.kind == credit_kind::depth && o.stages > 1 ? 1 : 0;
     ++compared;
     pipelines += o.stages > 1 ? 1 : 0;
     hybrids += o.stages > 1 && o.replicas > 1 ? 1 : 0;
@@ -52,9 +56,8 @@ struct tally {
   [[nodiscard]] std::string text() const {
     return fmt::format(
         "{} pairs compared: {} pipelines, {} of them with replicas; {} in groups; "
-        "{} drawn schedules, {} with replicas that differ, {} recomputing, {} run twice, {} "
-        "restarts; {} refused, {} "
-        "diverged",
+        "{} drawn schedules, {} with replicas that differ, {} recomputing, {} run twice, {} with "
+        "dials, {} dials for the depth of stages; {} restarts; {} refused, {} diverged",
         compared,
         pipelines,
         hybrids,
@@ -63,6 +66,8 @@ struct tally {
         edited,
         recomputing,
         repeated,
+        dialled,
+        lowered,
         restarts,
         refused,
         diverged);
@@ -79,7 +84,8 @@ void check_against(const reference_run& expected, const log_of_run& run) {
   CHECK(run.result.parameter_digest == expected.digests.back());
 }
 
-// The draws of a seed, in this order: job, wiring, edits, kills, threads, whether it runs twice.
+// The draws of a seed, in this order: job, wiring, edits, kills, dials, threads, whether it runs
+// twice.
 void check_pair(std::uint64_t seed, bool print, tally& out) {
   chance c(seed);
   const job j = random_job(c);
@@ -98,8 +104,9 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
       ++out.edited;
     }
     const auto kills = random_kills(c, w);
+    const auto dials = random_dials(c, w);
     const int threads = c.between(1, 3);
-    told += fmt::format("\n{} threads{}", threads, test::text(kills));
+    told += fmt::format("\n{} threads{}{}", threads, test::text(kills), test::text(dials));
     if (print) MESSAGE(told);
     const reference_run expected = play_sequentially(j);
     if (!is_finite(expected)) {
@@ -108,12 +115,14 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
     }
     const deadline patience(std::chrono::seconds(100), told);
     for (int times = c.percent(5) ? 2 : 1; times > 0; --times) {
-      const log_of_run run = play(w, kills, threads);
+      const log_of_run run = play(w, kills, threads, {}, dials);
       check_against(expected, run);
+      for (const credit_use& use : run.result.credit)
+        CHECK(use.kept());
       out.restarts += run.result.restarts;
       out.repeated += times == 2 ? 1 : 0;
     }
-    out.note(options);
+    out.note(options, dials);
   } catch (const error& e) {
     if (mistakes_of(j, options).empty())
       FAIL_CHECK(e.what());
@@ -141,6 +150,8 @@ TEST_CASE(test_name) {
   CHECK(all.own_schedules >= all.compared / 20);
   CHECK(all.edited >= all.compared / 20);
   CHECK(all.restarts >= all.compared / 10);
+  CHECK(all.dialled >= all.compared / 4);
+  CHECK(all.lowered >= all.compared / 10);
 }
 
 TEST_CASE("the plain loop gives the bits of a data-parallel run, and notices another job") {

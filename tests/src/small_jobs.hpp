@@ -50,13 +50,15 @@ struct log_of_run {
 inline log_of_run play(const wiring& wired,
                        std::vector<planned_kill> kills = {},
                        int compute_threads = 0,
-                       std::vector<slow_actor> slow = {}) {
+                       std::vector<slow_actor> slow = {},
+                       std::vector<dial> dials = {}) {
   log_of_run out;
   out.result = cluster{compute_threads}
                    .start(wired,
                           {.evaluate = false,
                            .kills = std::move(kills),
                            .slow = std::move(slow),
+                           .dials = std::move(dials),
                            .observer =
                                [&](const run_event& e) {
                                  if (const auto* s = std::get_if<step_event>(&e)) {

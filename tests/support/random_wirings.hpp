@@ -5,6 +5,7 @@
 #include "ops/program.hpp"
 #include "support/chance.hpp"
 #include "troupe/cluster.hpp"
+#include "troupe/dials.hpp"
 #include "troupe/topology.hpp"
 
 #include <fmt/format.h>
@@ -19,9 +20,14 @@
 namespace troupe::test {
 
 // Any schedule that can run: operations are appended one by one, each chosen among those whose
-// inputs exist by then. `split_percent`: of the backward passes.
-inline schedule
-random_schedule(chance& c, int stages, int parts, std::uint32_t microbatches, int split_percent) {
+// inputs exist by then. `split_percent`: of the backward passes. `in_order`: the forwards of all
+// parts are, as a dial for depth asks for.
+inline schedule random_schedule(chance& c,
+                                int stages,
+                                int parts,
+                                std::uint32_t microbatches,
+                                int split_percent,
+                                bool in_order = false) {
   schedule out{"own", stages, parts, microbatches, {}};
   out.per_stage.resize(static_cast<std::size_t>(stages));
   const auto width = static_cast<std::size_t>(microbatches);
@@ -37,7 +43,8 @@ random_schedule(chance& c, int stages, int parts, std::uint32_t microbatches, in
     for (int p = 0; p < parts; ++p)
       for (std::uint32_t m = 0; m < microbatches; ++m) {
         const auto i = at(p, m);
-        if (!forward[i] && (p == 0 || forward[at(p - 1, m)]))
+        if (!forward[i] && (p == 0 || forward[at(p - 1, m)]) &&
+            (!in_order || m == 0 || forward[at(p, m - 1)]))
           can.push_back({op_kind::forward, p, m});
         if (forward[i] && !backward[i] && (p == parts - 1 || backward[at(p + 1, m)]))
           can.push_back({split[i] ? op_kind::backward_input : op_kind::backward, p, m});
@@ -78,7 +85,8 @@ inline void draw_schedule(chance& c, hybrid_options& o, int pieces, int microbat
                                      o.stages,
                                      o.stages * o.chunks,
                                      static_cast<std::uint32_t>(microbatches),
-                                     c.one_of({0, 0, 50, 100}));
+                                     c.one_of({0, 0, 50, 100}),
+                                     c.percent(50));
     return;
   }
   o.schedule = c.one_of({"gpipe", "1f1b", "interleaved", "zero-bubble"});
@@ -148,6 +156,24 @@ inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
   return out;
 }
 
+// For most wirings, those that can be set; a few of one kind follow each other closely.
+inline std::vector<dial> random_dials(chance& c, const wiring& w) {
+  std::vector<dial> out;
+  const auto edges = credit_edges_of(w);
+  for (int n = c.percent(50) ? c.between(1, 6) : 0; n > 0; --n) {
+    const auto& e = edges[static_cast<std::size_t>(c.between(0, int(edges.size()) - 1))];
+    const int most = e.kind == credit_kind::depth ? int(e.most) : 5;
+    dial d{.kind = e.kind,
+           .of = {},
+           .value = static_cast<std::uint64_t>(
+               c.between(e.kind == credit_kind::depth ? 1 : 0, c.percent(50) ? 1 : most)),
+           .step = c.between(0, static_cast<int>(w.job.steps) - 1)};
+    if (c.percent(50)) d.of = e.who;
+    if (mistakes_of(w, d).empty()) out.push_back(d);
+  }
+  return out;
+}
+
 inline std::string text(const hybrid_options& o) {
   return fmt::format(
       "wiring: {} replicas, {} groups, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
@@ -162,6 +188,13 @@ inline std::string text(const hybrid_options& o) {
       o.piece_costs.size(),
       o.recompute ? ", recomputing" : "",
       o.block_bytes_max);
+}
+
+inline std::string text(const std::vector<dial>& dials) {
+  std::string out;
+  for (const auto& d : dials)
+    out += "\ndial " + troupe::text(d);
+  return out;
 }
 
 inline std::string text(const std::vector<planned_kill>& kills) {

@@ -2,6 +2,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
 #include "cli/train_options.hpp"
+#include "troupe/dials.hpp"
 #include "troupe/price.hpp"
 #include "troupe/wiring_file.hpp"
 
@@ -130,6 +131,9 @@ wiring wiring_of(const train_options& o, data_split data) {
     check_played(out, kill.who, "kill", "--kill " + kill_text(kill), wrong);
   for (const slow_actor& slow : o.slow)
     check_played(out, slow.who, "slow down", "--slow " + slow_text(slow), wrong);
+  for (const dial& d : o.dials)
+    for (error_text& mistake : mistakes_of(out, d))
+      wrong.push_back(std::move(mistake));
   if (!wrong.empty()) throw mistakes(std::move(wrong));
   return out;
 }

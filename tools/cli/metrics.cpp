@@ -19,6 +19,10 @@ std::string line_of(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+json bound_json(std::uint64_t bound) {
+  return bound == no_bound ? json(nullptr) : json(bound);
+}
+
 json json_of(const step_event& e) {
   return {{"event", "step"},
           {"step", e.step},
@@ -27,6 +31,7 @@ json json_of(const step_event& e) {
           {"seconds", e.seconds},
           {"staleness", e.staleness},
           {"lead", e.lead},
+          {"lead_bound", bound_json(e.lead_bound)},
           {"digest", digest_text(e.digest)}};
 }
 
@@ -54,6 +59,18 @@ json json_of(const fault_event& e) {
 
 json json_of(const saved_event& e) {
   return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
+}
+
+json json_of(const std::vector<credit_use>& all) {
+  json out = json::array();
+  for (const credit_use& u : all)
+    out.push_back({{"edge", credit_text(u.kind)},
+                   {"from", u.from.text()},
+                   {"to", u.to.text()},
+                   {"bound", bound_json(u.bound)},
+                   {"used", u.used},
+                   {"kept", u.kept()}});
+  return out;
 }
 
 json json_of(const staleness_count& s) {
@@ -106,6 +123,7 @@ std::string end_json(const run_result& r) {
               {"epochs", r.epochs},
               {"restarts", r.restarts},
               {"staleness", json_of(r.staleness)},
+              {"credit", json_of(r.credit)},
               {"peak_memory_bytes", r.peak_memory_bytes},
               {"parameter_digest", digest_text(r.parameter_digest)},
               {"interrupted", r.interrupted}};

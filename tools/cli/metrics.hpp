@@ -22,7 +22,8 @@ struct start_facts {
 
 std::string json_line(const start_facts& f);
 std::string json_line(const run_event& e);
-// "staleness" is null, or {"mean", "most", "updates" by staleness, "lead"} of an asynchronous run.
+// "staleness" is null, or {"mean", "most", "updates" by staleness, "lead"} of an asynchronous run;
+// "credit" has an object for each edge and bound: what was used of it, and whether it was kept.
 std::string end_json(const run_result& r);
 std::string failed_json(const std::string& why);
 std::string log_json(double seconds, const std::string& message);

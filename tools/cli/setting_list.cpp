@@ -144,6 +144,16 @@ setting_list who_computes() {
        "an actor whose kernels take FACTOR times as long, e.g. layer_shard/1@x4; may be repeated",
        text,
        true},
+      {g,
+       "dial",
+       "KIND[:ROLE]=N[@step=N]",
+       "",
+       "credit of all edges of a kind or of one actor, from a step on: prefetch=4 (steps of "
+       "batches "
+       "asked for ahead, where data come late), depth:layer_shard/0/1=1@step=50 (microbatches in "
+       "flight), staleness=8 (lead of workers); may be repeated",
+       text,
+       true},
   };
 }
 

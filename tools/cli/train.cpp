@@ -25,6 +25,7 @@ run_options run_options_of(const train_options& o, const run_folder& folder) {
   out.resume = o.resume.empty() ? "" : checkpoints_of_resume(o.resume);
   out.kills = o.kills;
   out.slow = o.slow;
+  out.dials = o.dials;
   return out;
 }
 
@@ -129,6 +130,7 @@ int finish(const train_options& o,
   tell_end(o, r, folder, to);
   report_to.write_line(end_json(r), true);
   fmt::print("{}", o.json ? end_json(r) + "\n" : result_table(r));
+  if (!o.json && !o.dials.empty()) fmt::print("\n{}", table(r.credit));
   std::fflush(stdout);
   return r.interrupted ? exit_interrupted : exit_done;
 }

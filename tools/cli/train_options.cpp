@@ -1,5 +1,6 @@
 #include "cli/train_options.hpp"
 
+#include "cli/dial.hpp"
 #include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
@@ -78,6 +79,12 @@ void read_wiring(value_reader& read, train_options& out) {
   for (const std::string& text : read.value("kill").values)
     try {
       out.kills.push_back(parse_kill(text));
+    } catch (const error& e) {
+      read.add(e.text());
+    }
+  for (const std::string& said : read.value("dial").values)
+    try {
+      out.dials.push_back(parse_dial(said));
     } catch (const error& e) {
       read.add(e.text());
     }

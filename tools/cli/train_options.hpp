@@ -34,6 +34,7 @@ struct train_options {
   std::uint32_t microbatches = 1;
   std::vector<planned_kill> kills;
   std::vector<slow_actor> slow;
+  std::vector<dial> dials;
 
   std::string load, save, resume, run_folder, metrics;
   std::int64_t checkpoint_every = 0, digest_every = 0;

@@ -54,6 +54,14 @@ std::uint64_t block_rule::digest() const {
   return std::accumulate(digests.begin(), digests.end(), std::uint64_t{0});
 }
 
+void block_rule::digest_again(const tensor& parameters) {
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    digests[i] = chunk_digest(
+        chunks[i].parameter,
+        chunks[i].chunk,
+        {parameters.data() + chunks[i].first, static_cast<std::size_t>(chunks[i].stored)});
+}
+
 // Chunks [first_chunk, last_chunk): sum, update, digest while the chunk is in the cache.
 void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
   constexpr std::int64_t padding_max = 64;                         // floats between two parameters
@@ -79,6 +87,7 @@ void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
       }
       learn(c, total);
     }
+    if (round_start) compare(c);
     block->digests[i] =
         chunk_digest(c.parameter,
                      c.chunk,
@@ -98,6 +107,13 @@ void block_update::learn(const update_chunk& c, const float* gradient_sum) {
          {gradient_sum, size},
          {new_parameters.data() + c.first, size},
          {state, block->slots.size()});
+}
+
+void block_update::compare(const update_chunk& c) {
+  const float *const then = round_start.data(), *const now = new_parameters.data();
+  float* const out = delta.data();
+  for (std::int64_t i = c.first; i < c.last; ++i)
+    out[i] = c.statistic ? now[i] : (then[i] - now[i]) / islands;
 }
 
 // running = (1 - momentum) * running + momentum * mean over the microbatches

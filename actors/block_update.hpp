@@ -39,7 +39,8 @@ struct block_rule {
   std::vector<mutable_tensor> slots;
   std::vector<std::uint64_t> digests; // per chunk, of the newest version
 
-  [[nodiscard]] std::uint64_t digest() const; // of the block
+  [[nodiscard]] std::uint64_t digest() const;  // of the block
+  void digest_again(const tensor& parameters); // that somebody else has updated
 };
 
 struct block_update {
@@ -50,6 +51,12 @@ struct block_update {
   // Delay compensation: the parameters that the gradient was computed with, and lambda.
   tensor read_parameters;
   float compensation = 0;
+  // Of an island, where a round ends: what the block began with, and how far it has come, as its
+  // share of a mean over so many islands. Of statistics: what they are now.
+  tensor round_start;
+  float islands = 1;
+  mutable_tensor delta;
+  tensor payload; // of a codec, instead
   mutable_tensor new_parameters;
   optimizer rule;
   float rate = 0;
@@ -61,6 +68,7 @@ struct block_update {
 private:
   void learn(const update_chunk& c, const float* gradient_sum);
   void follow(const update_chunk& c, const float* measured);
+  void compare(const update_chunk& c);
 };
 
 } // namespace troupe

@@ -22,7 +22,7 @@ void checkpointer::on(const protocol::save& m) {
 
 void checkpointer::on(const protocol::state& m) {
   if (!wanted_ || m.request != wanted_->request) return;
-  collected_[m.block] = m;
+  collected_[{m.island, m.block}] = m;
   write_if_complete();
 }
 
@@ -32,27 +32,35 @@ void checkpointer::on(const protocol::kept_residual& m) {
   write_if_complete();
 }
 
+std::shared_ptr<checkpoint> checkpointer::assembled() {
+  auto content = std::make_shared<checkpoint>();
+  content->step = collected_.rbegin()->second.version;
+  content->job = options_->job;
+  content->islands.resize(options_->islands);
+  for (const tree_span& node : options_->nodes) {
+    auto& of_node = content->residuals.emplace_back();
+    for (std::size_t b = 0; b < options_->layout->blocks.size(); ++b)
+      of_node.push_back(residuals_[content->step].at({node.first, static_cast<int>(b)}));
+  }
+  residuals_.clear();
+  for (auto& [key, state] : std::exchange(collected_, {})) {
+    island_state* island = key.first > 0 ? &content->islands[key.first - 1] : nullptr;
+    if (state.parameters)
+      (island ? island->parameters : content->parameters).push_back(state.parameters);
+    auto& slots = island ? island->slots : content->slots;
+    slots.resize(state.slots.size());
+    for (std::size_t k = 0; k < state.slots.size(); ++k)
+      slots[k].push_back(state.slots[k]);
+  }
+  return content;
+}
+
 void checkpointer::write_if_complete() {
   const auto blocks = options_->layout->blocks.size();
-  if (collected_.size() != blocks) return;
-  const auto version = collected_.begin()->second.version;
+  if (collected_.size() != blocks * (1 + options_->islands)) return;
+  const auto version = collected_.rbegin()->second.version; // that of the outer parameters is older
   if (residuals_[version].size() != options_->nodes.size() * blocks) return;
-
-  auto content = std::make_shared<checkpoint>();
-  content->step = version;
-  content->job = options_->job;
-  content->slots.resize(collected_.begin()->second.slots.size());
-  content->residuals.resize(options_->nodes.size());
-  for (std::size_t n = 0; n < options_->nodes.size(); ++n)
-    for (std::size_t b = 0; b < blocks; ++b)
-      content->residuals[n].push_back(
-          residuals_[version].at({options_->nodes[n].first, static_cast<int>(b)}));
-  residuals_.clear();
-  for (auto& [block, state] : std::exchange(collected_, {})) {
-    content->parameters.push_back(state.parameters);
-    for (std::size_t k = 0; k < state.slots.size(); ++k)
-      content->slots[k].push_back(state.slots[k]);
-  }
+  const auto content = assembled();
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
     protocol::saved out{want.request, want.path, content, {}};
     try {

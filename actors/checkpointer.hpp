@@ -22,6 +22,7 @@ struct checkpointer_options {
   std::vector<address> holders;
   std::vector<address> keepers; // of residuals
   std::vector<tree_span> nodes; // of the reduction tree that have residuals
+  std::uint32_t islands = 0;    // each with a state of its own
   address director{.role = role_kind::director};
   std::map<std::string, std::string> job; // goes into each checkpoint
   int kept = 3;
@@ -38,11 +39,12 @@ public:
 
 private:
   void write_if_complete();
+  [[nodiscard]] std::shared_ptr<checkpoint> assembled();
 
   context& world_;
   const std::shared_ptr<const checkpointer_options> options_;
   std::optional<protocol::save> wanted_;
-  std::map<int, protocol::state> collected_;
+  std::map<std::pair<std::uint32_t, int>, protocol::state> collected_; // by island, block
   std::map<std::uint64_t, std::map<std::pair<std::uint32_t, int>, tensor>>
       residuals_; // by step; first microbatch, block
 };

@@ -4,15 +4,39 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 namespace troupe {
+
+namespace {
+
+// Of islands that have the same parameters, theirs. `blocks` are in the order of the islands.
+template <class Blocks>
+std::uint64_t digest_of_blocks(const Blocks& blocks) {
+  std::uint64_t sum = 0;
+  std::optional<std::uint64_t> first;
+  bool same = true;
+  for (auto at = blocks.begin(); at != blocks.end();) {
+    std::uint64_t digest = 0;
+    for (const auto island = at->first.first; at != blocks.end() && at->first.first == island; ++at)
+      digest += at->second.digest;
+    if (!first) first = digest;
+    same = same && digest == *first;
+    sum += digest;
+  }
+  return first && same ? *first : sum;
+}
+
+} // namespace
 
 director::director(context& world, director_options options)
     : world_(world),
       options_(std::move(options)),
       committed_(options_.first_step),
       permitted_(options_.first_step),
+      next_of_island_(options_.islands + 1, options_.first_step),
       credit_(options_.edges) {
   for (const dial& d : options_.dials)
     dials_.emplace(static_cast<std::uint64_t>(d.step), d);
@@ -61,25 +85,46 @@ void director::on(const protocol::set_dial& m) {
   set_due_dials();
 }
 
-// A worker begins with its first step that some block has not applied.
+std::size_t director::blocks_in_all() const {
+  return static_cast<std::size_t>(options_.blocks) * std::max(1U, options_.islands);
+}
+
+// A worker, and a shard of an island, begins with its first step that some block has not applied.
 std::uint64_t director::first_step_of(const address& shard) const {
+  if (const auto island = options_.island_of.find(shard); island != options_.island_of.end())
+    return next_of_island_[island->second];
   if (options_.workers == 0) return committed_;
   std::uint64_t step = committed_;
   while (step % options_.workers != shard.replica)
     ++step;
   for (;; step += options_.workers) {
     const auto found = steps_.find(step);
-    if (found == steps_.end() ||
-        found->second.blocks.size() != static_cast<std::size_t>(options_.blocks))
-      return step;
+    if (found == steps_.end() || found->second.blocks.size() != blocks_in_all()) return step;
   }
 }
 
 void director::on(const protocol::committed& m) {
   if (m.step < committed_) return;
-  steps_[m.step].blocks[m.block] = m;
-  if (auto& newest = newest_[m.block]; m.version >= newest.version) newest = m;
+  const block_key key{m.island, m.block};
+  steps_[m.step].blocks[key] = m;
+  if (auto& newest = newest_[key]; m.version >= newest.version) newest = m;
+  const bool further = m.island > 0 && count_steps(m.island);
   finish_steps();
+  if (!further || next_of_island_[m.island] <= committed_) return;
+  for (const auto& [shard, island] : options_.island_of) // as permit() tells all
+    if (island == m.island) world_.send(shard, permission_of(shard));
+}
+
+// Whether the island has applied steps that were not known.
+bool director::count_steps(std::uint32_t island) {
+  auto& next = next_of_island_[island];
+  const auto before = next;
+  for (auto at = steps_.find(next); at != steps_.end(); at = steps_.find(++next)) {
+    const auto& blocks = at->second.blocks;
+    const auto first = blocks.lower_bound({island, 0}), last = blocks.lower_bound({island + 1, 0});
+    if (std::distance(first, last) != options_.blocks) break;
+  }
+  return next > before;
 }
 
 void director::on(const protocol::microbatch_report& m) {
@@ -93,8 +138,7 @@ void director::finish_steps() {
     const auto found = steps_.find(committed_);
     if (found == steps_.end()) return;
     const auto& step = found->second;
-    if (step.blocks.size() != static_cast<std::size_t>(options_.blocks) ||
-        step.reports.size() != options_.microbatches)
+    if (step.blocks.size() != blocks_in_all() || step.reports.size() != options_.microbatches)
       return;
     const auto pause_at = boundary();
     if (!record(step)) return;
@@ -115,10 +159,9 @@ bool director::record(const step_record& step) {
     sum += report.loss_sum;
     out.correct += report.correct;
   }
-  out.loss = sum / step.reports.begin()->second.normaliser;
+  out.loss = sum / normaliser_of(step);
   // Where updates are applied as they come, the newest parameters may hold later ones.
-  for (const auto& [block, done] : options_.workers > 0 ? newest_ : step.blocks)
-    out.digest += done.digest;
+  out.digest = digest_of_blocks(options_.workers > 0 ? newest_ : step.blocks);
   for (const auto& [block, done] : step.blocks) {
     out.staleness = std::max(out.staleness, done.staleness);
     if (done.lead < out.lead) continue;
@@ -136,6 +179,15 @@ bool director::record(const step_record& step) {
   }
   world_.send(options_.recorder, out);
   return true;
+}
+
+// All microbatches of an island report the island's.
+double director::normaliser_of(const step_record& step) const {
+  const auto islands = std::max(1U, options_.islands);
+  double out = 0;
+  for (std::uint32_t w = 0; w < islands; ++w)
+    out += step.reports.at(w * (options_.microbatches / islands)).normaliser;
+  return out;
 }
 
 void director::pause() {

@@ -2,6 +2,11 @@
 // (all blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and
 // to save. A step's loss is summed in the order of the microbatches, so the log of a run is a
 // function of the job. It owns the dials, and tells who holds the credit what they are set to.
+//
+// Islands are permitted to run ahead of each other within a round, and a new layer shard begins
+// with the first step that its island has not applied. The digest of a step is the sum of the
+// blocks' digests; that of a job with islands is the one that they all have, as after an outer
+// step, else the sum of theirs.
 #pragma once
 
 #include "actors/address.hpp"
@@ -12,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe {
@@ -21,8 +27,10 @@ struct director_options {
   std::uint64_t last_step = 0;  // end: so many steps committed
   std::uint64_t steps_per_epoch = 1;
   std::uint32_t microbatches = 1;
-  int blocks = 0;
+  int blocks = 0; // of each island
+  std::uint32_t islands = 0;
   std::vector<address> shards;
+  std::map<address, std::uint32_t> island_of = {}; // of shards, from 1; those of none are not there
   std::uint64_t workers = 0;       // of an asynchronous job; 0: every shard computes every step
   std::uint64_t steps_ahead = 2;   // permission runs so far ahead of the last commit
   std::vector<address> evaluators; // empty: no evaluation
@@ -49,9 +57,11 @@ public:
   void on(const protocol::restarted& m);
 
 private:
+  using block_key = std::pair<std::uint32_t, int>; // island, block
+
   // What is known of a step in flight.
   struct step_record {
-    std::map<int, protocol::committed> blocks;
+    std::map<block_key, protocol::committed> blocks;
     std::map<std::uint32_t, protocol::microbatch_report> reports;
   };
   enum class phase { training, evaluating, saving, ended };
@@ -59,10 +69,13 @@ private:
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
   void permit();
   [[nodiscard]] protocol::begin_step permission_of(const address& shard) const;
+  bool count_steps(std::uint32_t island);
+  [[nodiscard]] std::size_t blocks_in_all() const;
   void set_due_dials();
   [[nodiscard]] std::uint64_t first_step_of(const address& shard) const;
   void finish_steps();
   bool record(const step_record& step); // false: the job has failed
+  [[nodiscard]] double normaliser_of(const step_record& step) const;
   void pause();
   void after_evaluation();
   [[nodiscard]] protocol::evaluation_totals
@@ -75,11 +88,12 @@ private:
   const director_options options_;
   phase phase_ = phase::training;
   std::uint64_t committed_;
-  std::uint64_t permitted_; // steps
+  std::uint64_t permitted_;                   // steps
+  std::vector<std::uint64_t> next_of_island_; // first step that it has not applied; [0]: of none
   std::uint64_t digest_ = 0;
   credit_board credit_;
-  std::multimap<std::uint64_t, dial> dials_;  // that are not set yet, by step
-  std::map<int, protocol::committed> newest_; // by block
+  std::multimap<std::uint64_t, dial> dials_; // that are not set yet, by step
+  std::map<block_key, protocol::committed> newest_;
   bool stopping_ = false;
   std::map<std::uint64_t, step_record> steps_;
   std::uint64_t round_ = 0;

@@ -283,8 +283,13 @@ void layer_shard::compute(const std::vector<operation>& run) {
     tasks.push_back(task_of(o));
     state.computed[o.index] = true;
   }
-  shard_kernels::step step{
-      number, options_.seed, options_.spans, options_.microbatches, options_.codecs, {}};
+  shard_kernels::step step{number,
+                           options_.seed,
+                           options_.spans,
+                           options_.microbatches,
+                           options_.first,
+                           options_.codecs,
+                           {}};
   if (residuals_of_step_ > 0 && has_residuals(number)) step.residuals = residuals_.at(number);
   world_.compute(
       lane::kernels,

@@ -31,7 +31,8 @@ namespace troupe {
 
 struct layer_shard_options {
   tree_span own;                  // its run of the microbatches of every batch
-  std::uint32_t microbatches = 1; // of a batch, in all
+  std::uint32_t microbatches = 1; // of a batch, or of its island's run of it, in all
+  std::uint32_t first = 0;        // of the island
   std::uint64_t seed = 0;
   std::shared_ptr<const loss> criterion;
   std::vector<schedule_op> schedule; // of a step; microbatches counted from own.first

@@ -12,6 +12,15 @@ namespace {
 constexpr std::int64_t part_elements_min =
     16 * chunk_elements; // 1 MiB: below it one computation does it
 
+mutable_tensor copy_of(const tensor& from, std::int64_t elements) {
+  auto out = buffer_pool::global().take({elements});
+  if (from)
+    std::copy_n(from.data(), elements, out.data());
+  else
+    std::fill_n(out.data(), elements, 0.0F);
+  return out;
+}
+
 protocol::parameters parameters_of(int block, std::uint64_t version, const tensor& value) {
   return {.version = version, .step = version, .block = block, .value = value};
 }
@@ -27,6 +36,11 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     block.rule =
         std::make_shared<block_rule>(*options_.layout, held.block, options_.rule, held.slots);
     block.clocks = clock_ledger(options_.workers, options_.version, options_.total_steps);
+    if (options_.island == 0) continue;
+    block.outer = std::make_shared<outer_step>();
+    block.outer->round_start = held.round_start;
+    if (const auto codec = codec_of(held.block); codec && codec->residual_elements() > 0)
+      block.outer->residual = copy_of(held.residual, codec->residual_elements());
   }
 }
 
@@ -34,49 +48,85 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   auto& block = blocks_.at(m.block);
   if (options_.order.as_they_come()) {
     if (block.clocks.accept(m.step)) block.waiting[block.arrivals++] = m;
-  } else if (m.step >= block.version + (block.update ? 1 : 0)) {
+  } else if (m.step >= next_step(block) + (block.update ? 1 : 0)) {
     block.waiting[m.step] = m;
   }
   update_next(m.block);
 }
 
+// Whose gradient makes the next version: of the outer parameters, the last step of the round.
+std::uint64_t parameter_holder::next_step(const block_state& block) const {
+  return options_.island > 0 ? block.version : options_.rounds.end_of(block.version) - 1;
+}
+
+std::shared_ptr<const block_codec> parameter_holder::codec_of(int block) const {
+  return options_.codecs.empty() ? nullptr : options_.codecs[static_cast<std::size_t>(block)];
+}
+
 void parameter_holder::update_next(int index) {
   auto& block = blocks_.at(index);
   const auto found =
-      options_.order.as_they_come() ? block.waiting.begin() : block.waiting.find(block.version);
+      options_.order.as_they_come() ? block.waiting.begin() : block.waiting.find(next_step(block));
   if (block.update || found == block.waiting.end()) return;
   const auto m = std::move(found->second);
   block.waiting.erase(found);
+  begin_update(index, m);
+}
 
+void parameter_holder::begin_update(int index, const protocol::reduced_gradient& m) {
+  auto& block = blocks_.at(index);
   auto update = std::make_shared<block_update>();
   update->block = block.rule;
-  update->step = block.version;
+  update->step = options_.island > 0 ? block.version : options_.rounds.count_to(block.version);
   update->old_parameters = block.versions.at(block.version);
   update->gradient = m.value;
   update->addend = m.addend;
   update->new_parameters = buffer_pool::global().take(block.versions.at(block.version).dims());
   update->rule = options_.rule;
-  update->rate = options_.rate.at(static_cast<std::int64_t>(block.version), options_.total_steps);
+  update->rate = options_.rate.at(static_cast<std::int64_t>(update->step), options_.total_steps);
   update->microbatches = static_cast<float>(options_.microbatches);
-  block.updating = {.step = m.step, .block = index};
+  block.updating = {.step = m.step, .block = index, .island = options_.island};
   if (options_.order.as_they_come()) correct_staleness(block, *update);
 
-  // A payload is decoded before the first chunk, so one computation does it all.
-  const auto codec = m.encoded ? options_.codecs[static_cast<std::size_t>(index)] : nullptr;
-  const auto parts = static_cast<std::size_t>(std::clamp<std::int64_t>(
-      update->old_parameters.elements() / part_elements_min, 1, codec ? 1 : options_.parts_max));
+  if (block.outer && options_.rounds.ends_with(block.version)) {
+    update->round_start = block.outer->round_start;
+    update->islands = static_cast<float>(options_.islands);
+    update->delta = buffer_pool::global().take(update->old_parameters.dims());
+  }
+  block.update = std::move(update);
+  compute_update(index, m.encoded);
+}
+
+void parameter_holder::compute_update(int index, bool encoded) {
+  auto& block = blocks_.at(index);
+  const auto& update = block.update;
+  // A payload is decoded before the first chunk, and encoded after the last one: then one
+  // computation does it all.
+  const auto decoder = encoded ? codec_of(index) : nullptr;
+  const auto encoder = update->round_start ? codec_of(index) : nullptr;
+  const auto parts = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(update->old_parameters.elements() / part_elements_min,
+                               1,
+                               decoder || encoder ? 1 : options_.parts_max));
   const std::size_t chunks = block.rule->chunks.size();
-  block.update = update;
   block.parts_left = static_cast<int>(parts);
   for (std::size_t p = 0; p < parts; ++p)
-    world_.compute(
-        lane::updates,
-        [update, codec, index, first = chunks * p / parts, last = chunks * (p + 1) / parts](
-            computation& here) {
-          if (codec) update->gradient = codec->decode(update->gradient);
-          update->run(first, last);
-          here.post(protocol::updated{update->step, index});
-        });
+    world_.compute(lane::updates,
+                   [update,
+                    decoder,
+                    encoder,
+                    outer = block.outer,
+                    key = codec_key{options_.seed, block.version, 0, options_.island - 1},
+                    index,
+                    first = chunks * p / parts,
+                    last = chunks * (p + 1) / parts](computation& here) {
+                     if (decoder) update->gradient = decoder->decode(update->gradient);
+                     update->run(first, last);
+                     if (encoder)
+                       update->payload = encoder->encode(
+                           std::move(update->delta).freeze(), outer->residual.values(), key);
+                     here.post(protocol::updated{update->step, index});
+                   });
 }
 
 // What the worker had read when it computed the gradient decides how it is applied.
@@ -96,22 +146,69 @@ void parameter_holder::correct_staleness(block_state& block, block_update& updat
 void parameter_holder::on(const protocol::updated& m) {
   auto& block = blocks_.at(m.block);
   if (--block.parts_left > 0) return;
-  const auto update = std::exchange(block.update, nullptr);
-  ++block.version;
-  block.versions[block.version] = std::move(update->new_parameters).freeze();
+  if (!block.outer || !block.update->round_start) {
+    const auto update = std::exchange(block.update, nullptr);
+    publish(m.block, std::move(update->new_parameters).freeze());
+  } else if (!block.outer->adopted) {
+    send_delta(m.block);
+  } else {
+    block.update = nullptr; // sums that came meanwhile are of this step
+    block.outer->sent = {};
+    block.outer->round_start = std::exchange(block.outer->adopted, {});
+    publish(m.block, block.outer->round_start);
+  }
+}
+
+// What the island has made of the parameters in this round goes; it is back as a part of the mean.
+void parameter_holder::send_delta(int index) {
+  auto& block = blocks_.at(index);
+  auto& update = *block.update;
+  const bool encoded = static_cast<bool>(update.payload);
+  auto value = encoded ? std::move(update.payload) : std::move(update.delta).freeze();
+  update.new_parameters = {};
+  const tree_span own{options_.island - 1, 1};
+  block.outer->sent = {block.version, index, own, std::move(value), encoded};
+  world_.send(options_.outer_aggregators[static_cast<std::size_t>(index)], block.outer->sent);
+}
+
+void parameter_holder::on(const protocol::parameters& m) {
+  auto& block = blocks_.at(m.block);
+  if (!block.outer->sent.value || block.outer->adopted || m.version != block.version + 1) return;
+  block.outer->adopted = m.value;
+  block.parts_left = 1;
+  world_.compute(lane::updates,
+                 [rule = block.rule, value = m.value, step = block.version, index = m.block](
+                     computation& here) {
+                   rule->digest_again(value);
+                   here.post(protocol::updated{step, index});
+                 });
+}
+
+void parameter_holder::on(const protocol::restarted& m) {
+  for (const auto& [index, block] : blocks_)
+    if (block.outer && block.outer->sent.value &&
+        options_.outer_aggregators[static_cast<std::size_t>(index)] == m.who)
+      world_.send(m.who, block.outer->sent);
+}
+
+void parameter_holder::publish(int index, tensor parameters) {
+  auto& block = blocks_.at(index);
+  block.version = next_step(block) + 1;
+  block.versions[block.version] = std::move(parameters);
   while (block.versions.size() > options_.versions_kept)
     block.versions.erase(block.versions.begin());
   if (!options_.order.as_they_come())
-    for (const auto& reader : options_.readers[static_cast<std::size_t>(m.block)])
-      world_.send(reader, parameters_of(m.block, block.version, block.versions[block.version]));
+    for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
+      world_.send(reader, parameters_of(index, block.version, block.versions[block.version]));
   else
     block.clocks.apply(block.updating.step);
   auto done = block.updating;
   done.digest = block.rule->digest();
   done.version = block.version;
-  world_.send(options_.director, done);
-  answer_pulls(m.block);
-  update_next(m.block);
+  // A step is done when the islands have what it made of the outer parameters.
+  if (options_.islands == 0 || options_.island > 0) world_.send(options_.director, done);
+  answer_pulls(index);
+  update_next(index);
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -164,10 +261,20 @@ void parameter_holder::on(const protocol::want_state& m) {
     std::vector<tensor> slots;
     for (auto& slot : block.rule->slots)
       slots.push_back(make_tensor(slot.dims(), slot.values()));
+    tensor parameters = block.versions.at(block.version);
+    if (block.outer && parameters.data() == block.outer->round_start.data()) parameters = {};
     world_.send(
         m.reply_to,
         protocol::state{
-            m.request, block.version, index, block.versions.at(block.version), std::move(slots)});
+            m.request, block.version, index, parameters, std::move(slots), options_.island});
+    if (!block.outer || !block.outer->residual) continue;
+    auto& residual = block.outer->residual;
+    world_.send(m.reply_to,
+                protocol::kept_residual{m.request,
+                                        {block.version,
+                                         index,
+                                         options_.island - 1,
+                                         make_tensor(residual.dims(), residual.values())}});
   }
 }
 

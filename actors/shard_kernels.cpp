@@ -158,7 +158,8 @@ void shard_kernels::forward(program& p, const task& t, value_sink& values) const
 }
 
 std::optional<tensor>
-shard_kernels::add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span) {
+shard_kernels::add(int block, std::uint32_t of_batch, tensor gradient, tree_span& span) {
+  const std::uint32_t microbatch = of_batch - step_.first;
   for (const tree_span& s : step_.spans) {
     if (microbatch < s.first || microbatch >= s.first + s.count) continue;
     span = s;

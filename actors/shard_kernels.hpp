@@ -46,7 +46,8 @@ public:
     std::uint64_t number = 0;
     std::uint64_t seed = 0;
     std::vector<tree_span> spans;   // whose gradients are summed here and handed on
-    std::uint32_t microbatches = 1; // of a batch, in all
+    std::uint32_t microbatches = 1; // that the reduction tree is over,
+    std::uint32_t first = 0;        // from this one of the batch on: an island's
     // By block; empty: gradients are handed on as they are.
     std::vector<std::shared_ptr<const block_codec>> codecs;
     std::map<std::pair<int, std::uint32_t>, tensor> residuals; // by block and first of the span
@@ -83,7 +84,7 @@ private:
   void forward(program& p, const task& t, value_sink& values) const;
   void backward(program& p, const task& t, value_sink& values, const listener& out);
   void hand_on(int block, tree_span span, tensor total, const listener& out) const;
-  std::optional<tensor> add(int block, std::uint32_t microbatch, tensor gradient, tree_span& span);
+  std::optional<tensor> add(int block, std::uint32_t of_batch, tensor gradient, tree_span& span);
 
   std::vector<part> parts_;
   bool recompute_;

@@ -9,7 +9,9 @@
 namespace troupe::protocol {
 
 // From: layer_shard; gradient_aggregator of a group. To: gradient_aggregator of the block, that of
-// the shard's group where it has one.
+// the shard's island and group where it has one. From: parameter_holder of an island, when a round
+// ends. To: gradient_aggregator of the outer parameters: how far the island has come, its number
+// from 0 as the span.
 // Key: (step, block, span). Twice: dropped, the sum over a span is the same whoever sends it.
 // Bound: one per block and node of the reduction tree that the shard, or the group, owns, per step.
 struct gradient {

@@ -28,7 +28,8 @@ struct pull_parameters {
   std::map<int, std::uint64_t> known; // versions in its cache, by block
 };
 
-// From: parameter_holder. To: every layer_shard after each step; who asked.
+// From: parameter_holder. To: every layer_shard after each step; who asked. From: that of the outer
+// parameters. To: each island's, after each round.
 // Key: (version, block). Twice: dropped, version is not newer. Bound: one per block and step.
 struct parameters {
   std::uint64_t version = 0; // steps committed
@@ -37,8 +38,8 @@ struct parameters {
   tensor value; // immutable, shared without a copy; empty: it is what the asker knows
 };
 
-// From: parameter_holder. To: director.
-// Key: (step, block). Twice: dropped. Bound: one per block and step.
+// From: parameter_holder. To: director. Of an island, at the end of a round: when it has the outer
+// parameters. Key: (step, island, block). Twice: dropped. Bound: one per block and step.
 struct committed {
   std::uint64_t step = 0; // the step whose gradient was applied
   int block = 0;
@@ -49,6 +50,7 @@ struct committed {
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
   std::uint64_t lead_bound = no_bound; // in force when it read
+  std::uint32_t island = 0;            // from 1; 0: there is none
 };
 
 // From: checkpointer. To: parameter_holder. Key: (request). Twice: answered again.
@@ -58,14 +60,15 @@ struct want_state {
   address reply_to;
 };
 
-// From: parameter_holder. To: checkpointer. Key: (request, block). Twice: dropped.
-// Bound: one per block and save.
+// From: parameter_holder. To: checkpointer. Key: (request, island, block). Twice: dropped.
+// Bound: one per block and save, of each island and of the outer parameters.
 struct state {
   std::uint64_t request = 0;
   std::uint64_t version = 0;
   int block = 0;
-  tensor parameters;
+  tensor parameters;         // of an island that begins a round: empty, they are the outer ones
   std::vector<tensor> slots; // optimizer state of the trainable part, copied
+  std::uint32_t island = 0;  // from 1; 0: there is none, or the outer parameters
 };
 
 // From: parameter_holder's optimizer. To: itself. Key: (step, block, part). Twice: cannot happen.

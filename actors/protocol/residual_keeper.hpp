@@ -31,8 +31,8 @@ struct want_residuals {
   address reply_to;
 };
 
-// From: residual_keeper. To: checkpointer, which wants the state. Key: (request, residual).
-// Twice: dropped. Bound: all that are kept, per save.
+// From: residual_keeper; parameter_holder of an island. To: checkpointer, which wants the state.
+// Key: (request, residual). Twice: dropped. Bound: all that are kept, per save.
 struct kept_residual {
   std::uint64_t request = 0;
   residual value;

@@ -156,7 +156,8 @@ microbatch_data microbatch_reader::read(std::uint64_t step, std::uint32_t microb
 
   // Over the whole batch in its order, so that every microbatch divides by the same bits.
   double normaliser = 0;
-  for (std::size_t i = 0; i < batch; ++i)
+  const std::size_t island = batch / sampling_.islands, first = microbatch * n / island * island;
+  for (std::size_t i = first; i < first + island; ++i)
     normaliser += normaliser_[data_->labels[of_batch[i]]];
   return {std::move(inputs).freeze(), std::move(targets).freeze(), normaliser};
 }

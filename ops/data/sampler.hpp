@@ -28,6 +28,8 @@ struct sampling {
   bool shuffle = true;            // off: the file's order
   bool balanced = false;          // each class equally likely, with replacement
   std::uint64_t seed = 1;
+  // Runs of microbatches that are trained apart, each with a normaliser of its own.
+  std::uint32_t islands = 1; // microbatches % islands == 0
 };
 
 // The samples of one epoch in order: a permutation keyed by (seed, epoch) (Fisher-Yates), the
@@ -37,7 +39,7 @@ std::vector<std::uint32_t> epoch_order(const dataset& data, const sampling& s, s
 struct microbatch_data {
   tensor inputs;         // [batch / microbatches, channels, height, width]
   tensor targets;        // [batch / microbatches], class indices; or one-hot rows, see below
-  double normaliser = 1; // of the whole batch; see ops/loss.hpp
+  double normaliser = 1; // of the whole batch, or of the island's run; see ops/loss.hpp
 };
 
 // Targets are class indices for softmax cross-entropy and one-hot rows [n, outputs] for the losses

@@ -4,8 +4,11 @@
 #include "ops/digest.hpp"
 #include "ops/error.hpp"
 #include "ops/files/atomic_file.hpp"
+#include "ops/files/count_text.hpp"
 #include "ops/files/safetensors.hpp"
 #include "ops/files/state_dict.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
@@ -20,7 +23,7 @@ namespace {
 constexpr std::string_view format_text = "troupe checkpoint 1";
 constexpr std::string_view job_prefix = "job.";
 constexpr std::string_view no_digest = "0000000000000000";
-constexpr std::uint64_t slots_max = 16, residuals_max = 65536;
+constexpr std::uint64_t slots_max = 16, residuals_max = 65536, islands_max = 4096;
 
 [[noreturn]] void fail(const std::string& name, const std::string& why) {
   throw error({.what = name + " is not a valid checkpoint",
@@ -58,6 +61,23 @@ tensor_file verified(std::string_view bytes, const std::string& name) {
   const std::string actual = digest_text(digest_without_itself(bytes, at));
   if (stored != actual) fail(name, "its digest is " + stored + ", its bytes have " + actual);
   return file;
+}
+
+// What a checkpoint of this shape has beside its parameters, and under which names.
+std::vector<std::pair<state_prefix, std::vector<tensor>*>> state_of(checkpoint& c, bool in_round) {
+  std::vector<std::pair<state_prefix, std::vector<tensor>*>> out;
+  const auto add = [&](const std::string& prefix, std::vector<std::vector<tensor>>& states) {
+    for (std::size_t i = 0; i < states.size(); ++i)
+      out.push_back({{prefix + std::to_string(i) + "."}, &states[i]});
+  };
+  add("optimizer.", c.slots);
+  add("residual.", c.residuals);
+  for (std::size_t w = 0; w < c.islands.size(); ++w) {
+    const std::string prefix = "island." + std::to_string(w + 1) + ".";
+    if (in_round) out.push_back({{prefix, true}, &c.islands[w].parameters});
+    add(prefix + "optimizer.", c.islands[w].slots);
+  }
+  return out;
 }
 
 std::uint64_t count_of(const tensor_file& file, const char* key, const std::string& name) {
@@ -99,12 +119,15 @@ std::string checkpoint_bytes(const parameter_layout& layout, const checkpoint& c
     file.metadata[std::string(job_prefix) + key] = value;
   file.tensors = state_dict_of(layout, c.parameters, c.step);
   if (!c.residuals.empty()) file.metadata["residuals"] = std::to_string(c.residuals.size());
-  const auto prefixes = state_prefixes(c.slots.size(), c.residuals.size());
-  for (std::size_t i = 0; i < prefixes.size(); ++i)
-    append(file.tensors,
-           trainable_tensors(layout,
-                             i < c.slots.size() ? c.slots[i] : c.residuals[i - c.slots.size()],
-                             prefixes[i]));
+  const bool in_round = !c.islands.empty() && !c.islands.front().parameters.empty();
+  if (!c.islands.empty()) {
+    file.metadata["islands"] = std::to_string(c.islands.size());
+    file.metadata["island slots"] = std::to_string(c.islands.front().slots.size());
+    file.metadata["island parameters"] = in_round ? "1" : "0";
+  }
+  checkpoint state = c; // tensors are shared
+  for (const auto& [prefix, blocks] : state_of(state, in_round))
+    append(file.tensors, state_tensors(layout, *blocks, prefix));
 
   std::string bytes = safetensors_bytes(file);
   const std::size_t at = digest_at(bytes);
@@ -118,18 +141,26 @@ parse_checkpoint(std::string_view bytes, const std::string& name, const paramete
   const tensor_file file = verified(bytes, name);
   checkpoint c;
   c.step = count_of(file, "step", name);
-  const std::uint64_t slots = count_of(file, "slots", name);
-  if (slots > slots_max)
-    fail(name, "it has " + std::to_string(slots) + " optimizer slots; 16 are allowed");
-  const std::uint64_t residuals =
-      file.metadata.contains("residuals") ? count_of(file, "residuals", name) : 0;
-  if (residuals > residuals_max)
-    fail(name, "it has " + std::to_string(residuals) + " residuals; 65,536 are allowed");
-  const auto prefixes = state_prefixes(slots, residuals);
+  const auto count = [&](const char* key, std::uint64_t most, bool always = false) {
+    if (!always && !file.metadata.contains(key)) return std::uint64_t{0};
+    const std::uint64_t found = count_of(file, key, name);
+    if (found > most)
+      fail(name, fmt::format("its {} are {}; {} are allowed", key, found, count_text(most)));
+    return found;
+  };
+  c.slots.resize(count("slots", slots_max, true));
+  c.residuals.resize(count("residuals", residuals_max));
+  c.islands.resize(count("islands", islands_max));
+  for (island_state& island : c.islands)
+    island.slots.resize(count("island slots", slots_max));
+  const auto state = state_of(c, count("island parameters", 1) == 1);
+  std::vector<state_prefix> prefixes;
+  for (const auto& [prefix, blocks] : state)
+    prefixes.push_back(prefix);
   check_tensors(file, layout, prefixes, false, name);
   c.parameters = parameter_blocks(file, layout);
-  for (std::size_t i = 0; i < prefixes.size(); ++i)
-    (i < slots ? c.slots : c.residuals).push_back(state_blocks(file, layout, prefixes[i]));
+  for (const auto& [prefix, blocks] : state)
+    *blocks = state_blocks(file, layout, prefix);
   for (const auto& [key, value] : file.metadata)
     if (key.starts_with(job_prefix)) c.job.emplace(key.substr(job_prefix.size()), value);
   return c;

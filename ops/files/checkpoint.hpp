@@ -3,8 +3,11 @@
 // checkpoint resumes under any wiring; bit-identically on the same machine.
 //
 // Tensors:  the state_dict of the model ("0.weight", ..., "1.num_batches_tracked"), then
-//           "optimizer.<slot>.<name>" and "residual.<node>.<name>" for each trainable parameter.
+//           "optimizer.<slot>.<name>" and "residual.<node>.<name>" for each trainable parameter;
+//           of islands "island.<number>.optimizer.<slot>.<name>" and, within a round,
+//           "island.<number>.<name>" for each parameter.
 // Metadata: "format" = "troupe checkpoint 1", "step", "slots", "residuals" (if there are any),
+//           "islands", "island slots", "island parameters" (0 or 1; all of them if there are any),
 //           "job.<key>" = value, and "digest" =
 //           XXH3 of the file with the 16 digits of the digest themselves as zeros. (A digest of the
 //           data alone would let a flipped bit in "step" or in a shape pass.)
@@ -22,11 +25,18 @@
 
 namespace troupe {
 
+// Of an island, which trains apart until the next outer step.
+struct island_state {
+  std::vector<tensor> parameters;         // by block; empty: those of the checkpoint
+  std::vector<std::vector<tensor>> slots; // as a checkpoint's
+};
+
 struct checkpoint {
   std::uint64_t step = 0;         // steps committed
   std::vector<tensor> parameters; // one per block, packed
   std::vector<std::vector<tensor>>
-      slots; // per optimizer slot, one per block (trainable part), packed
+      slots;                         // per optimizer slot, one per block (trainable part), packed
+  std::vector<island_state> islands; // where there are any, all above is of the outer steps
   // Of a codec with error feedback: per compressed node of the reduction tree, in the order of the
   // microbatches, one per block (trainable part), packed; for step `step`.
   std::vector<std::vector<tensor>> residuals;

@@ -4,6 +4,7 @@
 #include "ops/whole_parameter.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 
@@ -11,7 +12,7 @@ namespace troupe {
 
 namespace {
 
-constexpr std::string_view optimizer_prefix = "optimizer.", residual_prefix = "residual.";
+constexpr std::array<std::string_view, 3> state_beginnings = {"optimizer.", "residual.", "island."};
 constexpr std::string_view variance_suffix = "running_var";
 constexpr std::string_view counter_suffix = "num_batches_tracked";
 
@@ -58,28 +59,18 @@ private:
 };
 
 std::map<std::string, shape> wanted_tensors(const parameter_layout& layout,
-                                            const std::vector<std::string>& prefixes) {
+                                            const std::vector<state_prefix>& prefixes) {
   std::map<std::string, shape> wanted;
   for (const whole_parameter& whole : whole_parameters(layout.specs)) {
     const parameter_spec& spec = whole.spec;
     wanted.emplace(spec.name, spec.dims);
-    if (!trainable(spec)) continue;
-    for (const std::string& prefix : prefixes)
-      wanted.emplace(prefix + spec.name, spec.dims);
+    for (const state_prefix& prefix : prefixes)
+      if (trainable(spec) || prefix.statistics) wanted.emplace(prefix.text + spec.name, spec.dims);
   }
   return wanted;
 }
 
 } // namespace
-
-std::vector<std::string> state_prefixes(std::size_t slots, std::size_t residuals) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < slots; ++i)
-    out.push_back(std::string(optimizer_prefix) + std::to_string(i) + ".");
-  for (std::size_t i = 0; i < residuals; ++i)
-    out.push_back(std::string(residual_prefix) + std::to_string(i) + ".");
-  return out;
-}
 
 std::vector<stored_tensor>
 state_dict_of(const parameter_layout& layout, std::span<const tensor> blocks, std::uint64_t step) {
@@ -98,21 +89,22 @@ state_dict_of(const parameter_layout& layout, std::span<const tensor> blocks, st
   return tensors;
 }
 
-std::vector<stored_tensor> trainable_tensors(const parameter_layout& layout,
-                                             std::span<const tensor> blocks,
-                                             const std::string& prefix) {
+std::vector<stored_tensor> state_tensors(const parameter_layout& layout,
+                                         std::span<const tensor> blocks,
+                                         const state_prefix& prefix) {
   std::vector<stored_tensor> tensors;
   for (const whole_parameter& whole : whole_parameters(layout.specs)) {
     const parameter_spec& spec = whole.spec;
-    if (!trainable(spec)) continue;
-    tensors.push_back(named(prefix + spec.name, spec.dims, whole_values(layout, whole, blocks)));
+    if (!trainable(spec) && !prefix.statistics) continue;
+    tensors.push_back(
+        named(prefix.text + spec.name, spec.dims, whole_values(layout, whole, blocks)));
   }
   return tensors;
 }
 
 void check_tensors(const tensor_file& file,
                    const parameter_layout& layout,
-                   const std::vector<std::string>& prefixes,
+                   const std::vector<state_prefix>& prefixes,
                    bool weights_alone,
                    const std::string& name) {
   std::map<std::string, shape> wanted = wanted_tensors(layout, prefixes);
@@ -121,8 +113,11 @@ void check_tensors(const tensor_file& file,
     const auto want = wanted.find(t.name);
     if (want == wanted.end()) {
       const bool ignored = t.name.ends_with(counter_suffix) ||
-                           (weights_alone && (t.name.starts_with(optimizer_prefix) ||
-                                              t.name.starts_with(residual_prefix)));
+                           (weights_alone && std::any_of(state_beginnings.begin(),
+                                                         state_beginnings.end(),
+                                                         [&](std::string_view beginning) {
+                                                           return t.name.starts_with(beginning);
+                                                         }));
       if (!ignored) found.add("unexpected: " + t.name + " " + dims_text(t.dims));
       continue;
     }
@@ -139,34 +134,28 @@ void check_tensors(const tensor_file& file,
 }
 
 std::vector<tensor> parameter_blocks(const tensor_file& file, const parameter_layout& layout) {
-  std::map<std::string, const stored_tensor*> by_name;
-  for (const stored_tensor& t : file.tensors)
-    by_name.emplace(t.name, &t);
-  std::vector<std::span<const float>> plain;
-  for (const whole_parameter& whole : whole_parameters(layout.specs))
-    plain.emplace_back(by_name.at(whole.spec.name)->values);
-  return packed_blocks_of_wholes(layout, plain);
+  return state_blocks(file, layout, {.text = "", .statistics = true});
 }
 
 std::vector<tensor>
-state_blocks(const tensor_file& file, const parameter_layout& layout, const std::string& prefix) {
+state_blocks(const tensor_file& file, const parameter_layout& layout, const state_prefix& prefix) {
   std::map<std::string, const stored_tensor*> by_name;
   for (const stored_tensor& t : file.tensors)
     by_name.emplace(t.name, &t);
-  // Packed as whole blocks with zero statistics, of which the trainable part is kept.
+  // Without statistics: packed as whole blocks with zeros, of which the trainable part is kept.
   std::vector<std::vector<float>> zeros;
   std::vector<std::span<const float>> plain;
   for (const whole_parameter& whole : whole_parameters(layout.specs)) {
     const parameter_spec& spec = whole.spec;
-    if (trainable(spec)) {
-      plain.emplace_back(by_name.at(prefix + spec.name)->values);
+    if (trainable(spec) || prefix.statistics) {
+      plain.emplace_back(by_name.at(prefix.text + spec.name)->values);
       continue;
     }
     zeros.emplace_back(static_cast<std::size_t>(spec.dims.elements()), 0.0F);
     plain.emplace_back(zeros.back());
   }
   std::vector<tensor> blocks = packed_blocks_of_wholes(layout, plain);
-  for (std::size_t b = 0; b < blocks.size(); ++b) {
+  for (std::size_t b = 0; b < blocks.size() && !prefix.statistics; ++b) {
     const std::int64_t size = layout.blocks[b].trainable;
     blocks[b] = make_tensor(shape{size}, blocks[b].values().first(static_cast<std::size_t>(size)));
   }

@@ -17,26 +17,29 @@ namespace troupe {
 std::vector<stored_tensor>
 state_dict_of(const parameter_layout& layout, std::span<const tensor> blocks, std::uint64_t step);
 
-// One entry per trainable parameter, named `prefix` + name. `blocks` hold the trainable part alone.
-std::vector<stored_tensor> trainable_tensors(const parameter_layout& layout,
-                                             std::span<const tensor> blocks,
-                                             const std::string& prefix);
+// State beside the parameters: its tensors are named prefix + name of the parameter.
+struct state_prefix {
+  std::string text;        // "optimizer.0."
+  bool statistics = false; // has them, too; else of the trainable parameters alone
+};
 
-// State beside the parameters, of the trainable ones: names are prefix + name of the parameter.
-// "optimizer.0." and so on; "residual.0." and so on, of a codec's error feedback.
-std::vector<std::string> state_prefixes(std::size_t slots, std::size_t residuals);
+// One entry per parameter that the state is of. `blocks` hold the trainable part alone where it has
+// no statistics.
+std::vector<stored_tensor> state_tensors(const parameter_layout& layout,
+                                         std::span<const tensor> blocks,
+                                         const state_prefix& prefix);
 
 // Throws error listing what is missing, unexpected or of another shape, for the parameters and the
 // state of each prefix. Ignores num_batches_tracked, and with `weights_alone` all state.
 void check_tensors(const tensor_file& file,
                    const parameter_layout& layout,
-                   const std::vector<std::string>& prefixes,
+                   const std::vector<state_prefix>& prefixes,
                    bool weights_alone,
                    const std::string& name);
 
 // REQUIRES: check_tensors passed.
 std::vector<tensor> parameter_blocks(const tensor_file& file, const parameter_layout& layout);
 std::vector<tensor>
-state_blocks(const tensor_file& file, const parameter_layout& layout, const std::string& prefix);
+state_blocks(const tensor_file& file, const parameter_layout& layout, const state_prefix& prefix);
 
 } // namespace troupe

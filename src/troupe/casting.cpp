@@ -64,6 +64,7 @@ compile_options compile_options_of(const wiring& w) {
 std::uint64_t steps_ahead_of(const wiring& w) {
   constexpr std::uint64_t far = std::uint64_t{1} << 40U;
   if (w.order.as_they_come()) return far;
+  if (w.job.outer.islands > 0) return 2 + w.job.outer.every; // nobody waits within a round
   return 2 + (w.stash_weights ? static_cast<std::uint64_t>(w.stages) : 0);
 }
 
@@ -90,13 +91,20 @@ struct casting::impl {
 
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
-  std::vector<address> holders = wired.of(role_kind::parameter_holder);
-  std::vector<address> aggregators = roots_of(wired);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
-  std::vector<address> holder_of, aggregator_of;          // by block
+  std::shared_ptr<const parameter_layout> outer_layout; // statistics become a mean at once
+
+  // Who holds and who adds each block; without islands, or of the outer parameters, and of each
+  // island.
+  struct block_owners {
+    std::vector<address> holders, aggregators; // by block
+  };
+
+  std::vector<block_owners> owners;
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
 
   void prepare();
+  [[nodiscard]] block_owners owners_of(int island, const std::vector<int>& part_of_block) const;
   [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_plan& plan) const;
   void note_facts(int part, const program& compiled_part);
 
@@ -106,10 +114,12 @@ struct casting::impl {
   [[nodiscard]] checkpointer_options checkpointer_here() const;
   [[nodiscard]] data_loader_options data_loader_here() const;
   [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
-  [[nodiscard]] std::vector<address> aggregators_of_group(int group) const; // by block
+  [[nodiscard]] std::vector<address> aggregators_of_group(int island, int group) const; // by block
   [[nodiscard]] gradient_aggregator_options gradient_aggregator_at(const address& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
-  [[nodiscard]] std::vector<std::vector<address>> readers() const; // by block
+  void take_part_in_islands(parameter_holder_options& holder) const;
+  [[nodiscard]] held_block held_at(std::size_t island, std::size_t block) const;
+  [[nodiscard]] std::vector<std::vector<address>> readers(int island) const; // by block
   [[nodiscard]] residual_keeper_options residual_keeper_at(const address& where) const;
   [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
 };
@@ -138,13 +148,26 @@ void casting::impl::prepare() {
   for (const auto& [part, f] : facts)
     for (std::size_t b = 0; b < part_of_block.size(); ++b)
       if (f.own_blocks[b]) part_of_block[b] = part;
+  for (int island = 0; std::cmp_less_equal(island, wired.job.outer.islands); ++island)
+    owners.push_back(owners_of(island, part_of_block));
+  auto followed = *layout;
+  for (auto& spec : followed.specs)
+    if (spec.kind == parameter_kind::statistic) spec.momentum = 1;
+  outer_layout = std::make_shared<const parameter_layout>(std::move(followed));
+}
+
+casting::impl::block_owners casting::impl::owners_of(int island,
+                                                     const std::vector<int>& part_of_block) const {
+  const auto aggregators = roots_of(wired, island);
   std::vector<wired_role> holding;
-  for (const auto& role : wired.roles)
-    if (role.where.role == role_kind::parameter_holder) holding.push_back(role);
+  for (const address& h : holders_of(wired, island))
+    holding.push_back(*wired.find(h));
+  block_owners out;
   for (const int h : assign_blocks(*layout, holding, part_of_block)) {
-    holder_of.push_back(holders[static_cast<std::size_t>(h)]);
-    if (!aggregators.empty()) aggregator_of.push_back(aggregators[static_cast<std::size_t>(h)]);
+    out.holders.push_back(holding[static_cast<std::size_t>(h)].where);
+    if (!aggregators.empty()) out.aggregators.push_back(aggregators[static_cast<std::size_t>(h)]);
   }
+  return out;
 }
 
 // The most microbatches whose activations a part keeps at once. With recomputation they are kept
@@ -215,6 +238,7 @@ director_options casting::impl::director_here() const {
                        .steps_per_epoch = static_cast<std::uint64_t>(j.steps_per_epoch()),
                        .microbatches = j.microbatches,
                        .blocks = blocks(),
+                       .islands = j.outer.islands,
                        .shards = shards,
                        .workers = wired.workers(),
                        .steps_ahead = steps_ahead_of(wired),
@@ -223,23 +247,33 @@ director_options casting::impl::director_here() const {
                        .edges = credit_edges_of(wired),
                        .dials = options.dials};
   if (options.evaluate && (j.data.test || j.data.validation)) out.evaluators = evaluators;
+  if (j.outer.islands > 0)
+    for (const auto& role : wired.roles)
+      if (role.where.role == role_kind::layer_shard)
+        out.island_of[role.where] = static_cast<std::uint32_t>(wired.island_of(role.microbatches));
   return out;
 }
 
 checkpointer_options casting::impl::checkpointer_here() const {
   checkpointer_options out{.layout = layout,
-                           .holders = holders,
-
+                           .holders = wired.of(role_kind::parameter_holder),
+                           .keepers = wired.of(role_kind::residual_keeper),
+                           .islands = wired.job.outer.islands,
                            .job = describe_job(wired.job),
                            .kept = options.checkpoints_kept};
-  out.keepers = wired.of(role_kind::residual_keeper);
-  if (!out.keepers.empty()) out.nodes = compressed_nodes(wired.job);
+  if (const auto& codec = wired.job.compression; codec && codec->has_residual())
+    out.nodes = compressed_nodes(wired.job);
   return out;
 }
 
 data_loader_options casting::impl::data_loader_here() const {
   const auto& j = wired.job;
-  const sampling sampled{j.batch, j.microbatches, j.shuffle, j.balanced_sampling, j.seed};
+  const sampling sampled{j.batch,
+                         j.microbatches,
+                         j.shuffle,
+                         j.balanced_sampling,
+                         j.seed,
+                         std::max(1U, j.outer.islands)};
   return {[data = j.data.train,
            sampled,
            augment = j.augment,
@@ -250,9 +284,12 @@ data_loader_options casting::impl::data_loader_here() const {
 }
 
 layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const {
+  const int island = wired.island_of(where.microbatches);
+  const auto n = wired.job.island_microbatches();
   layer_shard_options out{
       .own = {where.microbatches.first, where.microbatches.count},
-      .microbatches = wired.job.microbatches,
+      .microbatches = n,
+      .first = where.microbatches.first / n * n,
       .seed = wired.job.seed,
       .criterion = criterion,
       .schedule = where.schedule,
@@ -261,8 +298,8 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .crossings = crossings,
       .recompute = wired.recompute,
       .own_blocks = std::vector<bool>(layout->blocks.size(), false),
-      .aggregators = aggregators_of_group(where.group),
-      .holders = holder_of,
+      .aggregators = aggregators_of_group(island, where.group),
+      .holders = owners[static_cast<std::size_t>(island)].holders,
       .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
       .kernels = kernels.at(kernel_plan_of(wired, where)),
@@ -274,7 +311,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
       .steps = static_cast<std::uint64_t>(wired.job.total_steps()),
       .spans = wired.spans_of(where.microbatches),
-      .codecs = codecs,
+      .codecs = island > 0 ? std::vector<std::shared_ptr<const block_codec>>{} : codecs,
       .keeper = {.role = role_kind::residual_keeper,
                  .replica = where.where.replica,
                  .stage = where.where.stage,
@@ -296,30 +333,37 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
   return out;
 }
 
-std::vector<address> casting::impl::aggregators_of_group(int group) const {
-  auto out = aggregator_of;
+std::vector<address> casting::impl::aggregators_of_group(int island, int group) const {
+  auto out = owners[static_cast<std::size_t>(island)].aggregators;
   for (auto& a : out)
     a.stage = static_cast<std::uint16_t>(group);
   return out;
 }
 
 gradient_aggregator_options casting::impl::gradient_aggregator_at(const address& where) const {
+  const auto& of_island = owners[where.slice];
+  const bool outer = wired.job.outer.islands > 0 && where.slice == 0;
   gradient_aggregator_options out{
-      .microbatches = wired.job.microbatches,
-      .holders = holder_of,
+      .microbatches = outer ? wired.job.outer.islands : wired.job.island_microbatches(),
+      .holders = of_island.holders,
       .steps_in_flight = wired.stash_weights ? static_cast<std::uint64_t>(wired.stages) : 1,
       .codecs = codecs};
   if (where.stage > 0) {
     out.group_sums = sums_of_group(wired, where.stage);
-    out.roots = aggregator_of;
+    out.roots = of_island.aggregators;
   }
   return out;
 }
 
-std::vector<std::vector<address>> casting::impl::readers() const {
+// Of the parameters of an island; of the outer ones, the islands' holders.
+std::vector<std::vector<address>> casting::impl::readers(int island) const {
   std::vector<std::vector<address>> out(layout->blocks.size());
+  for (std::size_t w = 1; island == 0 && w < owners.size(); ++w)
+    for (std::size_t b = 0; b < out.size(); ++b)
+      out[b].push_back(owners[w].holders[b]);
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue; // holders name parts, too
+    if (wired.island_of(role.microbatches) != island) continue;
     for (const int p : role.parts)
       for (std::size_t b = 0; b < out.size(); ++b)
         if (facts.at(p).own_blocks[b]) out[b].push_back(role.where);
@@ -335,24 +379,57 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .rate = j.learning_rate,
                                .total_steps = j.total_steps(),
                                .microbatches = j.microbatches,
-                               .readers = readers(),
+                               .readers = readers(where.slice),
                                .director = director_address,
                                .parts_max = std::max(kernel_threads, 1),
                                .versions_kept = 2,
                                .order = wired.order,
                                .workers = std::max<std::uint64_t>(1, wired.workers()),
-                               .codecs = codecs};
+                               .codecs = codecs,
+                               .islands = j.outer.islands,
+                               .island = where.slice,
+                               .seed = j.seed};
+  if (j.outer.islands > 0) take_part_in_islands(out);
   // A restarted stage begins with the oldest version that its delay reaches, when others may have
   // run ahead as far as they are permitted.
   if (wired.stash_weights)
     out.versions_kept += steps_ahead_of(wired) + static_cast<std::size_t>(wired.stages);
-  for (std::size_t b = 0; b < holder_of.size(); ++b) {
-    if (holder_of[b] != where) continue;
-    held_block held{.block = static_cast<int>(b), .parameters = start.parameters[b]};
-    for (const auto& slot : start.slots)
-      held.slots.push_back(slot[b]);
-    out.blocks.push_back(std::move(held));
+  for (std::size_t b = 0; b < layout->blocks.size(); ++b)
+    if (owners[where.slice].holders[b] == where) out.blocks.push_back(held_at(where.slice, b));
+  return out;
+}
+
+void casting::impl::take_part_in_islands(parameter_holder_options& holder) const {
+  const auto& j = wired.job;
+  holder.rounds = j.rounds();
+  if (holder.island > 0) {
+    holder.microbatches = j.island_microbatches();
+    holder.outer_aggregators = owners[0].aggregators;
+    return;
   }
+  holder.version = holder.rounds.begin_of(start.step);
+  holder.layout = outer_layout;
+  holder.rule = j.outer.rule;
+  holder.rate = {.base = j.outer.rate};
+  holder.microbatches = j.outer.islands;
+}
+
+held_block casting::impl::held_at(std::size_t island, std::size_t block) const {
+  held_block out{.block = static_cast<int>(block), .parameters = start.parameters[block]};
+  const auto take = [&](const std::vector<std::vector<tensor>>& slots) {
+    for (const auto& slot : slots)
+      out.slots.push_back(slot[block]);
+  };
+  if (island == 0) {
+    take(start.slots);
+    return out;
+  }
+  out.round_start = out.parameters;
+  if (island - 1 < start.residuals.size()) out.residual = start.residuals[island - 1][block];
+  if (start.islands.empty()) return out; // a job that begins
+  const island_state& own = start.islands[island - 1];
+  take(own.slots);
+  if (!own.parameters.empty()) out.parameters = own.parameters[block];
   return out;
 }
 
@@ -388,7 +465,7 @@ evaluator_options casting::impl::evaluator_at(const address& where) const {
   return {.part = static_cast<std::uint32_t>(part),
           .parts = static_cast<std::uint32_t>(evaluators.size()),
           .blocks = blocks(),
-          .holders = holders,
+          .holders = holders_of(wired),
           .programs = evaluation,
           .criterion = criterion,
           .test = wired.job.data.test,

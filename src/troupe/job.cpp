@@ -17,6 +17,27 @@ std::int64_t job::total_steps() const {
   return steps > 0 ? steps : epochs * steps_per_epoch();
 }
 
+std::uint32_t job::island_microbatches() const {
+  return microbatches / std::max(1U, outer.islands);
+}
+
+outer_rounds job::rounds() const {
+  return {.every = outer.every,
+          .steps_per_epoch = static_cast<std::uint64_t>(steps_per_epoch()),
+          .last_step = static_cast<std::uint64_t>(total_steps())};
+}
+
+std::string outer_steps::text() const {
+  if (islands == 0) return "none";
+  return fmt::format("{} island{}, every {} step{} {}, rate {:g}",
+                     islands,
+                     islands == 1 ? "" : "s",
+                     every,
+                     every == 1 ? "" : "s",
+                     troupe::text(rule),
+                     rate);
+}
+
 namespace {
 
 std::string microbatch_help(std::int64_t batch, std::uint32_t microbatches) {
@@ -91,6 +112,39 @@ void check_batch(const job& j, std::vector<error_text>& out) {
   }
 }
 
+constexpr std::uint32_t islands_max = 4096; // what checkpoints can name
+
+void check_islands(const job& j, std::vector<error_text>& out) {
+  const auto w = j.outer.islands, m = j.microbatches;
+  if (w > 0 && m >= 1 && m % w != 0) {
+    std::uint32_t fewer = std::min(w, m);
+    while (m % fewer != 0)
+      --fewer;
+    out.push_back(
+        {.what = fmt::format("{} microbatches do not split into {} islands", m, w),
+         .where = "--islands, --microbatches",
+         .why = fmt::format("{} = {} x {} + {}", m, w, m / w, m % w),
+         .help = fmt::format("use --islands {}, or --microbatches {}", fewer, (m / w + 1) * w)});
+  }
+  if (w > islands_max)
+    out.push_back({.what = fmt::format("{} islands are too many", w),
+                   .where = "--islands",
+                   .help = fmt::format("use at most {}", islands_max)});
+  if (w > 0 && j.outer.every < 1)
+    out.push_back({.what = "islands that meet every 0 steps do not meet",
+                   .where = "--outer-every",
+                   .help = "use 1 or more, e.g. 8"});
+  if (w > 0 && (!(j.outer.rate > 0.0F) || !std::isfinite(j.outer.rate)))
+    out.push_back({.what = fmt::format("outer rate {} does not learn", j.outer.rate),
+                   .where = "--outer-rate",
+                   .help = "use a positive number, e.g. 0.7"});
+  if (w > 0 && j.compression && j.compressed_microbatches > 1)
+    out.push_back({.what = "islands compress no gradients of microbatches",
+                   .where = "--compress-microbatches, --islands",
+                   .why = "what crosses between islands is compressed, one payload an island",
+                   .help = "leave --compress-microbatches out"});
+}
+
 void check_model(const job& j, std::vector<error_text>& out) {
   if (!j.data.train) return;
   try {
@@ -130,6 +184,7 @@ graph graph_of(const job& j) {
 std::vector<error_text> mistakes_of(const job& j) {
   std::vector<error_text> out;
   check_batch(j, out);
+  check_islands(j, out);
   check_data(j, out);
   check_model(j, out);
   if (!(j.learning_rate.base > 0.0F) || !std::isfinite(j.learning_rate.base))
@@ -145,6 +200,7 @@ std::vector<error_text> mistakes_of(const job& j) {
 }
 
 std::vector<tree_span> compressed_nodes(const job& j) {
+  if (j.outer.islands > 0) return tree_nodes(j.outer.islands, 1);
   const std::uint32_t below_root = std::max(1U, std::bit_ceil(j.microbatches) / 2);
   return tree_nodes(j.microbatches, std::min(j.compressed_microbatches, below_root));
 }

@@ -51,7 +51,8 @@ public:
         price_group(role.where);
     }
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b)
-      price_block(b);
+      for (int island = 0; std::cmp_less(island, owners_.size()); ++island)
+        price_block(b, island);
     price_time();
     for (const auto& [key, value] : edges_)
       out_.edges.push_back(value);
@@ -127,16 +128,23 @@ private:
     for (std::size_t p = 0; p < parts_.size(); ++p)
       for (std::size_t b = 0; b < part_of_block.size(); ++b)
         if (parts_[p].own_blocks[b]) part_of_block[b] = static_cast<int>(p);
-    std::vector<wired_role> holders;
     for (const auto& role : wiring_.roles) {
       if (role.where.role == role_kind::gradient_aggregator)
         out_.aggregators.push_back({.where = role.where});
-      if (role.where.role != role_kind::parameter_holder) continue;
-      holders.push_back(role);
-      out_.holders.push_back({.where = role.where});
+      if (role.where.role == role_kind::parameter_holder)
+        out_.holders.push_back({.where = role.where});
     }
-    for (const int h : assign_blocks(layout_, holders, part_of_block))
-      holder_of_.push_back(static_cast<std::size_t>(h));
+    for (int island = 0; std::cmp_less_equal(island, wiring_.job.outer.islands); ++island) {
+      const auto roots = roots_of(wiring_, island);
+      std::vector<wired_role> holders;
+      for (const address& h : holders_of(wiring_, island))
+        holders.push_back(*wiring_.find(h));
+      auto& made = owners_.emplace_back();
+      for (const int h : assign_blocks(layout_, holders, part_of_block)) {
+        made.holders.push_back(holders[static_cast<std::size_t>(h)].where);
+        if (!roots.empty()) made.roots.push_back(roots[static_cast<std::size_t>(h)]);
+      }
+    }
   }
 
   // What a layer shard is told and tells others but for parameters.
@@ -164,15 +172,17 @@ private:
       for (auto& shard : out_.shards)
         if (shard.where == role.where) shard.boundary_bytes += bytes;
     }
-    const auto spans = tree_cover_below_root(wiring_.job.microbatches,
-                                             {role.microbatches.first, role.microbatches.count});
+    const auto& owners = owners_[static_cast<std::size_t>(wiring_.island_of(role.microbatches))];
+    const auto n = wiring_.job.island_microbatches();
+    const auto spans =
+        tree_cover_below_root(n, {role.microbatches.first % n, role.microbatches.count});
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       if (!owns(role, b)) continue;
       if (wiring_.order.as_they_come()) {
-        price_sums(5, role.where, out_.holders[holder_of_[b]].where, "summed gradient", b, 1);
+        price_sums(5, role.where, owners.holders[b], "summed gradient", b, 1);
         continue;
       }
-      auto to = roots_[holder_of_[b]];
+      auto to = owners.roots[b];
       to.stage = static_cast<std::uint16_t>(role.group);
       price_sums(3, role.where, to, "gradient", b, spans.size());
     }
@@ -182,7 +192,7 @@ private:
   void price_group(const address& where) {
     const auto sums = sums_of_group(wiring_, where.stage).size();
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
-      const auto& root = roots_[holder_of_[b]];
+      const auto& root = owners_[where.slice].roots[b];
       if (sums > 0 && address{root.role, root.replica, where.stage, root.slice} == where)
         price_sums(4, where, root, "gradient of a group", b, sums);
     }
@@ -201,20 +211,43 @@ private:
     add(order, from, to, what, count, bytes);
   }
 
-  void price_block(std::size_t b) {
-    auto& holder = out_.holders[holder_of_[b]];
+  void price_block(std::size_t b, int island) {
+    const job& j = wiring_.job;
+    const auto& owners = owners_[static_cast<std::size_t>(island)];
+    auto& holder = *std::find_if(out_.holders.begin(), out_.holders.end(), [&](const auto& h) {
+      return h.where == owners.holders[b];
+    });
+    const bool outer = j.outer.islands > 0 && island == 0;
     const auto& block = layout_.blocks[b];
     const auto bytes = block.size * float_bytes;
     ++holder.blocks;
     holder.parameter_bytes += bytes;
-    holder.optimizer_bytes += block.trainable * float_bytes * slots(wiring_.job.optimizer);
+    holder.optimizer_bytes +=
+        block.trainable * float_bytes * slots(outer ? j.outer.rule : j.optimizer);
     // The tree's last sum is left to the holder: it gets both halves.
-    const std::int64_t halves = wiring_.job.microbatches > 1 ? 2 : 1;
+    const std::int64_t halves = (outer ? j.outer.islands : j.island_microbatches()) > 1 ? 2 : 1;
+    if (outer) return price_round(b, halves);
     if (!wiring_.order.as_they_come())
-      add(5, roots_[holder_of_[b]], holder.where, "summed gradient", 1, bytes * halves);
+      add(5, owners.roots[b], holder.where, "summed gradient", 1, bytes * halves);
     for (const auto& role : wiring_.roles)
-      if (role.where.role == role_kind::layer_shard && owns(role, b))
+      if (role.where.role == role_kind::layer_shard && owns(role, b) &&
+          wiring_.island_of(role.microbatches) == island)
         add(6, holder.where, role.where, "parameters", 1, bytes);
+  }
+
+  // What crosses between islands, uncompressed.
+  void price_round(std::size_t b, std::int64_t halves) {
+    const auto bytes = layout_.blocks[b].size * float_bytes;
+    const auto every = std::int64_t{wiring_.job.outer.every};
+    const auto& root = owners_[0].roots[b];
+    const auto& holder = owners_[0].holders[b];
+    for (std::size_t w = 1; w < owners_.size(); ++w) {
+      for (auto& aggregator : out_.aggregators)
+        if (aggregator.where == root) aggregator.gradient_bytes += bytes;
+      add(7, owners_[w].holders[b], root, "delta of an island", 1, bytes, every);
+      add(9, holder, owners_[w].holders[b], "outer parameters", 1, bytes, every);
+    }
+    add(8, root, holder, "summed gradient", 1, bytes * halves, every);
   }
 
   void price_time() {
@@ -280,11 +313,13 @@ private:
            const address& to,
            const char* what,
            std::int64_t messages,
-           std::int64_t bytes) {
+           std::int64_t bytes,
+           std::int64_t every = 1) {
     auto& edge = edges_[{order, from, to}];
     edge.from = from;
     edge.to = to;
     edge.what = what;
+    edge.every = every;
     edge.messages += messages;
     edge.bytes += bytes;
   }
@@ -297,8 +332,12 @@ private:
   parameter_layout layout_;
   std::vector<crossing> crossings_;
   std::map<kernel_plan, std::size_t> bytes_of_;
-  std::vector<std::size_t> holder_of_; // by block; its aggregator has the same place in roots_
-  std::vector<address> roots_ = roots_of(wiring_);
+
+  struct block_owners {
+    std::vector<address> holders, roots; // by block
+  };
+
+  std::vector<block_owners> owners_; // of all or of the outer parameters, then of each island
   std::map<std::tuple<int, address, address>, edge_price> edges_; // in the order of a step
   wiring_price out_;
 };

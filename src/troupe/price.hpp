@@ -57,9 +57,10 @@ struct aggregator_price {
 struct edge_price {
   address from, to;
   // batch, activation, activation gradient, gradient, gradient of a group, summed gradient,
-  // parameters
+  // parameters; delta of an island, outer parameters
   std::string what;
   std::int64_t messages = 0, bytes = 0;
+  std::int64_t every = 1; // of so many steps: a round's, between islands
 };
 
 struct wiring_price {

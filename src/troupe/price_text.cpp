@@ -70,6 +70,10 @@ std::string holders_text(const wiring_price& p) {
   return out + table(rows);
 }
 
+std::string what_of(const edge_price& e) {
+  return e.every == 1 ? e.what : fmt::format("{}, each {} steps", e.what, e.every);
+}
+
 std::string edges_text(const wiring_price& p) {
   std::vector<row> rows = {{"between roles", "what", "messages", "bytes"}};
   std::vector<edge_price> sums; // by what
@@ -77,13 +81,13 @@ std::string edges_text(const wiring_price& p) {
   for (const auto& e : p.edges) {
     if (p.edges.size() <= edges_max)
       rows.push_back({fmt::format("{} -> {}", e.from.text(), e.to.text()),
-                      e.what,
+                      what_of(e),
                       count_text(e.messages),
                       bytes_of(e.bytes)});
-    if (sums.empty() || sums.back().what != e.what) sums.push_back({.what = e.what});
+    if (sums.empty() || sums.back().what != what_of(e)) sums.push_back({.what = what_of(e)});
     sums.back().messages += e.messages;
     sums.back().bytes += e.bytes;
-    all += e.bytes;
+    all += e.bytes / e.every;
   }
   for (const auto& s : sums)
     if (p.edges.size() > edges_max)

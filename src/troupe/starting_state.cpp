@@ -18,6 +18,8 @@ std::map<std::string, std::string> describe_job(const job& j) {
           {"compression",
            j.compression ? fmt::format("{} of {}", j.compression->text(), j.compressed_microbatches)
                          : "none"},
+          {"islands", std::to_string(j.outer.islands)},
+          {"outer steps", j.outer.text()},
           {"seed", std::to_string(j.seed)},
           {"optimizer", text(j.optimizer)},
           {"learning rate", j.learning_rate.text()},
@@ -63,7 +65,17 @@ starting_state_of(const job& j, const run_options& options, const parameter_layo
                           : options.resume;
     out.content = read_checkpoint(path, layout);
     check_same_job(path, out.content, j);
-    if (out.content.slots.size() != static_cast<std::size_t>(slots(j.optimizer)))
+    const auto& islands = out.content.islands;
+    if (islands.size() != j.outer.islands)
+      throw error({.what = fmt::format("the checkpoint has {} islands, the job {}",
+                                       islands.size(),
+                                       j.outer.islands),
+                   .where = path});
+    const auto& rule = islands.empty() ? j.optimizer : j.outer.rule;
+    const auto fits = [](const auto& state, const optimizer& o) {
+      return state.slots.size() == static_cast<std::size_t>(slots(o));
+    };
+    if (!fits(out.content, rule) || (!islands.empty() && !fits(islands.front(), j.optimizer)))
       throw error({.what = "the checkpoint has another optimizer's state", .where = path});
     return out;
   }

@@ -46,6 +46,35 @@ void check_replicas(const job& j, int replicas, std::vector<error_text>& out) {
                            m)});
 }
 
+// Replicas do not share islands, and groups lie within them. REQUIRES: 1 or more replicas.
+void check_islands(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
+  const int islands = static_cast<int>(std::min(j.outer.islands, j.microbatches));
+  if (islands == 0) return;
+  if (o.order.as_they_come() || o.stash_weights) {
+    out.push_back(
+        {.what = "islands are for synchronous jobs",
+         .where = o.stash_weights ? "--islands, --stash-weights" : "--islands, --consistency",
+         .why = "an outer step is one for all, after a step that each of them has done",
+         .help = o.stash_weights ? "leave one of them out" : "use --consistency bsp"});
+    return;
+  }
+  const auto nearest = [&](int wanted) { return std::max(1, wanted / islands) * islands; };
+  if (o.replicas % islands != 0)
+    out.push_back({.what = fmt::format("{} replica{} cannot be on {} islands",
+                                       o.replicas,
+                                       o.replicas == 1 ? "" : "s",
+                                       islands),
+                   .where = "--replicas, --islands",
+                   .why = "each island has as many replicas, for itself",
+                   .help = fmt::format("use --replicas {}, with --topology hybrid for pipelines",
+                                       nearest(o.replicas))});
+  if (o.groups % islands != 0)
+    out.push_back({.what = fmt::format("{} groups cannot be on {} islands", o.groups, islands),
+                   .where = "--groups, --islands",
+                   .why = "gradients are added up within islands",
+                   .help = fmt::format("use --groups {}, or 0 for none", nearest(o.groups))});
+}
+
 // REQUIRES: 1 or more replicas.
 void check_groups(const hybrid_options& o, std::vector<error_text>& out) {
   if (o.groups == 0) return;
@@ -92,7 +121,7 @@ std::uint32_t share_of(const job& j, const hybrid_options& o) {
 
 // A compressed node of the reduction tree is summed by one replica.
 void check_compression(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
-  if (!j.compression) return;
+  if (!j.compression || j.outer.islands > 0) return;
   if (o.order.as_they_come()) {
     if (j.compression->has_residual())
       out.push_back({.what = fmt::format("{} needs a synchronous job", j.compression->text()),
@@ -207,15 +236,15 @@ public:
       : options_(o),
         schedule_(order),
         out_(out),
-        holders_count_(o.holders == 0 ? o.replicas * o.stages : o.holders),
-        holders_(numbered(role_kind::parameter_holder, holders_count_)),
-        aggregators_(
-            numbered(role_kind::gradient_aggregator, o.order.as_they_come() ? 0 : holders_count_)),
         group_replicas_(o.groups == 0 ? o.replicas : o.replicas / o.groups),
         evaluators_(numbered(role_kind::evaluator, o.replicas * o.stages)) {
     for (int r = 0; r < o.replicas; ++r)
       for (int s = 0; s < o.stages; ++s)
         shards_.push_back(shard(r, s));
+    const int islands = static_cast<int>(out.job.outer.islands);
+    shares_.push_back(share(0, 0, o.replicas));
+    for (int w = 1; w <= islands; ++w)
+      shares_.push_back(share(w, (w - 1) * (o.replicas / islands), o.replicas / islands));
   }
 
   void fill() {
@@ -225,16 +254,47 @@ public:
       add_replica(r);
     for (int g = 1; g <= options_.groups; ++g)
       add_group(g);
-    for (int h = 0; h < holders_count_; ++h)
-      add_holder(h);
+    for (const held_share& s : shares_)
+      for (int h = 0; h < s.count(); ++h)
+        add_holder(s, h);
     for (std::size_t e = 0; e < evaluators_.size(); ++e)
       out_.roles.push_back(
-          {evaluators_[e], together({holders_, {director_}}), static_cast<int>(e)});
-    out_.roles.push_back({checkpointer_, together({holders_, {director_}})});
+          {evaluators_[e], together({shares_[0].holders, {director_}}), static_cast<int>(e)});
+    auto asked = std::vector{director_};
+    for (const held_share& s : shares_)
+      asked.insert(asked.end() - 1, s.holders.begin(), s.holders.end());
+    out_.roles.push_back({checkpointer_, asked});
     out_.roles.push_back({recorder_, {}});
   }
 
 private:
+  // Who holds the parameters of some neighbouring replicas: of all of them, or of an island.
+  struct held_share {
+    int island = 0;
+    int first_replica = 0, replicas = 0;
+    std::vector<address> holders, aggregators;
+
+    [[nodiscard]] int count() const { return static_cast<int>(holders.size()); }
+  };
+
+  [[nodiscard]] held_share share(int island, int first_replica, int replicas) const {
+    const int count = options_.holders == 0 ? replicas * options_.stages : options_.holders;
+    held_share out{island, first_replica, replicas, {}, {}};
+    out.holders = numbered(role_kind::parameter_holder, count);
+    if (!options_.order.as_they_come())
+      out.aggregators = numbered(role_kind::gradient_aggregator, count);
+    for (auto* list : {&out.holders, &out.aggregators})
+      for (address& a : *list)
+        a.slice = static_cast<std::uint16_t>(island);
+    return out;
+  }
+
+  // That holds the parameters which a replica computes with.
+  [[nodiscard]] const held_share& share_of_replica(int replica) const {
+    if (shares_.size() == 1) return shares_[0];
+    return shares_[1 + static_cast<std::size_t>(replica / shares_[1].replicas)];
+  }
+
   static address shard(int replica, int stage) {
     return {.role = role_kind::layer_shard,
             .replica = static_cast<std::uint16_t>(replica),
@@ -247,8 +307,9 @@ private:
     return out;
   }
 
+  // The holders of islands keep theirs.
   [[nodiscard]] bool keeps_residuals() const {
-    return out_.job.compression && out_.job.compression->has_residual();
+    return out_.job.compression && out_.job.compression->has_residual() && shares_.size() == 1;
   }
 
   [[nodiscard]] std::vector<int> parts_of_stage(int stage) const {
@@ -267,6 +328,7 @@ private:
     std::vector<address> read{shard(r, 0)};
     if (last > 0) read.push_back(shard(r, last)); // the targets
     out_.roles.push_back({loader, read, r * options_.stages, own});
+    const held_share& held = share_of_replica(r);
     for (int s = 0; s < options_.stages; ++s) {
       std::vector<address> peers;
       if (s == 0 || s == last) peers.push_back(loader);
@@ -278,15 +340,16 @@ private:
         peers.push_back(keeper(r, s));
         out_.roles.push_back({keeper(r, s), {shard(r, s), checkpointer_}, node});
       }
-      out_.roles.push_back(
-          {shard(r, s),
-           together(
-               {peers, {director_}, own_of(aggregators_of(group_of(r)), s), own_of(holders_, s)}),
-           node,
-           own,
-           parts_of_stage(s),
-           schedule_.per_stage[static_cast<std::size_t>(s)],
-           group_of(r)});
+      out_.roles.push_back({shard(r, s),
+                            together({peers,
+                                      {director_},
+                                      own_of(held, aggregators_of(held, group_of(r)), s),
+                                      own_of(held, held.holders, s)}),
+                            node,
+                            own,
+                            parts_of_stage(s),
+                            schedule_.per_stage[static_cast<std::size_t>(s)],
+                            group_of(r)});
     }
   }
 
@@ -296,12 +359,15 @@ private:
   }
 
   // With a holder per layer shard, the parameters of a stage stay on its nodes.
-  [[nodiscard]] bool local() const { return holders_count_ == options_.replicas * options_.stages; }
+  [[nodiscard]] bool local(const held_share& held) const {
+    return held.count() == held.replicas * options_.stages;
+  }
 
-  [[nodiscard]] std::vector<address> own_of(const std::vector<address>& all, int stage) const {
-    if (!local() || all.empty()) return all;
+  [[nodiscard]] std::vector<address>
+  own_of(const held_share& held, const std::vector<address>& all, int stage) const {
+    if (!local(held) || all.empty()) return all;
     std::vector<address> out;
-    for (int h = stage; h < holders_count_; h += options_.stages)
+    for (int h = stage; h < held.count(); h += options_.stages)
       out.push_back(all[static_cast<std::size_t>(h)]);
     return out;
   }
@@ -311,8 +377,8 @@ private:
   }
 
   // Those who hear the layer shards of a group; group 0: of none.
-  [[nodiscard]] std::vector<address> aggregators_of(int group) const {
-    auto out = aggregators_;
+  static std::vector<address> aggregators_of(const held_share& held, int group) {
+    auto out = held.aggregators;
     for (auto& a : out)
       a.stage = static_cast<std::uint16_t>(group);
     return out;
@@ -321,41 +387,65 @@ private:
   // On the nodes of its replicas. A stage's share stays on the stage's nodes.
   void add_group(int group) {
     const int nodes = group_replicas_ * options_.stages;
-    const auto all = aggregators_of(group);
-    for (int h = 0; h < holders_count_; ++h) {
+    const held_share& held = share_of_replica((group - 1) * group_replicas_);
+    const auto all = aggregators_of(held, group);
+    for (int h = 0; h < held.count(); ++h) {
       const auto i = static_cast<std::size_t>(h);
-      out_.roles.push_back(
-          {all[i], {aggregators_[i]}, (group - 1) * nodes + h % nodes, {}, parts_of_holder(h)});
+      out_.roles.push_back({all[i],
+                            {held.aggregators[i]},
+                            (group - 1) * nodes + h % nodes,
+                            {},
+                            parts_of_holder(held, h)});
     }
   }
 
-  [[nodiscard]] std::vector<int> parts_of_holder(int h) const {
-    const bool split = local() && options_.stages > 1;
+  [[nodiscard]] std::vector<int> parts_of_holder(const held_share& held, int h) const {
+    const bool split = local(held) && options_.stages > 1;
     return split ? parts_of_stage(h % options_.stages) : std::vector<int>{};
   }
 
-  void add_holder(int h) {
+  // Layer shards; of outer parameters, the holders of the islands. Of the parts that it may hold.
+  [[nodiscard]] std::vector<address> readers_of(const held_share& held, int h) const {
+    std::vector<address> out;
+    const bool split = !parts_of_holder(held, h).empty();
+    const int stage = h % options_.stages;
+    for (std::size_t w = 1; held.island == 0 && w < shares_.size(); ++w)
+      out = together(
+          {out, split ? own_of(shares_[w], shares_[w].holders, stage) : shares_[w].holders});
+    if (!out.empty()) return out;
+    for (int r = held.first_replica; r < held.first_replica + held.replicas; ++r)
+      for (int s = 0; s < options_.stages; ++s)
+        if (!split || s == stage) out.push_back(shard(r, s));
+    return out;
+  }
+
+  void add_holder(const held_share& held, int h) {
     const auto i = static_cast<std::size_t>(h);
-    const int node = h % (options_.replicas * options_.stages);
-    const auto parts = parts_of_holder(h);
-    std::vector<address> readers = shards_;
-    if (!parts.empty())
-      std::erase_if(readers, [&](const address& a) { return a.stage != h % options_.stages; });
-    if (!aggregators_.empty())
-      out_.roles.push_back({aggregators_[i], {holders_[i]}, node, {}, parts});
-    out_.roles.push_back({holders_[i],
-                          together({readers, evaluators_, {director_, checkpointer_}}),
-                          node,
-                          {},
-                          parts});
+    const int node = held.first_replica * options_.stages + h % (held.replicas * options_.stages);
+    const auto parts = parts_of_holder(held, h);
+    if (!held.aggregators.empty())
+      out_.roles.push_back({held.aggregators[i], {held.holders[i]}, node, {}, parts});
+    auto peers = readers_of(held, h);
+    if (held.island > 0) {
+      const held_share& outer = shares_[0];
+      const bool split = !parts.empty() && local(outer);
+      peers = together(
+          {peers,
+           split ? own_of(outer, outer.aggregators, h % options_.stages) : outer.aggregators,
+           {director_, checkpointer_}});
+    } else if (shares_.size() > 1) {
+      peers = together({peers, evaluators_, {checkpointer_}});
+    } else {
+      peers = together({peers, evaluators_, {director_, checkpointer_}});
+    }
+    out_.roles.push_back({held.holders[i], peers, node, {}, parts});
   }
 
   const hybrid_options& options_;
   const schedule& schedule_;
   wiring& out_;
-  int holders_count_;
-  std::vector<address> holders_, aggregators_;
-  int group_replicas_; // replicas of a group
+  std::vector<held_share> shares_; // the first for all, others for an island each
+  int group_replicas_;             // replicas of a group
   std::vector<address> evaluators_, shards_;
   address director_{.role = role_kind::director}, recorder_{.role = role_kind::recorder},
       checkpointer_{.role = role_kind::checkpointer};
@@ -406,6 +496,7 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
   else
     check_replicas(j, o.replicas, out);
   if (o.replicas >= 1) check_groups(o, out);
+  if (o.replicas >= 1) check_islands(j, o, out);
   if (o.holders < 0)
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
@@ -458,6 +549,9 @@ wiring hybrid(job j, const hybrid_options& o) {
                                            : named_schedule(o.schedule, o.stages, parts, share);
   const int holders = o.holders == 0 ? o.replicas * o.stages : o.holders;
   out.name = name_of(o, order, holders);
+  if (j.outer.islands > 0)
+    out.name.insert(out.name.size() - 1,
+                    ", " + counted(static_cast<int>(j.outer.islands), "island"));
   out.job = std::move(j);
   grid(o, order, out).fill();
   return o.spread_slices ? spread_slices(std::move(out)) : out;

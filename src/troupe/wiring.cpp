@@ -32,10 +32,17 @@ std::vector<int> wiring::part_of_piece() const {
   return out;
 }
 
+int wiring::island_of(const microbatch_range& run) const {
+  return job.outer.islands == 0
+             ? 0
+             : 1 + static_cast<int>(run.first / std::max(1U, job.island_microbatches()));
+}
+
 std::vector<tree_span> wiring::spans_of(const microbatch_range& run) const {
-  const tree_span own{run.first, run.count};
-  if (order.as_they_come()) return tree_cover(job.microbatches, own);
-  if (!job.compression) return tree_cover_below_root(job.microbatches, own);
+  const auto n = job.island_microbatches();
+  const tree_span own{run.first % n, run.count};
+  if (order.as_they_come()) return tree_cover(n, own);
+  if (!job.compression || job.outer.islands > 0) return tree_cover_below_root(n, own);
   auto out = compressed_nodes(job);
   std::erase_if(out, [&](const tree_span& s) {
     return s.first < run.first || s.first >= run.first + run.count;
@@ -78,17 +85,30 @@ schedule schedule_of(const wiring& w, int replica) {
   return out;
 }
 
-std::vector<address> roots_of(const wiring& w) {
-  auto out = w.of(role_kind::gradient_aggregator);
-  std::erase_if(out, [](const address& a) { return a.stage != 0; });
+namespace {
+
+std::vector<address> without_group(const wiring& w, role_kind role, int island) {
+  auto out = w.of(role);
+  std::erase_if(out, [&](const address& a) { return a.stage != 0 || a.slice != island; });
   return out;
 }
 
+} // namespace
+
+std::vector<address> holders_of(const wiring& w, int island) {
+  return without_group(w, role_kind::parameter_holder, island);
+}
+
+std::vector<address> roots_of(const wiring& w, int island) {
+  return without_group(w, role_kind::gradient_aggregator, island);
+}
+
 std::vector<tree_span> sums_of_group(const wiring& w, int group) {
-  std::vector<tree_span> runs;
+  const auto n = w.job.island_microbatches();
+  std::vector<tree_span> runs; // within the island
   for (const auto& role : w.roles)
     if (role.where.role == role_kind::layer_shard && role.group == group)
-      runs.push_back({role.microbatches.first, role.microbatches.count});
+      runs.push_back({role.microbatches.first % n, role.microbatches.count});
   std::sort(runs.begin(), runs.end());
   std::vector<tree_span> joined; // runs that touch are one
   for (const auto& run : runs) {
@@ -100,14 +120,14 @@ std::vector<tree_span> sums_of_group(const wiring& w, int group) {
   }
   std::vector<tree_span> out;
   for (const auto& run : joined)
-    for (const auto& node : tree_cover_below_root(w.job.microbatches, run))
+    for (const auto& node : tree_cover_below_root(n, run))
       out.push_back(node);
   return out;
 }
 
 namespace {
 
-std::string line_of(const wired_role& role, bool many_nodes, bool many_parts) {
+std::string line_of(const wiring& w, const wired_role& role, bool many_nodes, bool many_parts) {
   std::string line = fmt::format("  {:<24}", role.where.text());
   if (many_nodes) line += fmt::format(" node {:<3}", role.node);
   if (role.where.role == role_kind::layer_shard || role.where.role == role_kind::data_loader) {
@@ -118,6 +138,8 @@ std::string line_of(const wired_role& role, bool many_nodes, bool many_parts) {
   if (many_parts && role.where.role == role_kind::layer_shard)
     for (const int p : role.parts)
       line += fmt::format(" part {} ", p);
+  if (role.where.role == role_kind::layer_shard && w.job.outer.islands > 0)
+    line += fmt::format(" island {} ", w.island_of(role.microbatches));
   if (role.group != 0) line += fmt::format(" group {} ", role.group);
   if (!role.talks_to.empty()) {
     line += " ->";
@@ -141,7 +163,7 @@ std::string wiring::text() const {
                        count_text(parts[p].elements));
   out += fmt::format("  credit: {}\n", credit_text(*this));
   for (const auto& role : roles)
-    out += line_of(role, nodes() > 1, many);
+    out += line_of(*this, role, nodes() > 1, many);
   return out;
 }
 

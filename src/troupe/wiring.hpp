@@ -67,7 +67,9 @@ struct wiring {
   [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
   [[nodiscard]] int nodes() const;
   [[nodiscard]] bool spreads_slices() const; // layer shards that compute slices of layers
-  // The nodes of the reduction tree within a run whose sums a layer shard hands on.
+  // From 1: that a run of microbatches is of; 0: the job has none. REQUIRES: the job runs.
+  [[nodiscard]] int island_of(const microbatch_range& run) const;
+  // The nodes of the reduction tree, its island's, within a run whose sums a layer shard hands on.
   [[nodiscard]] std::vector<tree_span> spans_of(const microbatch_range& run) const;
   [[nodiscard]] std::uint64_t workers() const; // 0: synchronous
   [[nodiscard]] std::string text() const;      // the cut, then one line per role
@@ -76,8 +78,10 @@ struct wiring {
 // What the layer shards of a replica compute, stage by stage; named "replica-0" and so on.
 schedule schedule_of(const wiring& w, int replica);
 
-// The gradient aggregators that are no group's: the n-th is that of the n-th parameter holder.
-std::vector<address> roots_of(const wiring& w);
+// Parameter holders, and the gradient aggregators that are no group's: the n-th is that of the n-th
+// holder. Of an island, from 1; else of all, or of the outer parameters.
+std::vector<address> holders_of(const wiring& w, int island = 0);
+std::vector<address> roots_of(const wiring& w, int island = 0);
 
 // What the aggregators of a group send on: the sums of the largest nodes of the reduction tree that
 // lie within the microbatches of the group.

@@ -122,12 +122,7 @@ private:
             .where = wiring_.name,
             .why = "nobody computes the model",
             .help = "add a role layer_shard/0/0"});
-    const auto holders = by_kind_[role_kind::parameter_holder].size();
-    const auto aggregators = roots_of(wiring_).size();
-    if (holders == 0)
-      tell({.what = "the wiring has no parameter holder",
-            .where = wiring_.name,
-            .help = "add a role parameter_holder/0"});
+    check_who_holds();
     if (wiring_.order.as_they_come()) {
       if (!by_kind_[role_kind::gradient_aggregator].empty())
         tell({.what = "an asynchronous wiring has a gradient aggregator",
@@ -136,18 +131,58 @@ private:
               .help = "remove it"});
       return;
     }
+    for (int island = 0; std::cmp_less_equal(island, wiring_.job.outer.islands); ++island)
+      check_aggregators(island);
+  }
+
+  // The n-th of them adds for the n-th holder; of each island apart, and of the outer parameters.
+  void check_aggregators(int island) {
+    const auto holders = holders_of(wiring_, island).size();
+    const auto aggregators = roots_of(wiring_, island).size();
+    const address aggregator{.role = role_kind::gradient_aggregator,
+                             .slice = static_cast<std::uint16_t>(island)};
+    const auto place =
+        island == 0 ? wiring_.name : fmt::format("{}, island {}", wiring_.name, island);
+    const std::string whose = island == 0 ? "the wiring" : fmt::format("island {}", island);
     if (aggregators == 0)
-      tell({.what = "the wiring has no gradient aggregator",
-            .where = wiring_.name,
-            .help = "add a role gradient_aggregator/0"});
+      tell({.what = fmt::format("{} has no gradient aggregator", whose),
+            .where = place,
+            .help = fmt::format("add a role {}", aggregator.text())});
     if (holders > 0 && aggregators > 0 && holders != aggregators)
       tell({.what = fmt::format(
                 "{} gradient aggregators do not fit {} parameter holders", aggregators, holders),
-            .where = wiring_.name,
+            .where = place,
             .why = "the n-th holder takes what the n-th aggregator sums",
             .help = aggregators < holders
                         ? fmt::format("add {} more of gradient_aggregator", holders - aggregators)
                         : fmt::format("add {} more of parameter_holder", aggregators - holders)});
+  }
+
+  // Those of each island, and of all or of the outer parameters; none for anybody else.
+  void check_who_holds() {
+    const auto islands = wiring_.job.outer.islands;
+    for (int island = 0; std::cmp_less_equal(island, islands); ++island) {
+      const address holder{.role = role_kind::parameter_holder,
+                           .slice = static_cast<std::uint16_t>(island)};
+      if (holders_of(wiring_, island).empty())
+        tell({.what = island == 0 ? "the wiring has no parameter holder"
+                                  : fmt::format("island {} has no parameter holder", island),
+              .where = wiring_.name,
+              .help = fmt::format("add a role {}", holder.text())});
+    }
+    for (const auto kind : {role_kind::parameter_holder, role_kind::gradient_aggregator})
+      for (const auto* role : by_kind_[kind]) {
+        const auto& where = role->where;
+        const bool grouped = kind == role_kind::parameter_holder && where.stage != 0;
+        if (where.slice <= islands && !grouped) continue;
+        tell({.what = grouped ? fmt::format("{} is of group {}", where.text(), where.stage)
+                              : fmt::format("{} is of island {}", where.text(), where.slice),
+              .where = where.text(),
+              .why = grouped        ? "groups add gradients and hold no parameters"
+                     : islands == 0 ? "the job has no islands"
+                                    : fmt::format("the job has islands 1 to {}", islands),
+              .help = "give it another number, or remove it"});
+      }
   }
 
   void check_part_numbers() {
@@ -163,8 +198,7 @@ private:
 
   // Each group that a layer shard is of has an aggregator for each root, and each of these a root.
   void check_groups() {
-    const auto roots = roots_of(wiring_);
-    std::map<int, const wired_role*> groups; // with one of its layer shards
+    std::map<std::pair<int, int>, const wired_role*> groups; // by island; with one of its shards
     for (const auto& [replica, shards] : replicas_)
       for (const auto* shard : shards) {
         if (shard->group < 0 || shard->group > group_max)
@@ -181,7 +215,7 @@ private:
                                    shards.front()->group),
                 .help = "give all of them the same group"});
         else if (shard->group > 0)
-          groups.try_emplace(shard->group, shard);
+          groups.try_emplace({wiring_.island_of(shard->microbatches), shard->group}, shard);
       }
     if (wiring_.order.as_they_come()) {
       if (!groups.empty())
@@ -192,10 +226,10 @@ private:
       return;
     }
     for (const auto& [group, shard] : groups)
-      for (auto wanted : roots) {
-        wanted.stage = static_cast<std::uint16_t>(group);
+      for (auto wanted : roots_of(wiring_, group.first)) {
+        wanted.stage = static_cast<std::uint16_t>(group.second);
         if (wiring_.find(wanted) != nullptr) continue;
-        tell({.what = fmt::format("group {} has no {}", group, wanted.text()),
+        tell({.what = fmt::format("group {} has no {}", group.second, wanted.text()),
               .where = shard->where.text(),
               .why = "the gradients of a group are added up by one aggregator for each "
                      "gradient_aggregator/h",
@@ -205,7 +239,7 @@ private:
     for (const auto* role : by_kind_[role_kind::gradient_aggregator]) {
       auto root = role->where;
       root.stage = 0;
-      if (std::find(roots.begin(), roots.end(), root) == roots.end())
+      if (wiring_.find(root) == nullptr)
         tell({.what = fmt::format(
                   "{} adds for {}, which nobody plays", role->where.text(), root.text()),
               .where = role->where.text(),
@@ -272,7 +306,7 @@ private:
 
   // A compressed node of the reduction tree is summed by one replica.
   void check_compression(const microbatch_range& own, int replica) {
-    if (!wiring_.job.compression) return;
+    if (!wiring_.job.compression || wiring_.job.outer.islands > 0) return;
     for (const tree_span& node : compressed_nodes(wiring_.job)) {
       const auto last = node.first + node.count;
       const bool outside = last <= own.first || node.first >= own.first + own.count;
@@ -290,6 +324,7 @@ private:
 
   void check_keepers() {
     if (!wiring_.job.compression || !wiring_.job.compression->has_residual()) return;
+    if (wiring_.job.outer.islands > 0) return; // their holders keep them
     for (const auto* shard : by_kind_[role_kind::layer_shard]) {
       auto keeper = shard->where;
       keeper.role = role_kind::residual_keeper;
@@ -301,8 +336,26 @@ private:
     }
   }
 
+  void check_island(const microbatch_range& own, int replica) {
+    const auto n = wiring_.job.island_microbatches();
+    const auto last = std::uint64_t{own.first} + own.count - 1;
+    if (wiring_.job.outer.islands == 0 || own.first / n == last / n) return;
+    tell({.what = fmt::format("replica {} is on two islands", replica),
+          .where = fmt::format("replica {}", replica),
+          .why = fmt::format("it has {}; island {} has {}",
+                             range_text(own),
+                             own.first / n + 1,
+                             range_text({own.first / n * n, n})),
+          .help = "give it microbatches of one island"});
+  }
+
   void check_microbatches() {
     check_keepers();
+    if (wiring_.job.outer.islands > 0 && (wiring_.order.as_they_come() || wiring_.stash_weights))
+      tell({.what = "islands are for synchronous wirings",
+            .where = wiring_.name,
+            .why = "an outer step is one for all, after a step that each of them has done",
+            .help = "make consistency BSP and stash_weights false"});
     if (wiring_.order.as_they_come()) return check_workers();
     std::vector<std::pair<microbatch_range, int>> runs; // by replica
     for (const auto& [replica, shards] : replicas_) {
@@ -321,6 +374,7 @@ private:
     const std::uint64_t all = wiring_.job.microbatches;
     for (const auto& [own, replica] : runs) {
       check_compression(own, replica);
+      check_island(own, replica);
       if (own.first > next) tell_gap(next, own.first - next);
       if (own.first < next)
         tell({.what = fmt::format("microbatch {} is computed twice", own.first),
@@ -464,7 +518,14 @@ private:
   }
 
   void check_holders() {
-    const auto& holders = by_kind_[role_kind::parameter_holder];
+    for (int island = 0; std::cmp_less_equal(island, wiring_.job.outer.islands); ++island)
+      check_holders(island);
+  }
+
+  void check_holders(int island) {
+    std::vector<const wired_role*> holders;
+    for (const auto& where : holders_of(wiring_, island))
+      holders.push_back(wiring_.find(where));
     for (int p = 0; p < parts_ && !holders.empty(); ++p) {
       const auto at = static_cast<std::size_t>(p);
       if (at < has_parameters_.size() && !has_parameters_[at]) continue;

@@ -32,7 +32,8 @@ std::vector<std::pair<std::string, std::string>> fitting(const job& j) {
   return {{"model", facts.at("model")},
           {"batch", facts.at("batch")},
           {"microbatches", facts.at("microbatches")},
-          {"slices", facts.at("slices")}};
+          {"slices", facts.at("slices")},
+          {"islands", facts.at("islands")}};
 }
 
 std::string quoted(const std::string& text) {
@@ -190,6 +191,7 @@ private:
     if (!found.is_object()) refuse("job", "it is no object", "write {\"batch\": ...}");
     error_text wrong{.what = "the wiring belongs to another job", .where = path_};
     for (const auto& [key, now] : fitting(out_.job)) {
+      if (key == "islands" && now == "0" && !found.contains(key)) continue; // an older file
       const json& value = member(found, "job", key);
       const auto was = value.is_string() ? value.get<std::string>() : value.dump();
       if (was == now) continue;
@@ -200,8 +202,9 @@ private:
                                quoted(now));
     }
     if (wrong.why.empty()) return;
-    wrong.help = "start with the same --model, --batch and --microbatches, or save the wiring of "
-                 "this job and edit that";
+    wrong.help =
+        "start with the same --model, --batch, --microbatches and --islands, or save the wiring of "
+        "this job and edit that";
     throw error(std::move(wrong));
   }
 

@@ -23,7 +23,8 @@ group_key key_of(const wired_role& role, bool grouped) {
   if (!grouped) return {kind, replica, stage, slice, {}};
   if (kind == role_kind::layer_shard) return {kind, -1, stage, slice, role.parts};
   if (kind == role_kind::parameter_holder || kind == role_kind::gradient_aggregator)
-    return {kind, -1, stage > 0 ? 1 : 0, 0, role.parts}; // groups apart from what they send to
+    return {
+        kind, -1, stage > 0 ? 1 : 0, slice > 0 ? 1 : 0, role.parts}; // apart from what they send to
   return {kind, -1, 0, 0, {}};
 }
 
@@ -54,6 +55,8 @@ std::vector<word> words_between(const wired_role& from, const wired_role& to) {
       {{layer_shard, parameter_holder}, {"summed gradient", true}},
       {{gradient_aggregator, parameter_holder}, {"summed gradient", true}},
       {{parameter_holder, layer_shard}, {"parameters", true}},
+      {{parameter_holder, gradient_aggregator}, {"delta of an island", true}},
+      {{parameter_holder, parameter_holder}, {"outer parameters", true}},
       {{parameter_holder, director}, {"committed"}},
       {{director, layer_shard}, {"begin_step"}},
       {{director, evaluator}, {"evaluate"}},
@@ -97,7 +100,7 @@ public:
     if (price_ != nullptr)
       for (const auto& e : price_->edges) // some of them nobody listed in talks_to
         if (box_of_.contains(e.from) && box_of_.contains(e.to))
-          arrow(e.from, e.to, {e.what, true}, e.bytes);
+          arrow(e.from, e.to, {e.what, true}, e.bytes / e.every);
     if (price_ != nullptr) // an aggregator without a block hears nothing
       std::erase_if(out_.arrows, [](const auto& a) { return a.tensors && a.bytes == 0; });
     return std::move(out_);
@@ -171,7 +174,8 @@ private:
     const auto a = box_of_.at(from), b = box_of_.at(to);
     if (a == b) return;
     const auto [at, fresh] = arrow_of_.try_emplace({a, b, said.what}, out_.arrows.size());
-    const bool back = said.what == "activation gradient" || said.what == "parameters";
+    const bool back = said.what == "activation gradient" || said.what == "parameters" ||
+                      said.what == "outer parameters";
     if (fresh) out_.arrows.push_back({a, b, said.what, said.tensors, back, 0, 0});
     auto& here = out_.arrows[at->second];
     here.bytes += bytes;

@@ -24,7 +24,7 @@ struct fixture {
     o.steps_per_epoch = 2;
     o.microbatches = 2;
     o.blocks = 2;
-    o.shards = {shard};
+    if (o.shards.empty()) o.shards = {shard};
     return o;
   }
 
@@ -158,4 +158,40 @@ TEST_CASE("a step's lead is told with the bound of the read that led most") {
   REQUIRE(steps.size() == 1);
   CHECK(steps[0].lead == 3);
   CHECK(steps[0].lead_bound == 8);
+}
+
+TEST_CASE(
+    "of islands, a step is committed with the blocks of all; who is ahead begins where it is") {
+  const address ahead = shard, behind{.role = role_kind::layer_shard, .replica = 1};
+  fixture f{{.islands = 2,
+             .shards = {ahead, behind},
+             .island_of = {{ahead, 1}, {behind, 2}},
+             .steps_ahead = 4}};
+  const auto commit = [&](std::uint64_t step, std::uint32_t island, std::uint64_t digest) {
+    for (const int block : {0, 1})
+      f.boss.on(
+          protocol::committed{.step = step, .block = block, .digest = digest, .island = island});
+  };
+  const auto begins = [&](const address& who) {
+    f.boss.on(protocol::restarted{.who = who, .life = 2});
+    return f.world.of<protocol::begin_step>().back().committed;
+  };
+  commit(0, 1, 10);
+  CHECK(f.world.of<protocol::begin_step>().back().committed == 1); // said at once
+  commit(1, 1, 11);
+  CHECK(begins(ahead) == 2);
+  CHECK(begins(behind) == 0);
+  f.report(0, 0, 1.0);
+  f.report(0, 1, 5.0);
+  CHECK(f.world.of<protocol::step_committed>().empty());
+  commit(0, 2, 20);
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].digest == 60);          // of two islands that differ
+  CHECK(steps[0].loss == 6.0 / (2 + 2)); // each has a normaliser of its own
+  CHECK(begins(behind) == 1);
+  f.report(1, 0, 1.0);
+  f.report(1, 1, 1.0);
+  commit(1, 2, 11);
+  CHECK(f.world.of<protocol::step_committed>().back().digest == 22); // the one that both have
 }

@@ -294,3 +294,85 @@ TEST_CASE("a large block is updated by several computations, to the same bits") 
   }
   CHECK(committed[0].digest == committed[1].digest);
 }
+
+TEST_CASE("a holder of an island publishes what its round made of the outer parameters") {
+  fixture f;
+  const address outer{.role = role_kind::gradient_aggregator};
+  auto options = options_of(f.layout, f.start);
+  options.islands = 2;
+  options.island = 2;
+  options.rounds = {.every = 2};
+  options.outer_aggregators = {outer, outer};
+  for (auto& held : options.blocks)
+    held.round_start = held.parameters;
+  parameter_holder holder(f.world, options);
+  const auto finish = [&] {
+    while (!f.world.computations.empty())
+      for (const auto& m : f.world.run_one())
+        holder.receive(m);
+  };
+  holder.on(f.gradient(0, 1));
+  finish();
+  CHECK(f.world.of<protocol::gradient>().empty()); // within the round
+  REQUIRE(f.world.of<protocol::committed>().size() == 1);
+  CHECK(f.world.of<protocol::committed>()[0].island == 2);
+  const auto one = f.newest(1);
+
+  f.world.sent.clear();
+  holder.on(f.gradient(1, 1));
+  finish();
+  CHECK(f.world.of<protocol::committed>().empty());
+  CHECK(f.world.of<protocol::parameters>().empty());
+  REQUIRE(f.world.of<protocol::gradient>().size() == 1);
+  const auto delta = f.world.of<protocol::gradient>()[0];
+  CHECK(f.world.sent[0].to == outer);
+  CHECK(delta.step == 1);
+  CHECK(delta.span == tree_span{1, 1});
+  // Two steps of momentum 0.9 with one gradient g: rate * (g + 1.9 g), shared by two islands.
+  const float g = f.gradients[1].values()[0];
+  CHECK(delta.value.values()[0] == doctest::Approx(0.5F * 2.9F * g / 2));
+
+  holder.on(protocol::restarted{.who = shards[0]}); // none of its business
+  holder.on(f.gradient(1, 1));                      // sent again by a shard
+  CHECK(f.world.of<protocol::gradient>().size() == 1);
+  holder.on(protocol::restarted{.who = outer});
+  REQUIRE(f.world.of<protocol::gradient>().size() == 2);
+  CHECK(same_bits(f.world.of<protocol::gradient>()[1].value, delta.value));
+
+  const auto back = f.gradients[1];                                                   // anything
+  holder.on(protocol::parameters{.version = 1, .step = 1, .block = 1, .value = one}); // old
+  CHECK(f.world.computations.empty());
+  holder.on(protocol::parameters{.version = 2, .step = 2, .block = 1, .value = back});
+  holder.on(protocol::parameters{.version = 2, .step = 2, .block = 1, .value = back}); // twice
+  finish();
+  CHECK(same_bits(f.newest(1), back));
+  REQUIRE(f.world.of<protocol::committed>().size() == 1);
+  CHECK(f.world.of<protocol::committed>()[0].step == 1);
+  CHECK(f.world.of<protocol::committed>()[0].digest == block_digest(*f.layout, 1, back));
+  holder.on(protocol::restarted{.who = outer}); // has what it needs
+  CHECK(f.world.of<protocol::gradient>().size() == 2);
+  holder.on(protocol::want_state{1, director});
+  for (const auto& s : f.world.of<protocol::state>())
+    CHECK(!s.parameters); // each block begins a round
+}
+
+TEST_CASE("a version of the outer parameters is a round's, and their holder commits nothing") {
+  fixture f;
+  auto options = options_of(f.layout, f.start);
+  options.islands = 2;
+  options.rounds = {.every = 3};
+  parameter_holder holder(f.world, options);
+  const auto hear = [&](std::uint64_t step) {
+    holder.on(f.gradient(step, 1));
+    while (!f.world.computations.empty())
+      for (const auto& m : f.world.run_one())
+        holder.receive(m);
+  };
+  hear(2);
+  hear(2); // by a new aggregator
+  REQUIRE(f.world.of<protocol::parameters>().size() == 2);
+  CHECK(f.world.of<protocol::parameters>()[0].version == 3);
+  hear(5);
+  CHECK(f.world.of<protocol::parameters>().back().version == 6);
+  CHECK(f.world.of<protocol::committed>().empty());
+}

@@ -360,6 +360,19 @@ TEST_CASE("gradients are compressed on request") {
   CHECK(wrong_of({"--compress=fp17"}).find("fp16") != std::string::npos);
 }
 
+TEST_CASE("islands get a replica each unless somebody says more") {
+  CHECK(options({}).outer.islands == 0);
+  const auto o =
+      options({"--islands=4", "--outer-every=16", "--outer-rate=1", "--outer-momentum=0"});
+  CHECK(o.outer.text() == "4 islands, every 16 steps sgd, rate 1");
+  CHECK(o.wired.grid.replicas == 4);
+  CHECK(options({"--islands=2"}).outer.text() ==
+        "2 islands, every 8 steps sgd momentum 0.9 nesterov, rate 0.7");
+  CHECK(options({"--islands=2", "--replicas=8"}).wired.grid.replicas == 8);
+  CHECK(wrong_of({"--outer-every=0"}).find("--outer-every") != std::string::npos);
+  CHECK(wrong_of({"--islands=x"}).find("--islands") != std::string::npos);
+}
+
 TEST_CASE("a parameter server is asynchronous unless it is told otherwise") {
   const auto order = [&](std::vector<std::string> flags) {
     flags.insert(flags.begin(), "--topology=parameter-server");

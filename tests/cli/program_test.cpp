@@ -253,6 +253,30 @@ TEST_CASE("a killed worker changes nothing but the number of restarts") {
   CHECK(killed["parameter_digest"] == undisturbed["parameter_digest"]);
 }
 
+TEST_CASE("islands train, resume, and play from a wiring's file to the same bits") {
+  const scratch here;
+  const std::string job =
+      "--model mlp --data synthetic:400 --batch 40 --microbatches 4 --islands 2 "
+      "--outer-every 3 --warmup 0 --epochs 2 ";
+  const auto end = [&](const std::string& more) {
+    const answer a = here.run("train " + job + more + " --quiet --json 2>talk");
+    REQUIRE(a.code == 0);
+    return nlohmann::json::parse(a.text)["parameter_digest"];
+  };
+  const auto digest = end("--run-folder r --checkpoint-every 7");
+  CHECK(digest == end("--run-folder none --replicas 4 --kill gradient_aggregator/0@step=5"));
+  CHECK(digest != end("--run-folder none --outer-rate 1 --outer-momentum 0"));
+  CHECK(digest == end("--run-folder s --resume r/checkpoints/step-00000007.safetensors"));
+  const answer saved = here.run("wiring " + job + "--replicas 4 --save-wiring w.json 2>&1");
+  CHECK(saved.code == 0);
+  CHECK(saved.text.find("--islands 2 --wiring w.json") != std::string::npos);
+  CHECK(saved.text.find("delta of an island, each 3 steps") != std::string::npos);
+  CHECK(digest == end("--run-folder none --wiring w.json"));
+  const answer config = here.run("train --islands 2 --print-config");
+  CHECK(config.text.find("islands = 2") != std::string::npos);
+  CHECK(config.text.find("outer-every = 8") != std::string::npos);
+}
+
 TEST_CASE("an interrupted run saves, tells how to resume, and resumes to the same bits") {
   const scratch here;
   const std::string job = "train --model mlp --data synthetic:2000 --batch 40 --epochs 40 "

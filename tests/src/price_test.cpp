@@ -138,6 +138,28 @@ TEST_CASE("groups send their sums to each other, not the gradients of every repl
   CHECK(arrive == 10 * layout.bytes());
 }
 
+TEST_CASE("between islands a round's parameters cross, not each step's gradients") {
+  auto j = small_job(1, 8);
+  j.outer = {.islands = 2, .every = 5};
+  const auto layout = compile_cpu(graph_of(j), {.microbatch = j.batch / j.microbatches})->layout();
+  const auto w = data_parallel(j, {.replicas = 4});
+  const auto p = price_of(w);
+  // What leaves the nodes of an island, in a step and in a round.
+  std::int64_t steps = 0, rounds = 0;
+  for (const auto& e : p.edges)
+    if (w.find(e.from)->node / 2 != w.find(e.to)->node / 2)
+      (e.every == 1 ? steps : rounds) += e.bytes;
+  CHECK(steps == 0);
+  CHECK(rounds == 2 * layout.bytes()); // one copy of each block goes out, one comes back
+  const auto said = bytes_said(p);
+  CHECK(said.at("gradient") == 4 * layout.bytes());
+  CHECK(said.at("parameters") == 4 * layout.bytes());
+  CHECK(said.at("delta of an island") == 2 * layout.bytes());
+  CHECK(said.at("outer parameters") == 2 * layout.bytes());
+  CHECK(contains(text(p), "delta of an island, each 5 steps"));
+  CHECK(p.holders.size() == 8); // four of the outer parameters, two of each island
+}
+
 TEST_CASE("the gradients of workers go to the holders") {
   const auto j = small_job(1, 4);
   const auto w = parameter_server(j, {.workers = 2});

@@ -38,14 +38,15 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
   int pipelines = 0, hybrids = 0, grouped = 0, own_schedules = 0, recomputing = 0, edited = 0;
-  int dialled = 0, lowered = 0;
+  int dialled = 0, lowered = 0, islands = 0;
   std::int64_t restarts = 0;
 
-  void note(const hybrid_options& o, const std::vector<dial>& dials) {
+  void note(const job& j, const hybrid_options& o, const std::vector<dial>& dials) {
     dialled += dials.empty() ? 0 : 1;
     for (const dial& d : dials)
       lowered += d.kind == credit_kind::depth && o.stages > 1 ? 1 : 0;
     ++compared;
+    islands += j.outer.islands > 1 ? 1 : 0;
     pipelines += o.stages > 1 ? 1 : 0;
     hybrids += o.stages > 1 && o.replicas > 1 ? 1 : 0;
     grouped += o.groups > 1 ? 1 : 0;
@@ -55,13 +56,14 @@ struct tally {
 
   [[nodiscard]] std::string text() const {
     return fmt::format(
-        "{} pairs compared: {} pipelines, {} of them with replicas; {} in groups; "
+        "{} pairs compared: {} pipelines, {} of them with replicas; {} in groups; {} on islands; "
         "{} drawn schedules, {} with replicas that differ, {} recomputing, {} run twice, {} with "
         "dials, {} dials for the depth of stages; {} restarts; {} refused, {} diverged",
         compared,
         pipelines,
         hybrids,
         grouped,
+        islands,
         own_schedules,
         edited,
         recomputing,
@@ -122,7 +124,7 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
       out.restarts += run.result.restarts;
       out.repeated += times == 2 ? 1 : 0;
     }
-    out.note(options, dials);
+    out.note(j, options, dials);
   } catch (const error& e) {
     if (mistakes_of(j, options).empty())
       FAIL_CHECK(e.what());
@@ -147,6 +149,7 @@ TEST_CASE(test_name) {
   CHECK(all.pipelines >= all.compared / 3);
   CHECK(all.hybrids >= all.compared / 10);
   CHECK(all.grouped >= all.compared / 20);
+  CHECK(all.islands >= all.compared / 20);
   CHECK(all.own_schedules >= all.compared / 20);
   CHECK(all.edited >= all.compared / 20);
   CHECK(all.restarts >= all.compared / 10);

@@ -98,6 +98,21 @@ TEST_CASE("another job's wiring is refused with both values") {
   CHECK_ERROR(parse_wiring(json, tiny_job()), "\n  model: \"");
 }
 
+TEST_CASE("a wiring with islands comes back, and only for a job that has as many") {
+  auto j = small_job(4);
+  j.outer = {.islands = 2, .every = 3};
+  const auto w = data_parallel(j, {.replicas = 4, .groups = 2});
+  const auto back = parse_wiring(to_json(w), j);
+  CHECK(back.roles == w.roles);
+  CHECK(mistakes_of(back).empty());
+  CHECK(play(back).digests == play(w).digests);
+  CHECK_ERROR(parse_wiring(to_json(w), small_job(4)), "islands: \"2\" in the file, \"0\" now");
+  CHECK_ERROR(parse_wiring(to_json(data_parallel(small_job(4))), j),
+              "\"0\" in the file, \"2\" now");
+  const auto older = replaced(to_json(data_parallel(small_job(4))), ", \"islands\": 0", "");
+  CHECK(mistakes_of(parse_wiring(older, small_job(4))).empty());
+}
+
 TEST_CASE("what is malformed is told with its place") {
   const auto j = small_job(1);
   const auto json = to_json(pipeline(j, {.stages = 2}));

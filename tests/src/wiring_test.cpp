@@ -55,6 +55,41 @@ TEST_CASE("what the topologies make has no mistake") {
   CHECK(told([](wiring&) {}, hybrid(j, {.replicas = 4, .stages = 2, .groups = 2})) == "");
 }
 
+TEST_CASE("each island has holders, aggregators and replicas of its own") {
+  auto j = small_job(2);
+  j.outer = {.islands = 2};
+  const auto islands = [&] { return hybrid(j, {.replicas = 2, .stages = 2}); };
+  const auto wrong = [&](const std::function<void(wiring&)>& edit) {
+    return told(edit, islands());
+  };
+  CHECK(wrong([](wiring&) {}) == "");
+  CHECK(told([](wiring&) {}, hybrid(j, {.replicas = 4, .groups = 2})) == "");
+  CHECK(contains(wrong([](wiring& w) {
+                   remove(w, "parameter_holder/0/0/2");
+                   remove(w, "parameter_holder/1/0/2");
+                 }),
+                 "island 2 has no parameter holder"));
+  CHECK(contains(
+      wrong([](wiring& w) { remove(w, "gradient_aggregator/0/0/1"); }),
+      "1 gradient aggregators do not fit 2 parameter holders\n"
+      "  --> hybrid(2 replicas, 2 stages, 1f1b, 4 parameter holders, 2 islands), island 1"));
+  CHECK(contains(wrong([](wiring& w) {
+                   w.roles.push_back({parse_address("parameter_holder/0/0/3"), {}});
+                 }),
+                 "parameter_holder/0/0/3 is of island 3"));
+  CHECK(contains(wrong([](wiring& w) {
+                   for (const char* who : {"layer_shard/0/0", "layer_shard/0/1", "data_loader/0"})
+                     role(w, who).microbatches = {0, 3};
+                   for (const char* who : {"layer_shard/1/0", "layer_shard/1/1", "data_loader/1"})
+                     role(w, who).microbatches = {3, 1};
+                 }),
+                 "replica 0 is on two islands"));
+  CHECK(contains(wrong([](wiring& w) { w.stash_weights = true; }), "for synchronous wirings"));
+  CHECK(contains(wrong([](wiring& w) { w.job.outer.islands = 0; }), "the job has no islands"));
+  CHECK(contains(told([](wiring& w) { w.job.outer.islands = 2; }),
+                 "island 1 has no parameter holder"));
+}
+
 TEST_CASE("the mistakes of its job are a wiring's") {
   CHECK(contains(told([](wiring& w) { w.job.batch = 33; }), "33 = 4 x 8 + 1"));
   CHECK(contains(told([](wiring& w) { w.job.data.train = nullptr; }), "no training data"));

@@ -172,6 +172,18 @@ inline learning_rate random_learning_rate(chance& c) {
   return out;
 }
 
+inline outer_steps random_outer_steps(chance& c, std::uint32_t microbatches) {
+  outer_steps out{
+      .every = static_cast<std::uint32_t>(c.between(1, 3)),
+      .rule = c.one_of<optimizer>(
+          {sgd{}, sgd{.momentum = 0.9F}, sgd{.momentum = 0.9F, .nesterov = true}, adam{}}),
+      .rate = c.one_of({0.01F, 0.7F, 1.0F})};
+  do
+    out.islands = static_cast<std::uint32_t>(c.between(1, 4));
+  while (microbatches % out.islands != 0);
+  return out;
+}
+
 inline job random_job(chance& c) {
   const shape image{c.one_of({1, 1, 3}), c.between(4, 11), c.between(4, 11)};
   const int classes = c.between(2, 6);
@@ -194,6 +206,7 @@ inline job random_job(chance& c) {
   out.steps = c.between(3, 5);
   out.shuffle = c.percent(80);
   out.balanced_sampling = c.percent(20);
+  if (c.percent(20)) out.outer = random_outer_steps(c, out.microbatches);
   return out;
 }
 
@@ -216,7 +229,7 @@ inline std::string text(const model& m) {
 inline std::string text(const job& j) {
   return fmt::format(
       "job: {} images {}, {} classes, batch {} = {} x {}, {} steps, seed {}; {}; {}; "
-      "rate {}; augment {}; {}{}\nmodel: {}",
+      "rate {}; augment {}; {}{}; islands: {}\nmodel: {}",
       j.data.train->size(),
       j.data.train->image.text(),
       j.data.train->classes,
@@ -231,6 +244,7 @@ inline std::string text(const job& j) {
       j.augment.text(),
       j.shuffle ? "shuffled" : "in order",
       j.balanced_sampling ? ", balanced" : "",
+      j.outer.text(),
       text(j.model));
 }
 

@@ -98,7 +98,10 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   const auto pieces =
       static_cast<int>(pieces_of(g, {.microbatch = j.batch / j.microbatches}).size());
   hybrid_options out;
-  out.replicas = random_divisor(c, static_cast<int>(j.microbatches), 6);
+  // Each island has as many replicas, and groups are within islands.
+  const int islands = std::max(1, static_cast<int>(j.outer.islands));
+  const int own = static_cast<int>(j.microbatches) / islands;
+  out.replicas = islands * random_divisor(c, own, std::max(1, 6 / islands));
   if (c.percent(75)) out.stages = c.between(1, std::min(pieces, 5));
   out.holders = c.one_of({0, 0, 1, 1, 2, 3, 5});
   out.block_bytes_max = c.one_of({0, 64 * 1024});
@@ -110,7 +113,8 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   else if (c.percent(20))
     for (int i = 0; i < pieces; ++i)
       out.piece_costs.push_back(c.between(1, 9));
-  if (c.percent(50)) out.groups = random_divisor(c, out.replicas, 4);
+  if (c.percent(50))
+    out.groups = islands * random_divisor(c, out.replicas / islands, std::max(1, 4 / islands));
   return out;
 }
 
@@ -119,14 +123,19 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
 inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiring& w) {
   std::string out;
   const int parts = o.stages * o.chunks, split_percent = c.one_of({0, 0, 50, 100});
+  const int islands = std::max(1, static_cast<int>(w.job.outer.islands));
+  const int of_island = o.replicas / islands, groups = o.groups / islands;
   std::uint32_t first = 0;
   for (int r = 0; r < o.replicas; ++r) {
-    const auto others = static_cast<std::uint32_t>(o.replicas - 1 - r);
-    const std::uint32_t left = w.job.microbatches - first - others;
+    const int island = r / of_island;
+    const auto others = static_cast<std::uint32_t>(of_island - 1 - r % of_island);
+    const auto end = static_cast<std::uint32_t>(island + 1) * w.job.island_microbatches();
+    const std::uint32_t left = end - first - others;
     const microbatch_range own{
         first, others == 0 ? left : static_cast<std::uint32_t>(c.between(1, int(left)))};
     const schedule order = random_schedule(c, o.stages, parts, own.count, split_percent);
-    const int group = o.groups > 0 ? c.between(0, o.groups) : 0;
+    int group = groups > 0 ? c.between(0, groups) : 0;
+    if (group > 0) group += island * groups;
     out += fmt::format("\nreplica {}, group {}: {}", r, group, troupe::text(order));
     for (wired_role& role : w.roles) {
       const bool shard = role.where.role == role_kind::layer_shard;

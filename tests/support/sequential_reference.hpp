@@ -12,6 +12,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -31,28 +33,43 @@ public:
         graph_(build_graph(j.model, j.data.train->image)),
         program_(compile_cpu(graph_, {.microbatch = j.batch / j.microbatches})),
         reader_(j.data.train,
-                {j.batch, j.microbatches, j.shuffle, j.balanced_sampling, j.seed},
+                {j.batch,
+                 j.microbatches,
+                 j.shuffle,
+                 j.balanced_sampling,
+                 j.seed,
+                 std::max(1U, j.outer.islands)},
                 j.augment,
                 j.loss,
                 static_cast<int>(graph_.output().elements())) {
     out_.layout = program_->layout();
     out_.parameters = initial_parameters(out_.layout, j.seed);
-    for (const block_extent& b : out_.layout.blocks)
-      slots_.emplace_back(static_cast<std::size_t>(slots(j.optimizer)),
-                          std::vector<float>(static_cast<std::size_t>(b.trainable), 0.0F));
+    islands_.resize(std::max(1U, j.outer.islands));
+    for (island& w : islands_)
+      w = {out_.parameters, slots_of(j.optimizer)};
+    outer_slots_ = slots_of(j.outer.rule);
   }
 
   reference_run run() {
     for (std::int64_t step = 0; step < job_.total_steps(); ++step) {
-      const std::vector<tensor> sums = gradients_of(step);
-      for (std::size_t b = 0; b < sums.size(); ++b)
-        out_.parameters[b] = updated(b, step, sums[b]);
-      out_.digests.push_back(parameter_digest(out_.layout, out_.parameters));
+      for (std::uint32_t w = 0; w < islands_.size(); ++w)
+        train(w, step);
+      out_.losses.push_back(std::exchange(loss_, 0) / std::exchange(normaliser_, 0));
+      if (job_.outer.islands > 0 && round_ends(step)) outer_step();
+      note_digest();
     }
+    out_.parameters = job_.outer.islands > 0 ? out_.parameters : islands_[0].parameters;
     return std::move(out_);
   }
 
 private:
+  using block_slots = std::vector<std::vector<std::vector<float>>>; // by block, slot
+
+  struct island {
+    std::vector<tensor> parameters;
+    block_slots slots;
+  };
+
   struct tree_per_block final : gradient_sink {
     tree_per_block(std::size_t blocks, std::uint32_t n)
         : trees(blocks, tree_sum(n, {0, n})), sums(blocks) {}
@@ -68,61 +85,149 @@ private:
     std::vector<tensor> sums;
   };
 
-  // The sum over all microbatches, by block; and the loss, noted.
-  std::vector<tensor> gradients_of(std::int64_t step) {
+  [[nodiscard]] block_slots slots_of(const optimizer& rule) const {
+    block_slots out;
+    for (const block_extent& b : out_.layout.blocks)
+      out.emplace_back(static_cast<std::size_t>(slots(rule)),
+                       std::vector<float>(static_cast<std::size_t>(b.trainable), 0.0F));
+    return out;
+  }
+
+  [[nodiscard]] bool round_ends(std::int64_t step) const {
+    const std::int64_t in_epoch = step % job_.steps_per_epoch() + 1;
+    return in_epoch % job_.outer.every == 0 || in_epoch == job_.steps_per_epoch() ||
+           step + 1 == job_.total_steps();
+  }
+
+  void train(std::uint32_t w, std::int64_t step) {
+    const std::vector<tensor> sums = gradients_of(w, step);
+    for (std::size_t b = 0; b < sums.size(); ++b)
+      islands_[w].parameters[b] = updated(islands_[w], b, step, sums[b]);
+  }
+
+  // The sum over all microbatches of an island, by block; and the loss, noted.
+  std::vector<tensor> gradients_of(std::uint32_t w, std::int64_t step) {
     const auto number = static_cast<std::uint64_t>(step);
-    tree_per_block sink(out_.layout.blocks.size(), job_.microbatches);
-    double loss = 0, normaliser = 1;
-    program_->bind(out_.parameters);
-    for (std::uint32_t m = 0; m < job_.microbatches; ++m) {
+    const std::uint32_t n = job_.microbatches / static_cast<std::uint32_t>(islands_.size());
+    tree_per_block sink(out_.layout.blocks.size(), n);
+    double normaliser = 1;
+    program_->bind(islands_[w].parameters);
+    for (std::uint32_t m = w * n; m < (w + 1) * n; ++m) {
       const microbatch_data data = reader_.read(number, m);
-      sink.microbatch = m;
+      sink.microbatch = m - w * n;
       program_->forward(data.inputs, {job_.seed, number, m});
-      loss += program_->compute_loss(job_.loss, data.targets, data.normaliser).sum;
+      loss_ += program_->compute_loss(job_.loss, data.targets, data.normaliser).sum;
       normaliser = data.normaliser;
       program_->backward(sink);
     }
-    out_.losses.push_back(loss / normaliser);
+    normaliser_ += normaliser;
     return std::move(sink.sums);
   }
 
-  tensor updated(std::size_t block, std::int64_t step, const tensor& gradient) {
-    const tensor& old = out_.parameters[block];
+  tensor updated(island& w, std::size_t block, std::int64_t step, const tensor& gradient) {
+    const tensor& old = w.parameters[block];
+    mutable_tensor next = stepped(job_.optimizer,
+                                  job_.learning_rate.at(step, job_.total_steps()),
+                                  step,
+                                  block,
+                                  old,
+                                  gradient,
+                                  w.slots[block]);
+    // running = (1 - momentum) * running + momentum * mean over the microbatches
+    const auto n = job_.microbatches / static_cast<std::uint32_t>(islands_.size());
+    for_statistics(block, [&](std::int64_t i, const parameter_spec& spec) {
+      const float measured = gradient.data()[i] / static_cast<float>(n);
+      next.data()[i] = (1.0F - spec.momentum) * next.data()[i] + spec.momentum * measured;
+    });
+    return std::move(next).freeze();
+  }
+
+  mutable_tensor stepped(const optimizer& rule,
+                         float rate,
+                         std::int64_t step,
+                         std::size_t block,
+                         const tensor& old,
+                         const tensor& gradient,
+                         std::vector<std::vector<float>>& slots) const {
     const auto trainable = static_cast<std::size_t>(out_.layout.blocks[block].trainable);
     mutable_tensor next = buffer_pool::global().take(old.dims());
     std::copy_n(old.data(), old.elements(), next.data());
     std::vector<float*> state;
-    for (auto& slot : slots_[block])
+    for (auto& slot : slots)
       state.push_back(slot.data());
-    update(job_.optimizer,
-           job_.learning_rate.at(step, job_.total_steps()),
+    update(rule,
+           rate,
            step,
            old.values().first(trainable),
            gradient.values().first(trainable),
            next.values().first(trainable),
            state);
-    follow(block, gradient, next);
-    return std::move(next).freeze();
+    return next;
   }
 
-  // running = (1 - momentum) * running + momentum * mean over the microbatches
-  void follow(std::size_t block, const tensor& gradient, mutable_tensor& next) const {
+  template <class Do>
+  void for_statistics(std::size_t block, Do each) const {
     for (const stored_range& r : out_.layout.ranges_of_block(static_cast<int>(block))) {
       const parameter_spec& spec = out_.layout.specs[static_cast<std::size_t>(r.parameter)];
       if (spec.kind != parameter_kind::statistic) continue;
-      for (std::int64_t i = r.offset; i < r.offset + r.size; ++i) {
-        const float measured = gradient.data()[i] / static_cast<float>(job_.microbatches);
-        next.data()[i] = (1.0F - spec.momentum) * next.data()[i] + spec.momentum * measured;
-      }
+      for (std::int64_t i = r.offset; i < r.offset + r.size; ++i)
+        each(i, spec);
     }
+  }
+
+  // DiLoCo, algorithm 1, lines 12 to 14; statistics become their mean.
+  void outer_step() {
+    for (std::size_t b = 0; b < out_.parameters.size(); ++b) {
+      const tensor old = out_.parameters[b];
+      const tensor delta = sum_over_islands(b, [&](std::int64_t i, const tensor& gone) {
+        return (old.data()[i] - gone.data()[i]) / static_cast<float>(islands_.size());
+      });
+      const tensor values = sum_over_islands(
+          b, [](std::int64_t i, const tensor& measured) { return measured.data()[i]; });
+      mutable_tensor next =
+          stepped(job_.outer.rule, job_.outer.rate, rounds_, b, old, delta, outer_slots_[b]);
+      for_statistics(b, [&](std::int64_t i, const parameter_spec&) {
+        next.data()[i] = values.data()[i] / static_cast<float>(islands_.size());
+      });
+      out_.parameters[b] = std::move(next).freeze();
+    }
+    for (island& w : islands_)
+      w.parameters = out_.parameters;
+    ++rounds_;
+  }
+
+  template <class Value>
+  tensor sum_over_islands(std::size_t block, Value value) {
+    const auto w = static_cast<std::uint32_t>(islands_.size());
+    tree_sum tree(w, {0, w});
+    for (std::uint32_t i = 0; i < w; ++i) {
+      const tensor& mine = islands_[i].parameters[block];
+      mutable_tensor out = buffer_pool::global().take(mine.dims());
+      for (std::int64_t k = 0; k < mine.elements(); ++k)
+        out.data()[k] = value(k, mine);
+      if (auto total = tree.add({i, 1}, std::move(out).freeze())) return *total;
+    }
+    return {};
+  }
+
+  void note_digest() {
+    std::vector<std::uint64_t> all;
+    for (const island& w : islands_)
+      all.push_back(parameter_digest(out_.layout, w.parameters));
+    const bool same = std::count(all.begin(), all.end(), all[0]) == std::ssize(all);
+    out_.digests.push_back(same ? all[0]
+                                : std::accumulate(all.begin(), all.end(), std::uint64_t{0}));
   }
 
   const job& job_;
   graph graph_;
   std::unique_ptr<program> program_;
   microbatch_reader reader_;
-  reference_run out_;
-  std::vector<std::vector<std::vector<float>>> slots_; // by block, slot
+  reference_run out_; // its parameters are the outer ones
+  std::vector<island> islands_;
+  block_slots outer_slots_;
+  std::int64_t rounds_ = 0;
+  double loss_ = 0, normaliser_ = 0;
 };
 
 inline reference_run play_sequentially(const job& j) {

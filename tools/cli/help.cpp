@@ -46,6 +46,7 @@ Examples:
   troupe {1} --optimizer adamw --learning-rate 0.001 --weight-decay 0.01
   troupe {1} --data my-folder --validation 0.1 --class-weights balanced
   troupe {1} --topology hybrid --replicas 2 --stages 2 --microbatches 8
+  troupe {1} --islands 2 --outer-every 8 --microbatches 4
   troupe {1} --kill data_loader@step=10 --kill layer_shard/1/0@step=30
   troupe {1} --topology parameter-server --consistency ssp:8 --dial staleness=1@step=200
   troupe {1} --resume runs/2026-01-31-fashion-mnist-cnn-1

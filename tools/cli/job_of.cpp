@@ -67,6 +67,7 @@ job job_of(const train_options& o, data_split data) {
   out.optimizer = o.optimizer;
   out.compression = o.compression;
   out.compressed_microbatches = o.compressed_microbatches;
+  out.outer = o.outer;
   out.learning_rate = o.learning_rate;
   out.augment = o.augment;
   out.batch = o.batch;

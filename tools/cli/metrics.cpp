@@ -102,6 +102,7 @@ std::string json_line(const start_facts& f) {
                   {"batch", f.batch},
                   {"microbatches", f.microbatches},
                   {"steps", f.steps},
+                  {"islands", f.islands},
                   {"optimizer", f.optimizer},
                   {"learning_rate", f.learning_rate},
                   {"seed", f.seed}});

@@ -16,6 +16,7 @@ struct start_facts {
   std::string model, data, wiring, optimizer, learning_rate, version;
   std::int64_t batch = 0, steps = 0, train_images = 0;
   std::uint32_t microbatches = 1;
+  std::string islands = "none"; // and their outer steps
   int replicas = 1;
   std::uint64_t seed = 0;
 };

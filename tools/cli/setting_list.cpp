@@ -224,6 +224,28 @@ setting_list how_consistent() {
   };
 }
 
+setting_list how_islands() {
+  const std::string g = "Islands (local SGD, DiLoCo)";
+  return {
+      {g,
+       "islands",
+       "N",
+       "0",
+       "runs of microbatches that train apart, each by the optimizer above, and meet in outer "
+       "steps: a fraction of the traffic between them; part of the job; 0: none",
+       number},
+      {g, "outer-every", "STEPS", "8", "steps between two outer steps", number},
+      {g,
+       "outer-rate",
+       "RATE",
+       "0.7",
+       "of the outer step along the mean of what the islands have gone; 1 without momentum: their "
+       "mean",
+       number},
+      {g, "outer-momentum", "M", "0.9", "Nesterov's, of outer steps; 0: none (local SGD)", number},
+  };
+}
+
 setting_list files() {
   const std::string g = "Files";
   return {
@@ -280,6 +302,7 @@ setting_list train_settings() {
                    who_computes(),
                    how_pipelined(),
                    how_consistent(),
+                   how_islands(),
                    files(),
                    screen_settings()});
 }

@@ -40,6 +40,7 @@ start_facts facts_of(const train_options& o, const wiring& w) {
           .steps = w.job.total_steps(),
           .train_images = w.job.data.train->size(),
           .microbatches = o.microbatches,
+          .islands = w.job.outer.text(),
           .replicas = w.replicas,
           .seed = o.seed};
 }
@@ -48,7 +49,7 @@ std::string intro(const train_options& o, const wiring& w) {
   const job& j = w.job;
   const graph g = graph_of(j);
   return fmt::format("{}\n{}  {}, {} images of {}, batch {} in {} microbatches, {} steps\n"
-                     "  {}, learning rate {}, augment: {}\n",
+                     "  {}, learning rate {}, augment: {}\n{}",
                      summary(g),
                      fmt::format("{}: {}\n", o.model, w.name),
                      j.data.train->name,
@@ -59,7 +60,8 @@ std::string intro(const train_options& o, const wiring& w) {
                      count_text(j.total_steps()),
                      text(j.optimizer),
                      j.learning_rate.text(),
-                     j.augment.text().empty() ? "nothing" : j.augment.text());
+                     j.augment.text().empty() ? "nothing" : j.augment.text(),
+                     j.outer.islands > 0 ? "  " + j.outer.text() + "\n" : "");
 }
 
 screen_options screen_options_of(const train_options& o, const job& j) {

@@ -53,6 +53,14 @@ learning_rate learning_rate_of(value_reader& read) {
   return out;
 }
 
+outer_steps outer_steps_of(value_reader& read) {
+  const auto momentum = static_cast<float>(read.real("outer-momentum", 0, 1));
+  return {.islands = static_cast<std::uint32_t>(read.whole("islands", 0, 4096)),
+          .every = static_cast<std::uint32_t>(read.whole("outer-every", 1, INT_MAX)),
+          .rule = sgd{.momentum = momentum, .nesterov = momentum > 0},
+          .rate = static_cast<float>(read.real("outer-rate", 0, FLT_MAX))};
+}
+
 void read_loss(value_reader& read, train_options& out) {
   out.label_smoothing = static_cast<float>(read.real("label-smoothing", 0, 0.9999));
   const auto parts = read.list("class-weights");
@@ -176,6 +184,7 @@ train_options train_options_of(const setting_values& values) {
   }
   out.compressed_microbatches =
       static_cast<std::uint32_t>(read.whole("compress-microbatches", 1, 65536));
+  out.outer = outer_steps_of(read);
   read_wiring(read, out);
   out.load = read.text("load");
   out.save = read.text("save");

@@ -27,6 +27,7 @@ struct train_options {
   std::vector<float> class_weights;
   std::shared_ptr<const codec> compression;
   std::uint32_t compressed_microbatches = 1;
+  outer_steps outer;
   bool balanced_weights = false;
 
   wiring_options wired;

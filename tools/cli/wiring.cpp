@@ -121,10 +121,11 @@ int show_wiring(const command_line& line) {
   if (!wanted.file.empty()) {
     save_wiring(w, wanted.file);
     fmt::print(stderr,
-               "saved: {}; play it with: troupe train --batch {} --microbatches {} --wiring {}\n",
+               "saved: {}; play it with: troupe train --batch {} --microbatches {}{} --wiring {}\n",
                wanted.file,
                w.job.batch,
                w.job.microbatches,
+               w.job.outer.islands > 0 ? fmt::format(" --islands {}", w.job.outer.islands) : "",
                wanted.file);
   }
   return exit_done;

@@ -183,7 +183,11 @@ wiring_options wiring_options_of(value_reader& read) {
     names.push_back(t.name);
   out.topology = read.choice("topology", names);
   refuse_useless(read, named(out.topology));
-  const int replicas = static_cast<int>(read.whole("replicas", 1, 4096));
+  int replicas = static_cast<int>(read.whole("replicas", 1, 4096));
+  // One for each island, unless somebody says more. (Of what is no number others tell.)
+  if (std::int64_t islands = 0; parse_whole(read.text("islands"), islands) && islands > 0 &&
+                                islands <= 4096 && !said(read, "replicas"))
+    replicas = static_cast<int>(islands);
   out.grid.replicas = out.topology == "pipeline" ? 1 : replicas;
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
   out.grid.groups =

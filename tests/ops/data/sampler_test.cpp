@@ -165,6 +165,22 @@ TEST_CASE("the normaliser is that of the whole batch, for each of its microbatch
   CHECK(reader.read(0, 4).normaliser == expected);
 }
 
+TEST_CASE("the normaliser of an island is that of its run of microbatches") {
+  const auto data = data_of(40);
+  const sampling s{.batch = 20, .microbatches = 4, .islands = 2};
+  softmax_cross_entropy weighted;
+  for (int c = 0; c < 10; ++c)
+    weighted.class_weights.push_back(static_cast<float>(c));
+  auto reader = reader_of(data, s, {}, weighted);
+  const auto order = epoch_order(*data, s, 0);
+  for (const std::uint32_t microbatch : {0U, 1U, 2U, 3U}) {
+    double expected = 0;
+    for (std::size_t i = 0; i < 10; ++i)
+      expected += data->labels[order[microbatch / 2 * 10 + i]];
+    CHECK(reader.read(0, microbatch).normaliser == expected);
+  }
+}
+
 TEST_CASE("losses over all outputs get one-hot targets") {
   const auto data = data_of(40);
   const sampling s{.batch = 20};

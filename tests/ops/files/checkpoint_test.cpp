@@ -49,6 +49,33 @@ TEST_CASE("a checkpoint comes back bit by bit") {
   CHECK(checkpoint_bytes(layout, back) == read_file(folder.file("c")));
 }
 
+TEST_CASE("what islands have is in a checkpoint, within a round their parameters, too") {
+  const parameter_layout layout = small_layout();
+  for (const bool in_round : {false, true}) {
+    checkpoint c = sample(layout);
+    c.islands.resize(2);
+    for (std::uint32_t w = 0; w < 2; ++w) {
+      c.islands[w].slots = {random_blocks(layout, 10 + w, true)};
+      if (in_round) c.islands[w].parameters = random_blocks(layout, 20 + w, false);
+    }
+    const std::string bytes = checkpoint_bytes(layout, c);
+    const checkpoint back = parse_checkpoint(bytes, "c", layout);
+    CHECK(same_bits(back.parameters, c.parameters));
+    REQUIRE(back.islands.size() == 2);
+    for (std::size_t w = 0; w < 2; ++w) {
+      CHECK(same_bits(back.islands[w].parameters, c.islands[w].parameters));
+      REQUIRE(back.islands[w].slots.size() == 1);
+      CHECK(same_bits(back.islands[w].slots[0], c.islands[w].slots[0]));
+    }
+    const tensor_file file = parse_safetensors(bytes, "c");
+    CHECK(file.find("island.2.optimizer.0.3.weight") != nullptr);
+    CHECK((file.find("island.1.1.running_mean") != nullptr) == in_round);
+    const scratch_folder folder;
+    write_checkpoint(folder.file("c"), layout, c);
+    CHECK(same_bits(load_weights(folder.file("c"), layout), c.parameters));
+  }
+}
+
 TEST_CASE("its file holds plain values under PyTorch's names") {
   const parameter_layout layout = small_layout();
   const checkpoint c = sample(layout);

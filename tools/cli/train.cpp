@@ -99,8 +99,10 @@ run_result play(const train_options& o,
                 const run_folder& folder,
                 run_options options,
                 interrupt_watch& watch,
-                screen& to) {
+                screen& to,
+                metrics& report_to) {
   run going = start(o, w, folder, std::move(options));
+  report_to.begin();
   const listening while_it_goes{watch};
   watch.on_first([&] {
     to.say("interrupted: finishing the step and saving; once more ends at once");
@@ -171,7 +173,7 @@ int train(const command_line& line) {
     to.show(event);
   };
   try {
-    const run_result result = play(o, w, folder, std::move(options), watch, to);
+    const run_result result = play(o, w, folder, std::move(options), watch, to, report_to);
     to.finish();
     return finish(o, result, folder, to, report_to);
   } catch (const std::exception& e) {

@@ -98,9 +98,8 @@ private:
         for (const auto& p : made.in_flight)
           bytes += p->memory_bytes();
       }
-    shard.program_bytes = bytes;
-    for (const auto& [index, count] : plan.in_flight)
-      shard.in_flight += count;
+    shard.program_bytes = bytes * (delay_of(wiring_, role) + 1);
+    shard.in_flight = most_in_flight(wiring_, role);
     const auto microbatches = std::int64_t{role.microbatches.count};
     for (const int p : role.parts) {
       const auto& cost = part(p);

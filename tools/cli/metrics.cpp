@@ -79,6 +79,18 @@ json json_of(const staleness_count& s) {
   return {{"mean", s.mean()}, {"most", s.most}, {"updates", s.updates}, {"lead", s.lead}};
 }
 
+json json_of(const std::vector<memory_comparison>& all) {
+  if (all.empty()) return nullptr;
+  json out = json::array();
+  for (const auto& c : all)
+    out.push_back({{"who", c.measured.where.text()},
+                   {"in_flight", c.measured.in_flight},
+                   {"in_flight_predicted", c.predicted.in_flight},
+                   {"bytes", c.measured.program_bytes},
+                   {"bytes_predicted", c.predicted.program_bytes}});
+  return out;
+}
+
 std::ofstream opened(const std::string& path, const std::string& where, bool append) {
   std::ofstream out(path, append ? std::ios::app : std::ios::trunc);
   if (!out)
@@ -113,7 +125,7 @@ std::string json_line(const run_event& e) {
   return line_of(std::visit([](const auto& event) { return json_of(event); }, e));
 }
 
-std::string end_json(const run_result& r) {
+std::string end_json(const run_result& r, const std::vector<memory_comparison>& memory) {
   json out = {{"event", "end"},
               {"test_accuracy", r.test_accuracy},
               {"test_loss", r.test_loss},
@@ -127,6 +139,7 @@ std::string end_json(const run_result& r) {
               {"staleness", json_of(r.staleness)},
               {"credit", json_of(r.credit)},
               {"peak_memory_bytes", r.peak_memory_bytes},
+              {"memory", json_of(memory)},
               {"parameter_digest", digest_text(r.parameter_digest)},
               {"interrupted", r.interrupted}};
   if (!r.tested) out["test_accuracy"] = out["test_loss"] = nullptr;

@@ -26,8 +26,9 @@ struct start_facts {
 std::string json_line(const start_facts& f);
 std::string json_line(const run_event& e);
 // "staleness" is null, or {"mean", "most", "updates" by staleness, "lead"} of an asynchronous run;
-// "credit" has an object for each edge and bound: what was used of it, and whether it was kept.
-std::string end_json(const run_result& r);
+// "credit" has an object for each edge and bound: what was used of it, and whether it was kept;
+// "memory" is null, or what each layer shard used and what was predicted, where that was asked for.
+std::string end_json(const run_result& r, const std::vector<memory_comparison>& memory = {});
 std::string failed_json(const std::string& why);
 std::string log_json(double seconds, const std::string& message);
 

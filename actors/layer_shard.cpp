@@ -54,9 +54,11 @@ void layer_shard::on(const protocol::set_credit& m) {
 void layer_shard::on(const protocol::parameters& m) {
   if (begun_ && m.step < version_for(step_)) return;
   if (!options_.own_blocks[static_cast<std::size_t>(m.block)]) return;
-  auto& cached = cache_[m.block];
-  if (options_.pulls && m.value) cached = {m.version, m.value};
-  incoming_[m.step][m.block] = m.value ? m.value : cached.second;
+  const auto cached = cache_.find(m.block);
+  const bool known = cached != cache_.end() && cached->second.first == m.version;
+  if (!m.value && !known) return; // an answer to its predecessor
+  incoming_[m.step][m.block] = m.value ? m.value : cached->second.second;
+  if (options_.pulls && m.value) cache_[m.block] = {m.version, m.value};
   act();
 }
 

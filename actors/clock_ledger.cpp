@@ -17,9 +17,13 @@ clock_ledger::clock_ledger(std::uint64_t workers, std::uint64_t first_step, std:
 bool clock_ledger::accept(std::uint64_t step) {
   auto& next = accepted_[worker_of(step)];
   TROUPE_ASSERT(clock_of(step) <= next, "a worker computes its clocks in order");
-  if (clock_of(step) < next) return false;
+  if (accepted(step)) return false;
   ++next;
   return true;
+}
+
+bool clock_ledger::accepted(std::uint64_t step) const {
+  return clock_of(step) < accepted_[worker_of(step)];
 }
 
 void clock_ledger::apply(std::uint64_t step) {

@@ -20,6 +20,7 @@ public:
   [[nodiscard]] std::uint64_t clock_of(std::uint64_t step) const { return step / workers_; }
 
   bool accept(std::uint64_t step); // false: it was accepted before
+  [[nodiscard]] bool accepted(std::uint64_t step) const;
   void apply(std::uint64_t step);
 
   // Whether the worker of `step` may read parameters for it: its own updates are in, and the

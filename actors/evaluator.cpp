@@ -67,7 +67,9 @@ protocol::evaluation_sums evaluate_part(program& compiled,
     compiled.forward(read.inputs, {});
     const auto logits = compiled.output();
     const auto outputs = logits.size() / static_cast<std::size_t>(width);
-    const auto targets = read.targets.values();
+    const bool classes = std::holds_alternative<softmax_cross_entropy>(criterion);
+    const tensor wanted = classes ? read.targets : one_hot(read.targets, static_cast<int>(outputs));
+    const auto targets = wanted.values();
     const auto per_row = targets.size() / static_cast<std::size_t>(width);
     const auto count = static_cast<std::size_t>(rows);
     const auto value = evaluate_loss(

@@ -54,9 +54,11 @@ void layer_shard::on(const protocol::set_credit& m) {
 void layer_shard::on(const protocol::parameters& m) {
   if (begun_ && m.step < version_for(step_)) return;
   if (!options_.own_blocks[static_cast<std::size_t>(m.block)]) return;
-  auto& cached = cache_[m.block];
-  if (options_.pulls && m.value) cached = {m.version, m.value};
-  incoming_[m.step][m.block] = m.value ? m.value : cached.second;
+  const auto cached = cache_.find(m.block);
+  const bool known = cached != cache_.end() && cached->second.first == m.version;
+  if (!m.value && !known) return; // an answer to its predecessor
+  incoming_[m.step][m.block] = m.value ? m.value : cached->second.second;
+  if (options_.pulls && m.value) cache_[m.block] = {m.version, m.value};
   act();
 }
 
@@ -319,6 +321,8 @@ void layer_shard::compute(const std::vector<operation>& run) {
         for (const auto& task : tasks)
           if (!here.cancelled()) kernels.run(task, *criterion, tell, here.cancelled());
         lent->operations += tasks.size();
+        lent->in_flight = kernels.busy();
+        lent->used = {{}, kernels.busy_most(), kernels.memory_bytes()};
         if (lent->operations == operations) lent->kernels.reset();
         here.post(protocol::operations_done{step.number});
       });
@@ -363,6 +367,7 @@ void layer_shard::on(const protocol::gradient_ready& m) {
 
 void layer_shard::on(const protocol::operations_done&) {
   busy_ = false;
+  measure_memory();
   for (const operation& o : std::exchange(computing_, {})) {
     forget(o);
     if (options_.delay == 0) continue;
@@ -378,6 +383,22 @@ void layer_shard::on(const protocol::operations_done&) {
     ++next_;
   if (next_ == all) end_step();
   act();
+}
+
+// While no kernel runs. Of one step the kernels know the most; of several, this follows each
+// operation.
+void layer_shard::measure_memory() {
+  protocol::memory_used now{world_.self()};
+  for (const auto& [number, step] : steps_) {
+    now.in_flight += step.lent->in_flight;
+    now.program_bytes += step.lent->used.program_bytes;
+  }
+  const auto& ran = steps_.at(computing_.front().step).lent->used;
+  now.in_flight = std::max({now.in_flight, ran.in_flight, memory_.in_flight});
+  now.program_bytes = std::max(now.program_bytes, memory_.program_bytes);
+  if (now.in_flight == memory_.in_flight && now.program_bytes == memory_.program_bytes) return;
+  memory_ = now;
+  world_.send(options_.recorder, now);
 }
 
 void layer_shard::end_step() {

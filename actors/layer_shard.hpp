@@ -45,6 +45,7 @@ struct layer_shard_options {
   std::vector<address> holders;     // by block
   address loader;
   address director;
+  address recorder{.role = role_kind::recorder};
   std::shared_ptr<pool<shard_kernels>> kernels;
 
   bool pulls = false;                // a worker; its gradients go to the holders as they are
@@ -86,6 +87,8 @@ private:
   struct lent_kernels {
     std::shared_ptr<shard_kernels> kernels;
     std::size_t operations = 0; // that are done
+    int in_flight = 0;          // after them
+    protocol::memory_used used; // the most by then
   };
 
   // A step that has begun and is not computed to its end.
@@ -119,6 +122,7 @@ private:
   [[nodiscard]] shard_kernels::task task_of(const operation& o) const;
   void compute(const std::vector<operation>& run);
   void forget(const operation& o);
+  void measure_memory();
   [[nodiscard]] bool has_residuals(std::uint64_t step) const;
 
   [[nodiscard]] const schedule_op& at(const operation& o) const {
@@ -158,6 +162,7 @@ private:
   std::uint64_t revision_ = 0;        // of the credit that it has heard of
   credit_ledger credit_;
   std::size_t residuals_of_step_ = 0; // how many a step reads
+  protocol::memory_used memory_;      // that is told
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 

@@ -73,6 +73,7 @@ const char* message_name(const message& m) {
                                           "evaluation_done",
                                           "saved",
                                           "written",
+                                          "memory_used",
                                           "step_committed",
                                           "epoch_ended",
                                           "training_paused",

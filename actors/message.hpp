@@ -9,6 +9,7 @@
 #include "actors/protocol/evaluator.hpp"
 #include "actors/protocol/gradient_aggregator.hpp"
 #include "actors/protocol/layer_shard.hpp"
+#include "actors/protocol/memory.hpp"
 #include "actors/protocol/parameter_holder.hpp"
 #include "actors/protocol/recorder.hpp"
 #include "actors/protocol/residual_keeper.hpp"
@@ -55,6 +56,7 @@ using message = std::variant<protocol::begin_step,
                              protocol::evaluation_done,
                              protocol::saved,
                              protocol::written,
+                             protocol::memory_used,
                              protocol::step_committed,
                              protocol::epoch_ended,
                              protocol::training_paused,

@@ -221,7 +221,9 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
   for (auto& [index, block] : blocks_) {
     const auto& readers = options_.readers[static_cast<std::size_t>(index)];
     if (std::find(readers.begin(), readers.end(), m.reply_to) == readers.end()) continue;
-    std::erase_if(block.pulls, [&](const auto& p) { return p.reply_to == m.reply_to; });
+    // An older one may come late: it must not displace what the worker waits for.
+    std::erase_if(block.pulls,
+                  [&](const auto& p) { return p.reply_to == m.reply_to && p.step == m.step; });
     block.pulls.push_back(m);
     answer_pulls(index);
   }
@@ -237,8 +239,9 @@ void parameter_holder::answer_pulls(int index) {
     const auto known = p.known.find(index);
     const bool same = known != p.known.end() && known->second == block.version;
     const tensor& value = block.versions.at(block.version);
-    block.reads[block.clocks.worker_of(p.step)] = {
-        block.version, lead, bound, options_.order.delay_compensation != 0 ? value : tensor{}};
+    if (!block.clocks.accepted(p.step)) // else its update was computed with what was read before
+      block.reads[block.clocks.worker_of(p.step)] = {
+          block.version, lead, bound, options_.order.delay_compensation != 0 ? value : tensor{}};
     world_.send(p.reply_to,
                 protocol::parameters{block.version, p.step, index, same ? tensor{} : value});
     return true;

@@ -45,6 +45,10 @@ void recorder::on(const protocol::checkpoint_saved& m) {
   options_.on_saved(m);
 }
 
+void recorder::on(const protocol::memory_used& m) {
+  options_.on_memory(m);
+}
+
 void recorder::on(const protocol::job_ended& m) {
   options_.on_end(m, seconds());
 }

@@ -17,6 +17,7 @@ struct recorder_options {
   std::function<void(const protocol::restarted&)> on_restart;
   std::function<void(const protocol::credit_used&)> on_credit;
   std::function<void(const protocol::checkpoint_saved&)> on_saved;
+  std::function<void(const protocol::memory_used&)> on_memory;
   std::function<void(const protocol::job_ended&, double seconds)> on_end;
 };
 
@@ -31,6 +32,7 @@ public:
   void on(const protocol::restarted& m);
   void on(const protocol::credit_used& m);
   void on(const protocol::checkpoint_saved& m);
+  void on(const protocol::memory_used& m);
   void on(const protocol::job_ended& m);
 
 private:

@@ -42,6 +42,7 @@ void shard_kernels::begin(const step& next, std::span<const tensor> parameters) 
   free_.clear();
   for (auto& [key, sum] : sums_)
     sum.clear();
+  busy_most_ = 0;
   for (auto& [index, now] : in_flight_)
     now = 0;
   const bool bound = is_bound(parameters);
@@ -62,6 +63,14 @@ bool shard_kernels::is_bound(std::span<const tensor> parameters) const {
                     [](const tensor& a, const tensor& b) { return a.data() == b.data(); });
 }
 
+std::size_t shard_kernels::memory_bytes() const {
+  std::size_t out = 0;
+  for (const part& p : parts_)
+    for (const auto& compiled : p.in_flight)
+      out += compiled->memory_bytes();
+  return out;
+}
+
 program& shard_kernels::program_of(const schedule_op& op) {
   auto& mine = busy_[{op.part, op.microbatch}];
   if (mine == nullptr) {
@@ -69,6 +78,7 @@ program& shard_kernels::program_of(const schedule_op& op) {
     TROUPE_ASSERT(!rest.empty(), "a program for each microbatch in flight");
     mine = rest.back();
     rest.pop_back();
+    busy_most_ = std::max(busy_most_, busy());
   }
   return *mine;
 }

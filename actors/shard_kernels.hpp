@@ -12,6 +12,7 @@
 #include "ops/program.hpp"
 #include "ops/reduction_tree.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -76,6 +77,13 @@ public:
 
   [[nodiscard]] const std::vector<part>& parts() const { return parts_; }
 
+  // Programs that keep activations, of all parts: now, and the most since begin().
+  [[nodiscard]] int busy() const { return static_cast<int>(busy_.size()); }
+
+  [[nodiscard]] int busy_most() const { return busy_most_; }
+
+  [[nodiscard]] std::size_t memory_bytes() const; // of all programs
+
 private:
   [[nodiscard]] bool is_bound(std::span<const tensor> parameters) const;
   program& program_of(const schedule_op& op);
@@ -91,8 +99,9 @@ private:
   step step_;
   std::vector<tensor> bound_; // kept: what is made of them stays good while they live
   std::map<std::pair<int, std::uint32_t>, program*> busy_; // by part and microbatch
-  std::map<int, std::vector<program*>> free_;              // by part
-  std::map<std::pair<int, tree_span>, tree_sum> sums_;     // by block
+  int busy_most_ = 0;
+  std::map<int, std::vector<program*>> free_;          // by part
+  std::map<std::pair<int, tree_span>, tree_sum> sums_; // by block
   std::map<int, std::uint64_t> in_flight_; // by part: gone forward, and not back to the end
 };
 

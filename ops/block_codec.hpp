@@ -1,7 +1,9 @@
 // How a codec is applied to the gradient of a block: to each run of 16K packed values of each
 // parameter on its own. So what is lost does not depend on how parameters are cut into blocks, and
-// a job with a codec gives the same bits under every wiring. Statistics behind the trainable part
-// cross bit by bit, and padding stays zero.
+// a job with a codec gives the same bits under every wiring. The values of a run stand in the
+// parameter's plain order, without padding: what codecs share among neighbours (a scale, a mean) is
+// shared by the weights of few neurons, whatever the kernels' order. Statistics behind the
+// trainable part cross bit by bit, and padding stays zero.
 //
 // Payload, in 32-bit words: the length of each run's payload, the payloads, the statistics.
 #pragma once
@@ -31,17 +33,14 @@ public:
   [[nodiscard]] tensor decode(const tensor& payload) const;
 
 private:
-  void find_padding(const parameter_layout& layout, int block);
-
   struct run {
-    std::int64_t first = 0, size = 0; // floats, in the block
     int number = 0;                   // of all the model's runs: what keyed draws depend on
+    std::vector<std::int64_t> places; // of its floats, in the block
   };
 
   std::shared_ptr<const codec> codec_;
   block_extent extent_;
   std::vector<run> runs_;
-  std::vector<std::int64_t> padding_; // of the trainable part: floats that are no parameter
 };
 
 } // namespace troupe

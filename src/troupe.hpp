@@ -8,6 +8,7 @@
 #include "troupe/price.hpp"
 #include "troupe/schedule.hpp"
 #include "troupe/schedule_times.hpp"
+#include "troupe/shard_memory.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 #include "troupe/wiring_drawing.hpp"

@@ -170,13 +170,13 @@ casting::impl::block_owners casting::impl::owners_of(int island,
   return out;
 }
 
-// The most microbatches whose activations a part keeps at once. With recomputation they are kept
-// from backward's begin.
-int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool recompute) {
+namespace {
+
+// With recomputation activations are kept from backward's begin.
+int most_in_flight(const std::vector<schedule_op>& schedule, bool recompute) {
   int now = 0, most = 1;
   const auto begins = recompute ? op_kind::backward_input : op_kind::forward;
   for (const auto& op : schedule) {
-    if (op.part != part) continue;
     if (op.kind == begins) most = std::max(most, ++now);
     if (op.kind == op_kind::backward_weights || (op.kind == op_kind::backward && !recompute)) --now;
     // A forward pass, or a backward pass that is not split, needs one for itself.
@@ -186,12 +186,27 @@ int most_in_flight(const std::vector<schedule_op>& schedule, int part, bool reco
   return most;
 }
 
+} // namespace
+
+int most_in_flight(const wiring& w, const wired_role& shard) {
+  const auto delay = static_cast<int>(delay_of(w, shard));
+  if (delay == 0) return most_in_flight(shard.schedule, w.recompute);
+  return static_cast<int>(shard.microbatches.count) * (delay + 1);
+}
+
+std::uint64_t delay_of(const wiring& w, const wired_role& shard) {
+  return w.stash_weights ? static_cast<std::uint64_t>(w.stages - 1 - shard.where.stage) : 0;
+}
+
 kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
   kernel_plan out;
-  for (const int p : shard.parts)
+  for (const int p : shard.parts) {
+    auto own = shard.schedule;
+    std::erase_if(own, [&](const schedule_op& op) { return op.part != p; });
     out.in_flight.emplace_back(p,
-                               w.stash_weights ? static_cast<int>(shard.microbatches.count)
-                                               : most_in_flight(shard.schedule, p, w.recompute));
+                               delay_of(w, shard) > 0 ? static_cast<int>(shard.microbatches.count)
+                                                      : most_in_flight(own, w.recompute));
+  }
   out.split_backward =
       std::any_of(shard.schedule.begin(), shard.schedule.end(), [](const auto& op) {
         return op.kind == op_kind::backward_input;
@@ -305,9 +320,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .kernels = kernels.at(kernel_plan_of(wired, where)),
       .pulls = wired.order.as_they_come(),
       .every = std::max<std::uint64_t>(1, wired.workers()),
-      .delay = wired.stash_weights
-                   ? static_cast<std::uint64_t>(wired.stages - 1 - where.where.stage)
-                   : 0,
+      .delay = delay_of(wired, where),
       .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
       .steps = static_cast<std::uint64_t>(wired.job.total_steps()),
       .spans = wired.spans_of(where.microbatches),

@@ -8,6 +8,7 @@
 #include "troupe/cluster.hpp"
 #include "troupe/starting_state.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -33,6 +34,15 @@ struct kernel_plan {
 };
 
 kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard);
+
+// Steps that forward runs ahead of backward, where weights are stashed. Each has programs of its
+// own.
+std::uint64_t delay_of(const wiring& w, const wired_role& shard);
+
+// The most microbatches whose activations a layer shard keeps at once, counted for each part; with
+// a delay a bound from above.
+int most_in_flight(const wiring& w, const wired_role& shard);
+
 std::vector<shard_kernels::part>
 compiled(const graph& g, const kernel_plan& plan, compile_options options);
 

@@ -163,6 +163,7 @@ recorder_options run::impl::callbacks() {
                                static_cast<std::int64_t>(m.step)});
             }
           },
+      .on_memory = [this](const protocol::memory_used& m) { note(result.memory, m); },
       .on_end =
           [this](const protocol::job_ended& m, double seconds) {
             if (epoch_steps > 0) note_epoch(seconds);

@@ -7,6 +7,7 @@
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
 #include "troupe/credit_use.hpp"
+#include "troupe/shard_memory.hpp"
 #include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
@@ -100,6 +101,7 @@ struct run_result {
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used
   std::uint64_t peak_memory_bytes = 0; // of the process
+  std::vector<shard_memory> memory;    // of each layer shard; whole after two steps
   std::uint64_t parameter_digest = 0;
   bool interrupted = false;                     // stop() ended it
   std::string last_checkpoint;                  // path; empty if none was written

@@ -1,6 +1,6 @@
 #include "troupe/price.hpp"
 
-#include "ops/reduction_tree.hpp"
+#include "ops/block_codec.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/model_parts.hpp"
 
@@ -45,6 +45,7 @@ public:
     for (const auto& role : wiring_.roles)
       if (role.where.role == role_kind::layer_shard) price_shard(role);
     assign_holders();
+    measure_gradients();
     for (const auto& role : wiring_.roles) {
       if (role.where.role == role_kind::layer_shard) price_edges(role);
       if (role.where.role == role_kind::gradient_aggregator && role.where.stage > 0)
@@ -98,9 +99,8 @@ private:
         for (const auto& p : made.in_flight)
           bytes += p->memory_bytes();
       }
-    shard.program_bytes = bytes;
-    for (const auto& [index, count] : plan.in_flight)
-      shard.in_flight += count;
+    shard.program_bytes = bytes * (delay_of(wiring_, role) + 1);
+    shard.in_flight = most_in_flight(wiring_, role);
     const auto microbatches = std::int64_t{role.microbatches.count};
     for (const int p : role.parts) {
       const auto& cost = part(p);
@@ -147,6 +147,19 @@ private:
     }
   }
 
+  // Where a codec is used. No payload of our codecs is larger or smaller for what is in it.
+  void measure_gradients() {
+    for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
+      encoded_bytes_.push_back(layout_.blocks[b].size * float_bytes);
+      if (!wiring_.job.compression) continue;
+      const block_codec codec(wiring_.job.compression, layout_, static_cast<int>(b));
+      const std::vector<float> zeros(static_cast<std::size_t>(layout_.blocks[b].size), 0.0F);
+      std::vector<float> residual(static_cast<std::size_t>(codec.residual_elements()), 0.0F);
+      encoded_bytes_[b] = static_cast<std::int64_t>(
+          codec.encode(make_tensor({layout_.blocks[b].size}, zeros), residual, {}).bytes());
+    }
+  }
+
   // What a layer shard is told and tells others but for parameters.
   void price_edges(const wired_role& role) {
     const auto microbatches = std::int64_t{role.microbatches.count};
@@ -173,18 +186,18 @@ private:
         if (shard.where == role.where) shard.boundary_bytes += bytes;
     }
     const auto& owners = owners_[static_cast<std::size_t>(wiring_.island_of(role.microbatches))];
-    const auto n = wiring_.job.island_microbatches();
-    const auto spans =
-        tree_cover_below_root(n, {role.microbatches.first % n, role.microbatches.count});
+    const auto spans = wiring_.spans_of(role.microbatches);
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       if (!owns(role, b)) continue;
+      const bool within = wiring_.job.outer.islands > 0; // of an island nothing is compressed
+      const auto bytes = within ? layout_.blocks[b].size * float_bytes : encoded_bytes_[b];
       if (wiring_.order.as_they_come()) {
-        price_sums(5, role.where, owners.holders[b], "summed gradient", b, 1);
+        price_sums(5, role.where, owners.holders[b], "summed gradient", bytes, spans.size());
         continue;
       }
       auto to = owners.roots[b];
       to.stage = static_cast<std::uint16_t>(role.group);
-      price_sums(3, role.where, to, "gradient", b, spans.size());
+      price_sums(3, role.where, to, "gradient", bytes, spans.size());
     }
   }
 
@@ -194,7 +207,8 @@ private:
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       const auto& root = owners_[where.slice].roots[b];
       if (sums > 0 && address{root.role, root.replica, where.stage, root.slice} == where)
-        price_sums(4, where, root, "gradient of a group", b, sums);
+        price_sums(
+            4, where, root, "gradient of a group", layout_.blocks[b].size * float_bytes, sums);
     }
   }
 
@@ -202,10 +216,10 @@ private:
                   const address& from,
                   const address& to,
                   const char* what,
-                  std::size_t block,
+                  std::int64_t bytes_of_sum,
                   std::size_t sums) {
     const auto count = static_cast<std::int64_t>(sums);
-    const auto bytes = layout_.blocks[block].size * float_bytes * count;
+    const auto bytes = bytes_of_sum * count;
     for (auto& aggregator : out_.aggregators)
       if (aggregator.where == to) aggregator.gradient_bytes += bytes;
     add(order, from, to, what, count, bytes);
@@ -235,7 +249,7 @@ private:
         add(6, holder.where, role.where, "parameters", 1, bytes);
   }
 
-  // What crosses between islands, uncompressed.
+  // What crosses between islands.
   void price_round(std::size_t b, std::int64_t halves) {
     const auto bytes = layout_.blocks[b].size * float_bytes;
     const auto every = std::int64_t{wiring_.job.outer.every};
@@ -243,8 +257,8 @@ private:
     const auto& holder = owners_[0].holders[b];
     for (std::size_t w = 1; w < owners_.size(); ++w) {
       for (auto& aggregator : out_.aggregators)
-        if (aggregator.where == root) aggregator.gradient_bytes += bytes;
-      add(7, owners_[w].holders[b], root, "delta of an island", 1, bytes, every);
+        if (aggregator.where == root) aggregator.gradient_bytes += encoded_bytes_[b];
+      add(7, owners_[w].holders[b], root, "delta of an island", 1, encoded_bytes_[b], every);
       add(9, holder, owners_[w].holders[b], "outer parameters", 1, bytes, every);
     }
     add(8, root, holder, "summed gradient", 1, bytes * halves, every);
@@ -332,6 +346,7 @@ private:
   parameter_layout layout_;
   std::vector<crossing> crossings_;
   std::map<kernel_plan, std::size_t> bytes_of_;
+  std::vector<std::int64_t> encoded_bytes_; // of a gradient, by block
 
   struct block_owners {
     std::vector<address> holders, roots; // by block

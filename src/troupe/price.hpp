@@ -37,8 +37,8 @@ struct shard_price {
   address where;
   std::int64_t flops = 0; // forward, backward as two forwards, and recomputation
   std::int64_t parameters = 0;
-  int in_flight = 0;               // programs: microbatches whose activations are kept at once
-  std::size_t program_bytes = 0;   // what they allocate: activations, gradients, scratch
+  int in_flight = 0; // the most microbatches whose activations are kept at once, for each part
+  std::size_t program_bytes = 0;   // what programs allocate: activations, gradients, scratch
   std::int64_t boundary_bytes = 0; // sent to other layer shards, and kept until the step's end
   double busy_seconds = 0;
 };

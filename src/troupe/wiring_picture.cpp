@@ -76,11 +76,6 @@ std::string range_text(const microbatch_range& m) {
              : fmt::format("microbatches {} to {}", m.first, std::uint64_t{m.first} + m.count - 1);
 }
 
-std::string size_text(std::int64_t bytes) {
-  const auto size = static_cast<double>(bytes);
-  return size < 1e6 ? fmt::format("{:.1f} kB", size / 1e3) : fmt::format("{:.1f} MB", size / 1e6);
-}
-
 class painter {
 public:
   painter(const wiring& w, const wiring_price* price)
@@ -198,6 +193,11 @@ private:
 
 picture picture_of(const wiring& w, const wiring_price* price) {
   return painter(w, price).paint();
+}
+
+std::string size_text(std::int64_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  return size < 1e6 ? fmt::format("{:.1f} kB", size / 1e3) : fmt::format("{:.1f} MB", size / 1e6);
 }
 
 std::string label_of(const picture_arrow& a) {

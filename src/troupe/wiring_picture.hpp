@@ -38,6 +38,7 @@ struct picture {
 
 picture picture_of(const wiring& w, const wiring_price* price);
 
+std::string size_text(std::int64_t bytes);    // "1.9 MB"
 std::string label_of(const picture_arrow& a); // "gradient, 1.9 MB"
 const char* colour_of(role_kind kind);        // "#cfe2ff"
 

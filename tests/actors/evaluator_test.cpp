@@ -64,6 +64,23 @@ TEST_CASE("the parts of an evaluation are disjoint and sum to the whole, bit for
     CHECK(all.losses[i] == (i % 2 == 0 ? a : b).losses[i / 2]);
 }
 
+TEST_CASE("a loss that compares every output is evaluated against one for the label, else zero") {
+  const fixture f;
+  const auto program = f.programs->take();
+  program->bind(f.start);
+  const auto sums = evaluate_part(
+      *program, mean_squared_error{}, *f.data.test, pixel_transform_of(*f.data.train, {}), 0, 1);
+  const auto pixels = pixel_transform_of(*f.data.train, {});
+  program->forward(read_plain(*f.data.test, pixels, 0, 20).inputs, {});
+  const auto out = program->output();
+  double expected = 0;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double wanted = f.data.test->labels[i / 10] == i % 10 ? 1 : 0;
+    expected += (out[i] - wanted) * (out[i] - wanted) / 10;
+  }
+  CHECK(sums.losses.front() == doctest::Approx(expected));
+}
+
 TEST_CASE("a round that is asked for twice is evaluated once") {
   fixture f;
   f.judge->on(protocol::evaluate{1, 3});

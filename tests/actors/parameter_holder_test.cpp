@@ -219,6 +219,31 @@ TEST_CASE("a bound that a dial gives to an asynchronous job is kept") {
   CHECK_FALSE(f.reads());
 }
 
+TEST_CASE("an old request that comes late displaces no newer one") {
+  fixture f;
+  auto options = options_of(f.layout, f.start);
+  options.order = {.kind = consistency_kind::bounded, .staleness = 0};
+  options.workers = 2;
+  parameter_holder holder(f.world, options);
+  holder.on(protocol::pull_parameters{0, shards[0], {}});
+  for (const int block : {0, 1})
+    holder.on(f.gradient(0, block));
+  while (!f.world.computations.empty())
+    for (const auto& m : f.world.run_one())
+      holder.receive(m);
+  holder.on(protocol::pull_parameters{2, shards[0], {}}); // waits for the other worker
+  holder.on(protocol::pull_parameters{0, shards[0], {}});
+  f.world.sent.clear();
+  for (const int block : {0, 1})
+    holder.on(f.gradient(1, block));
+  while (!f.world.computations.empty())
+    for (const auto& m : f.world.run_one())
+      holder.receive(m);
+  const auto answers = f.world.of<protocol::parameters>();
+  CHECK(std::count_if(answers.begin(), answers.end(), [](const auto& m) { return m.step == 2; }) ==
+        2);
+}
+
 TEST_CASE("a holder keeps the version before, for who must compute a step again") {
   fixture f;
   f.holder.on(protocol::want_parameters{shards[0]});

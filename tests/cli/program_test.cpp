@@ -216,6 +216,30 @@ TEST_CASE("a truncated file of weights fails and leaves no run folder") {
   CHECK((!fs::exists(here / "runs") || fs::is_empty(here / "runs")));
 }
 
+TEST_CASE("a training that cannot start touches no file that was there") {
+  const scratch here;
+  end_of(here, "--run-folder r --save whole --metrics m.jsonl");
+  const auto content = [&](const char* name) {
+    std::ifstream in(here / name);
+    return std::string{std::istreambuf_iterator<char>(in), {}};
+  };
+  std::ofstream(here / "cut") << content("whole").substr(0, 1000);
+  const auto metrics = content("m.jsonl"), kept = content("r/metrics.jsonl");
+  REQUIRE(!metrics.empty());
+  const auto fails = [&](const std::string& words) {
+    CAPTURE(words);
+    CHECK(here.run(words + " --metrics m.jsonl --quiet 2>&1").code > 0);
+    CHECK(content("m.jsonl") == metrics);
+    CHECK(content("r/metrics.jsonl") == kept);
+    CHECK((!fs::exists(here / "runs") || fs::is_empty(here / "runs")));
+  };
+  const std::string train = small;
+  fails(train + "--load cut");
+  fails(train + "--load missing.safetensors");
+  fails(train + "--run-folder none --kill layer_shard/0@step=99");
+  fails("train --resume r --batch 20");
+}
+
 TEST_CASE("a training leaves its run folder, metrics and weights") {
   const scratch here;
   const auto end = end_of(here, "--metrics m.jsonl --digest-every 4 --save w --run-folder r");

@@ -1,11 +1,13 @@
 #include "ops/block_codec.hpp"
 
 #include "ops/error.hpp"
+#include "ops/program.hpp"
 #include "ops/random.hpp"
 #include "support/small_layout.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -31,6 +33,24 @@ public:
     if (payload.elements() != 1) throw error({.what = "not a mean"});
     std::fill(gradient.begin(), gradient.end(), *payload.data());
   }
+};
+
+// Keeps what it is shown, and sends nothing.
+class watching_codec final : public codec {
+public:
+  [[nodiscard]] std::string text() const override { return "watching"; }
+
+  [[nodiscard]] bool has_residual() const override { return false; }
+
+  [[nodiscard]] tensor
+  encode(std::span<const float> gradient, std::span<float>, const codec_key&) const override {
+    shown.emplace_back(gradient.begin(), gradient.end());
+    return make_tensor(shape{1}, gradient.first(1));
+  }
+
+  void decode(const tensor&, std::span<float>) const override {}
+
+  mutable std::vector<std::vector<float>> shown;
 };
 
 bool same_bits(std::span<const float> a, std::span<const float> b) {
@@ -68,6 +88,27 @@ TEST_CASE("statistics cross bit by bit, padding stays zero") {
       plain.push_back(plain_values(layout, p, decoded));
     const std::vector<std::span<const float>> spans(plain.begin(), plain.end());
     CHECK(same_bits(packed_blocks(layout, spans)[0].values(), out.values()));
+  }
+}
+
+TEST_CASE("a codec sees a parameter in its plain order, whatever the kernels' order and padding") {
+  const auto g = build_graph(
+      sequential(conv2d{.channels = 6, .kernel = 3}, flatten{}, dense{70}, relu{}, dense{10}),
+      shape{3, 8, 8});
+  const auto program = compile_cpu(g, {.microbatch = 4});
+  const auto& layout = program->layout();
+  const auto blocks = initial_parameters(layout, 5);
+  std::vector<std::vector<float>> shown;
+  for (std::size_t b = 0; b < blocks.size(); ++b) {
+    const auto watching = std::make_shared<watching_codec>();
+    (void)block_codec(watching, layout, static_cast<int>(b)).encode(blocks[b], {}, {});
+    shown.insert(shown.end(), watching->shown.begin(), watching->shown.end());
+  }
+  for (int p = 0; p < std::ssize(layout.specs); ++p) {
+    const auto plain = plain_values(layout, p, blocks);
+    CAPTURE(layout.specs[static_cast<std::size_t>(p)].name);
+    if (layout.places[static_cast<std::size_t>(p)].size <= chunk_elements)
+      CHECK(std::find(shown.begin(), shown.end(), plain) != shown.end());
   }
 }
 

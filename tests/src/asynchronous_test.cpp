@@ -1,11 +1,9 @@
 // Parameter servers and pipelines whose stages do not wait: every update once, the staleness bound
 // kept, and where the order is fixed, the same bits.
-#include "actors/block_update.hpp"
-#include "ops/reduction_tree.hpp"
 #include "src/small_jobs.hpp"
 #include "support/error_of.hpp"
 #include "support/scratch_folder.hpp"
-#include "troupe/casting.hpp"
+#include "support/sequential_reference.hpp"
 
 #include <doctest/doctest.h>
 
@@ -168,85 +166,6 @@ TEST_CASE("corrections of staleness change the parameters, and learn") {
   }
 }
 
-namespace {
-
-// What stashed weights promise, as a plain loop: the gradient of step t is taken with parameters
-// that are, for those of stage s, min(stages - 1 - s, steps since the epoch began) updates old.
-std::vector<std::uint64_t> stashed_reference(const wiring& w, std::int64_t steps) {
-  const job& j = w.job;
-  const graph g = graph_of(j);
-  const auto whole = compile_cpu(g, {.microbatch = j.batch / j.microbatches});
-  const parameter_layout& layout = whole->layout();
-  std::vector<int> part_of(layout.specs.size(), 0);
-  auto cut = compile_options_of(w);
-  for (cut.part = 0; cut.part < w.stages; ++cut.part) {
-    const auto part = compile_cpu(g, cut);
-    for (std::size_t p = 0; p < part_of.size(); ++p)
-      if (part->owns(part->layout().places[p].block)) part_of[p] = cut.part;
-  }
-  microbatch_reader reader(j.data.train,
-                           {j.batch, j.microbatches, j.shuffle, j.balanced_sampling, j.seed},
-                           j.augment,
-                           j.loss,
-                           static_cast<int>(g.output().elements()));
-  const auto blocks = static_cast<int>(layout.blocks.size());
-  std::vector<std::shared_ptr<block_rule>> rules;
-  for (int b = 0; b < blocks; ++b)
-    rules.push_back(std::make_shared<block_rule>(layout, b, j.optimizer, std::vector<tensor>{}));
-  std::vector<std::vector<tensor>> versions{initial_parameters(layout, j.seed)};
-  std::vector<std::uint64_t> out;
-  for (std::int64_t t = 0; t < steps; ++t) {
-    std::vector<std::vector<float>> mixed;
-    for (std::size_t p = 0; p < part_of.size(); ++p) {
-      const auto delay = std::min<std::int64_t>(w.stages - 1 - part_of[p], t % j.steps_per_epoch());
-      mixed.push_back(
-          plain_values(layout, static_cast<int>(p), versions[static_cast<std::size_t>(t - delay)]));
-    }
-    whole->bind(
-        packed_blocks(layout, std::vector<std::span<const float>>(mixed.begin(), mixed.end())));
-
-    struct sums final : gradient_sink {
-      std::vector<tree_sum> trees;
-      std::vector<tensor> totals;
-      std::uint32_t microbatch = 0;
-
-      void on_gradient(int block, tensor gradient) override {
-        const auto b = static_cast<std::size_t>(block);
-        if (auto total = trees[b].add({microbatch, 1}, std::move(gradient))) totals[b] = *total;
-      }
-    } sum;
-
-    sum.trees.assign(static_cast<std::size_t>(blocks),
-                     tree_sum(j.microbatches, {0, j.microbatches}));
-    sum.totals.resize(static_cast<std::size_t>(blocks));
-    for (; sum.microbatch < j.microbatches; ++sum.microbatch) {
-      const auto data = reader.read(static_cast<std::uint64_t>(t), sum.microbatch);
-      whole->forward(data.inputs, {j.seed, static_cast<std::uint64_t>(t), sum.microbatch});
-      whole->compute_loss(j.loss, data.targets, data.normaliser);
-      whole->backward(sum);
-    }
-    auto& next = versions.emplace_back();
-    for (int b = 0; b < blocks; ++b) {
-      const auto i = static_cast<std::size_t>(b);
-      block_update update;
-      update.block = rules[i];
-      update.step = static_cast<std::uint64_t>(t);
-      update.old_parameters = versions[static_cast<std::size_t>(t)][i];
-      update.gradient = sum.totals[i];
-      update.new_parameters = buffer_pool::global().take(update.gradient.dims());
-      update.rule = j.optimizer;
-      update.rate = j.learning_rate.at(t, j.total_steps());
-      update.microbatches = static_cast<float>(j.microbatches);
-      update.run(0, rules[i]->chunks.size());
-      next.push_back(std::move(update.new_parameters).freeze());
-    }
-    out.push_back(parameter_digest(layout, next));
-  }
-  return out;
-}
-
-} // namespace
-
 TEST_CASE(
     "stages that stash weights do what a plain loop with old weights does, whoever is killed") {
   const auto j = small_job(40, 2); // 16 steps an epoch
@@ -259,7 +178,7 @@ TEST_CASE(
       check_same(calm, synchronous);
     else
       CHECK(calm.digests != synchronous.digests);
-    CHECK(calm.digests == stashed_reference(w, 40));
+    CHECK(calm.digests == play_sequentially(j, delays_of(w)).digests);
     check_same(calm, play(w));
     for (int stage = 0; stage < stages; ++stage)
       for (const int message : {1, 4}) {

@@ -112,6 +112,27 @@ TEST_CASE("what is said in a step is counted by who says it") {
     CHECK((w.find(e.from) != nullptr && w.find(e.to) != nullptr));
 }
 
+TEST_CASE("compressed gradients are counted as they cross") {
+  auto j = small_job(1, 4);
+  const auto layout = compile_cpu(graph_of(j), {.microbatch = j.batch / j.microbatches})->layout();
+  const auto gradients = [&](const char* codec, std::uint32_t in_one, int replicas) {
+    j.compression = make_codec(codec);
+    j.compressed_microbatches = in_one;
+    return static_cast<double>(
+        bytes_said(price_of(data_parallel(j, {.replicas = replicas}))).at("gradient"));
+  };
+  const auto whole = static_cast<double>(layout.bytes());
+  CHECK(gradients("none", 1, 1) == 2 * whole); // the last sum is left to the holder
+  CHECK(gradients("bf16", 1, 1) / (4 * whole) == doctest::Approx(0.5).epsilon(0.02));
+  CHECK(gradients("bf16", 2, 2) / (2 * whole) == doctest::Approx(0.5).epsilon(0.02));
+  CHECK(gradients("int8", 1, 2) / (4 * whole) == doctest::Approx(0.25).epsilon(0.04));
+  CHECK(gradients("top-k 0.01", 1, 4) / (4 * whole) < 0.04);
+  j.compression = make_codec("int8");
+  CHECK(static_cast<double>(bytes_said(price_of(parameter_server(j))).at("summed gradient")) /
+            (2 * whole) ==
+        doctest::Approx(0.25).epsilon(0.04));
+}
+
 TEST_CASE("groups send their sums to each other, not the gradients of every replica") {
   const auto j = small_job(1, 8);
   const auto layout = compile_cpu(graph_of(j), {.microbatch = j.batch / j.microbatches})->layout();

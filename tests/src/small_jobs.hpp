@@ -45,33 +45,36 @@ struct log_of_run {
   std::vector<double> losses;
   std::uint64_t staleness = 0, lead = 0; // the most
   std::vector<fault_event> faults;
+  std::vector<epoch_event> epochs;
 };
+
+inline log_of_run play_with(const wiring& wired, run_options options, int compute_threads = 0) {
+  log_of_run out;
+  options.observer = [&](const run_event& e) {
+    if (const auto* s = std::get_if<step_event>(&e)) {
+      out.digests.push_back(s->digest);
+      out.losses.push_back(s->loss);
+      out.staleness = std::max(out.staleness, s->staleness);
+      out.lead = std::max(out.lead, s->lead);
+    }
+    if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
+    if (const auto* epoch = std::get_if<epoch_event>(&e)) out.epochs.push_back(*epoch);
+  };
+  out.result = cluster{compute_threads}.start(wired, std::move(options)).wait();
+  return out;
+}
 
 inline log_of_run play(const wiring& wired,
                        std::vector<planned_kill> kills = {},
                        int compute_threads = 0,
                        std::vector<slow_actor> slow = {},
                        std::vector<dial> dials = {}) {
-  log_of_run out;
-  out.result = cluster{compute_threads}
-                   .start(wired,
-                          {.evaluate = false,
-                           .kills = std::move(kills),
-                           .slow = std::move(slow),
-                           .dials = std::move(dials),
-                           .observer =
-                               [&](const run_event& e) {
-                                 if (const auto* s = std::get_if<step_event>(&e)) {
-                                   out.digests.push_back(s->digest);
-                                   out.losses.push_back(s->loss);
-                                   out.staleness = std::max(out.staleness, s->staleness);
-                                   out.lead = std::max(out.lead, s->lead);
-                                 }
-                                 if (const auto* f = std::get_if<fault_event>(&e))
-                                   out.faults.push_back(*f);
-                               }})
-                   .wait();
-  return out;
+  return play_with(wired,
+                   {.evaluate = false,
+                    .kills = std::move(kills),
+                    .slow = std::move(slow),
+                    .dials = std::move(dials)},
+                   compute_threads);
 }
 
 inline void check_same(const log_of_run& a, const log_of_run& b) {

@@ -4,7 +4,10 @@
 
 #include <doctest/doctest.h>
 
+#include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -85,6 +88,48 @@ TEST_CASE("mermaid has the same boxes") {
   CHECK(count(drawn, "  style b") == static_cast<int>(w.roles.size()));
   CHECK(count(drawn, "  subgraph ") == 2);
   CHECK(contains(drawn, "-- \"summed gradient\" -->"));
+}
+
+// Mermaid's grammar as far as we use it (https://mermaid.js.org/syntax/flowchart.html); what it
+// allows was parsed by Mermaid 10 once.
+TEST_CASE("every line of a mermaid drawing is one that its grammar has") {
+  const std::string id = "[A-Za-z][A-Za-z0-9_]*", quoted = "\"[^\"\n]+\"";
+  const std::regex title("title: \"([^\"\\\\]|\\\\.)*\""),
+      frame("  subgraph " + id + "\\[" + quoted + "\\]"), box("    " + id + "\\[" + quoted + "\\]"),
+      end("  end"), said("  " + id + " -- " + quoted + " --> " + id),
+      control("  " + id + " -\\.-> " + id),
+      style("  style " + id + " fill:#[0-9a-f]{6},stroke:#[0-9a-f]{6},color:#[0-9a-f]{3}");
+  auto named = pipeline(small_job(1), {.stages = 2});
+  named.name = "a\"]; b --> [c] `d` \\";
+  named.parts[0].layers = "<i>\"end\"</i> #35;";
+  for (const auto& w : {named,
+                        data_parallel(small_job(1), {.replicas = 4, .groups = 2}),
+                        hybrid(small_job(1, 16), {.replicas = 8, .stages = 2}),
+                        parameter_server(small_job(1), {.workers = 3, .servers = 2})}) {
+    const auto price = price_of(w);
+    std::istringstream lines(mermaid(w, &price));
+    std::string line;
+    std::vector<std::string> header(4);
+    for (auto& l : header)
+      std::getline(lines, l);
+    CHECK(header[0] == "---");
+    CHECK_MESSAGE(std::regex_match(header[1], title), header[1]);
+    CHECK(header[2] == "---");
+    CHECK(header[3] == "flowchart LR");
+    int depth = 0;
+    while (std::getline(lines, line)) {
+      const bool opens = std::regex_match(line, frame), closes = std::regex_match(line, end);
+      depth += int(opens) - int(closes);
+      CHECK((depth == 0 || depth == 1));
+      const bool known =
+          opens || closes ||
+          (depth == 1 ? std::regex_match(line, box)
+                      : std::regex_match(line, said) || std::regex_match(line, control) ||
+                            std::regex_match(line, style));
+      CHECK_MESSAGE(known, line);
+    }
+    CHECK(depth == 0);
+  }
 }
 
 TEST_CASE("graphviz draws a wiring as a picture") {

@@ -28,7 +28,7 @@ public:
       add_image_block();
     if (chance_.percent(25)) add(global_average_pool{});
     add(flatten{});
-    if (chance_.percent(10)) add(dense{chance_.between(300, 500)}); // may be split into blocks
+    if (chance_.percent(20)) add(dense{chance_.between(300, 500)}); // may be split into blocks
     for (int n = chance_.between(0, 2); n > 0; --n) {
       add(dense{chance_.between(2, 24), chance_.percent(70)});
       add_follower();
@@ -184,6 +184,23 @@ inline outer_steps random_outer_steps(chance& c, std::uint32_t microbatches) {
   return out;
 }
 
+inline std::vector<slice> random_slices(chance& c, const job& j) {
+  std::vector<slice> out;
+  const graph g = build_graph(j.model, j.data.train->image);
+  for (const node& n : g.nodes) {
+    if ((n.kind != node_kind::dense && n.kind != node_kind::conv2d) || !c.percent(40)) continue;
+    out.push_back({.layer = n.path, .slices = c.one_of({2, 2, 3, 4})});
+    if (!mistakes_of(g, out).empty()) out.pop_back();
+  }
+  return out;
+}
+
+inline void draw_compression(chance& c, job& j) {
+  j.compression =
+      make_codec(c.one_of({"fp16", "bf16", "int8", "1-bit", "top-k 0.05", "top-k 0.3"}));
+  j.compressed_microbatches = c.one_of({1U, 1U, 2U, 3U, 4U});
+}
+
 inline job random_job(chance& c) {
   const shape image{c.one_of({1, 1, 3}), c.between(4, 11), c.between(4, 11)};
   const int classes = c.between(2, 6);
@@ -193,7 +210,8 @@ inline job random_job(chance& c) {
   out.batch = microbatch * out.microbatches;
   out.model = random_model(c, image, microbatch).draw(classes);
   // Epochs of one to three steps, so that most runs cross from one to the next.
-  const std::int64_t images = out.batch * c.between(1, 3) + c.between(0, 1);
+  const std::int64_t images = out.batch * c.between(1, 3) +
+                              c.between(0, c.percent(50) ? 0 : static_cast<int>(out.batch) - 1);
   out.seed = static_cast<std::uint64_t>(c.between(1, 1000));
   out.data.train = std::make_shared<const dataset>(
       synthetic(std::max<std::int64_t>(images, 6), image, classes, out.seed));
@@ -206,7 +224,14 @@ inline job random_job(chance& c) {
   out.steps = c.between(3, 5);
   out.shuffle = c.percent(80);
   out.balanced_sampling = c.percent(20);
-  if (c.percent(20)) out.outer = random_outer_steps(c, out.microbatches);
+  if (c.percent(25)) out.slices = random_slices(c, out);
+  if (c.percent(20)) // what islands compress is told apart in a test of its own
+    out.outer = random_outer_steps(c, out.microbatches);
+  else if (c.percent(35))
+    draw_compression(c, out);
+  if (c.percent(25))
+    out.data.test =
+        std::make_shared<const dataset>(synthetic(c.between(1, 230), image, classes, out.seed + 1));
   return out;
 }
 
@@ -229,7 +254,8 @@ inline std::string text(const model& m) {
 inline std::string text(const job& j) {
   return fmt::format(
       "job: {} images {}, {} classes, batch {} = {} x {}, {} steps, seed {}; {}; {}; "
-      "rate {}; augment {}; {}{}; islands: {}\nmodel: {}",
+      "rate {}; augment {}; {}{}; sliced [{}]; compressed {} of {}; {} test images; islands: "
+      "{}\nmodel: {}",
       j.data.train->size(),
       j.data.train->image.text(),
       j.data.train->classes,
@@ -244,6 +270,10 @@ inline std::string text(const job& j) {
       j.augment.text(),
       j.shuffle ? "shuffled" : "in order",
       j.balanced_sampling ? ", balanced" : "",
+      troupe::text(j.slices),
+      j.compression ? j.compression->text() : "none",
+      j.compressed_microbatches,
+      j.data.test ? j.data.test->size() : 0,
       j.outer.text(),
       text(j.model));
 }

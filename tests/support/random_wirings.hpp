@@ -93,8 +93,17 @@ inline void draw_schedule(chance& c, hybrid_options& o, int pieces, int microbat
   if (o.schedule == "interleaved") o.chunks = c.between(1, std::min(3, pieces / o.stages));
 }
 
+// Whether no replica gets a part of what is compressed in one.
+inline bool fit_compression(const job& j, int replicas) {
+  const auto share = j.microbatches / static_cast<std::uint32_t>(replicas);
+  const auto nodes = compressed_nodes(j);
+  return !j.compression || std::all_of(nodes.begin(), nodes.end(), [&](const tree_span& node) {
+    return node.first / share == (node.first + node.count - 1) / share;
+  });
+}
+
 inline hybrid_options random_wiring(chance& c, const job& j) {
-  const graph g = build_graph(j.model, j.data.train->image);
+  const graph g = graph_of(j);
   const auto pieces =
       static_cast<int>(pieces_of(g, {.microbatch = j.batch / j.microbatches}).size());
   hybrid_options out;
@@ -102,9 +111,10 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   const int islands = std::max(1, static_cast<int>(j.outer.islands));
   const int own = static_cast<int>(j.microbatches) / islands;
   out.replicas = islands * random_divisor(c, own, std::max(1, 6 / islands));
+  if (!fit_compression(j, out.replicas)) out.replicas = 1;
   if (c.percent(75)) out.stages = c.between(1, std::min(pieces, 5));
   out.holders = c.one_of({0, 0, 1, 1, 2, 3, 5});
-  out.block_bytes_max = c.one_of({0, 64 * 1024});
+  out.block_bytes_max = c.one_of({0, 64 * 1024, 128 * 1024});
   out.recompute = c.percent(30);
   if (out.stages > 1 || c.percent(20))
     draw_schedule(c, out, pieces, static_cast<int>(j.microbatches) / out.replicas);
@@ -115,6 +125,10 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
       out.piece_costs.push_back(c.between(1, 9));
   if (c.percent(50))
     out.groups = islands * random_divisor(c, out.replicas / islands, std::max(1, 4 / islands));
+  out.spread_slices = !j.slices.empty() && c.percent(50);
+  // Another result, which its own reference has.
+  out.stash_weights = out.stages > 1 && out.chunks == 1 && !out.own_schedule &&
+                      !out.spread_slices && j.outer.islands == 0 && c.percent(25);
   return out;
 }
 
@@ -186,7 +200,7 @@ inline std::vector<dial> random_dials(chance& c, const wiring& w) {
 inline std::string text(const hybrid_options& o) {
   return fmt::format(
       "wiring: {} replicas, {} groups, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
-      "costs{}, blocks of at most {} bytes",
+      "costs{}{}{}, blocks of at most {} bytes",
       o.replicas,
       o.groups,
       o.stages,
@@ -196,6 +210,8 @@ inline std::string text(const hybrid_options& o) {
       fmt::join(o.cut, " "),
       o.piece_costs.size(),
       o.recompute ? ", recomputing" : "",
+      o.spread_slices ? ", slices spread" : "",
+      o.stash_weights ? ", weights stashed" : "",
       o.block_bytes_max);
 }
 

@@ -1,19 +1,30 @@
 // A job without any actor: one program, one loop. It says what the bits of a synchronous job are;
 // every wiring must give the same ones. It shares with the actors what defines the bits (kernels,
-// reader, tree, optimizer, digest), and nothing of who computes what, in which order, or when.
+// reader, tree, codec, optimizer, digest), and nothing of who computes what, in which order, or
+// when.
+//
+// Stages that stash weights compute another result, by a rule of its own: the gradient of step t is
+// taken with parameters that are, for those of stage s, min(stages - 1 - s, steps since the epoch
+// began) updates old.
 #pragma once
 
+#include "actors/evaluator.hpp"
+#include "ops/block_codec.hpp"
 #include "ops/data/sampler.hpp"
 #include "ops/optimizer.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/program.hpp"
 #include "ops/reduction_tree.hpp"
+#include "troupe/casting.hpp"
 #include "troupe/job.hpp"
+#include "troupe/wiring.hpp"
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,16 +32,34 @@ namespace troupe::test {
 
 struct reference_run {
   parameter_layout layout;
-  std::vector<tensor> parameters;     // after the last step
-  std::vector<std::uint64_t> digests; // of the parameters, after each step
-  std::vector<double> losses;         // of each step, mean over the batch
+  std::vector<tensor> parameters;                   // after the last step
+  std::vector<std::uint64_t> digests;               // of the parameters, after each step
+  std::vector<double> losses;                       // of each step, mean over the batch
+  std::vector<double> test_losses, test_accuracies; // at each epoch's end and the job's
 };
 
+// How many updates old the weights are that each parameter's gradient is taken with; empty: none.
+inline std::vector<std::int64_t> delays_of(const wiring& w) {
+  if (!w.stash_weights) return {};
+  auto cut = compile_options_of(w);
+  const graph g = graph_of(w.job);
+  std::vector<std::int64_t> out;
+  for (cut.part = 0; cut.part < w.stages; ++cut.part) {
+    const auto part = compile_cpu(g, cut);
+    out.resize(part->layout().specs.size(), 0);
+    for (std::size_t p = 0; p < out.size(); ++p)
+      if (part->owns(part->layout().places[p].block)) out[p] = w.stages - 1 - cut.part;
+  }
+  return out;
+}
+
+// REQUIRES: no islands with a codec or with delays.
 class sequential_reference {
 public:
-  explicit sequential_reference(const job& j)
+  explicit sequential_reference(const job& j, std::vector<std::int64_t> delays = {})
       : job_(j),
-        graph_(build_graph(j.model, j.data.train->image)),
+        delays_(std::move(delays)),
+        graph_(graph_of(j)),
         program_(compile_cpu(graph_, {.microbatch = j.batch / j.microbatches})),
         reader_(j.data.train,
                 {j.batch,
@@ -48,15 +77,24 @@ public:
     for (island& w : islands_)
       w = {out_.parameters, slots_of(j.optimizer)};
     outer_slots_ = slots_of(j.outer.rule);
+    for (int b = 0; j.compression && b < std::ssize(out_.layout.blocks); ++b)
+      codecs_.push_back(std::make_unique<block_codec>(j.compression, out_.layout, b));
+    if (j.data.test)
+      testing_ = compile_cpu(
+          graph_,
+          {.microbatch = evaluation_batch, .training = false, .layout = &program_->layout()});
   }
 
   reference_run run() {
     for (std::int64_t step = 0; step < job_.total_steps(); ++step) {
+      if (!delays_.empty()) history_.push_back(islands_[0].parameters);
       for (std::uint32_t w = 0; w < islands_.size(); ++w)
         train(w, step);
       out_.losses.push_back(std::exchange(loss_, 0) / std::exchange(normaliser_, 0));
       if (job_.outer.islands > 0 && round_ends(step)) outer_step();
       note_digest();
+      const auto done = step + 1;
+      if (testing_ && (done % job_.steps_per_epoch() == 0 || done == job_.total_steps())) test();
     }
     out_.parameters = job_.outer.islands > 0 ? out_.parameters : islands_[0].parameters;
     return std::move(out_);
@@ -70,20 +108,77 @@ private:
     block_slots slots;
   };
 
+  // Of a step. With a codec, what it makes of the sum over each compressed node is summed on.
   struct tree_per_block final : gradient_sink {
-    tree_per_block(std::size_t blocks, std::uint32_t n)
-        : trees(blocks, tree_sum(n, {0, n})), sums(blocks) {}
+    tree_per_block(sequential_reference& to, std::uint64_t t, std::uint32_t n)
+        : all(to),
+          step(t),
+          trees(to.out_.layout.blocks.size(), tree_sum(n, {0, n})),
+          sums(trees.size()) {}
 
     void on_gradient(int block, tensor gradient) override {
-      const auto b = static_cast<std::size_t>(block);
-      if (auto total = trees[b].add({microbatch, 1}, std::move(gradient)))
-        sums[b] = std::move(*total);
+      if (all.codecs_.empty()) {
+        add(block, {microbatch, 1}, std::move(gradient));
+        return;
+      }
+      for (const tree_span& node : compressed_nodes(all.job_)) {
+        if (microbatch < node.first || microbatch >= node.first + node.count) continue;
+        auto& sum = nodes.try_emplace({block, node}, all.job_.microbatches, node).first->second;
+        if (auto total = sum.add({microbatch, 1}, std::move(gradient)))
+          add(block, node, all.through_codec(block, node, *total, step));
+        return;
+      }
     }
 
+    void add(int block, tree_span span, tensor gradient) {
+      const auto b = static_cast<std::size_t>(block);
+      if (auto total = trees[b].add(span, std::move(gradient))) sums[b] = std::move(*total);
+    }
+
+    sequential_reference& all;
+    std::uint64_t step;
     std::uint32_t microbatch = 0;
     std::vector<tree_sum> trees;
     std::vector<tensor> sums;
+    std::map<std::pair<int, tree_span>, tree_sum> nodes;
   };
+
+  tensor through_codec(int block, tree_span node, const tensor& gradient, std::uint64_t step) {
+    const auto& codec = *codecs_[static_cast<std::size_t>(block)];
+    auto& residual = residuals_[{block, node}];
+    residual.resize(static_cast<std::size_t>(codec.residual_elements()), 0.0F);
+    return codec.decode(codec.encode(gradient, residual, {job_.seed, step, 0, node.first}));
+  }
+
+  // What an island's gradient of a step is taken with.
+  [[nodiscard]] std::vector<tensor> parameters_for(std::uint32_t w, std::int64_t step) const {
+    if (delays_.empty()) return islands_[w].parameters;
+    std::vector<std::vector<float>> mixed;
+    for (std::size_t p = 0; p < delays_.size(); ++p) {
+      const auto old = step - std::min(delays_[p], step % job_.steps_per_epoch());
+      mixed.push_back(
+          plain_values(out_.layout, static_cast<int>(p), history_[static_cast<std::size_t>(old)]));
+    }
+    return packed_blocks(out_.layout,
+                         std::vector<std::span<const float>>(mixed.begin(), mixed.end()));
+  }
+
+  // Where islands are, they have just come together.
+  void test() {
+    testing_->bind(islands_[0].parameters);
+    const auto sums = evaluate_part(*testing_,
+                                    job_.loss,
+                                    *job_.data.test,
+                                    pixel_transform_of(*job_.data.train, job_.augment),
+                                    0,
+                                    1);
+    double loss = 0;
+    for (const double l : sums.losses)
+      loss += l;
+    out_.test_losses.push_back(loss / static_cast<double>(sums.images));
+    out_.test_accuracies.push_back(static_cast<double>(sums.correct) /
+                                   static_cast<double>(sums.images));
+  }
 
   [[nodiscard]] block_slots slots_of(const optimizer& rule) const {
     block_slots out;
@@ -109,9 +204,10 @@ private:
   std::vector<tensor> gradients_of(std::uint32_t w, std::int64_t step) {
     const auto number = static_cast<std::uint64_t>(step);
     const std::uint32_t n = job_.microbatches / static_cast<std::uint32_t>(islands_.size());
-    tree_per_block sink(out_.layout.blocks.size(), n);
+    tree_per_block sink(*this, number, n);
     double normaliser = 1;
-    program_->bind(islands_[w].parameters);
+    const auto parameters = parameters_for(w, step);
+    program_->bind(parameters);
     for (std::uint32_t m = w * n; m < (w + 1) * n; ++m) {
       const microbatch_data data = reader_.read(number, m);
       sink.microbatch = m - w * n;
@@ -220,6 +316,7 @@ private:
   }
 
   const job& job_;
+  const std::vector<std::int64_t> delays_; // by parameter
   graph graph_;
   std::unique_ptr<program> program_;
   microbatch_reader reader_;
@@ -228,10 +325,14 @@ private:
   block_slots outer_slots_;
   std::int64_t rounds_ = 0;
   double loss_ = 0, normaliser_ = 0;
+  std::vector<std::unique_ptr<block_codec>> codecs_; // by block; empty: none
+  std::map<std::pair<int, tree_span>, std::vector<float>> residuals_;
+  std::vector<std::vector<tensor>> history_; // by step; with delays
+  std::unique_ptr<program> testing_;
 };
 
-inline reference_run play_sequentially(const job& j) {
-  return sequential_reference(j).run();
+inline reference_run play_sequentially(const job& j, std::vector<std::int64_t> delays = {}) {
+  return sequential_reference(j, std::move(delays)).run();
 }
 
 } // namespace troupe::test

@@ -1,6 +1,7 @@
 // What topologies cost: how near a pipeline comes to its bound, whether all-reduce keeps up with a
-// single holder, and what many actors lose to few. Every round measures everyone in turn; a ratio
-// is the median of its rounds' ratios. One table and one line of JSON for each experiment.
+// single holder, what many actors lose to few, and what a second asynchronous worker adds. Every
+// round measures everyone in turn; a ratio is the median of its rounds' ratios. One table and one
+// line of JSON for each experiment.
 //
 // A topology of another kind is one more function here that returns an experiment, and its line in
 // main.
@@ -31,7 +32,8 @@ struct settings {
   std::vector<std::string> models = {"lenet", "cnn", "resnet20"};
   std::string data = "synthetic";
   std::string schedule = "1f1b";
-  std::string peers; // folder with train.py; empty: none are measured
+  std::vector<std::string> only; // experiments; empty: all
+  std::string peers;             // folder with train.py; empty: none are measured
   std::int64_t batch = 128;
   double seconds = 2;
   int rounds = 5;
@@ -175,6 +177,28 @@ experiment many_stages(const settings& s, const std::string& model, const data_s
   return out;
 }
 
+// Asynchronous workers wait for nobody: the second one is worth a core.
+experiment
+asynchronous_workers(const settings& s, const std::string& model, const data_split& data) {
+  const job j = job_of(s, model, data, 2);
+  experiment out{"parameter server, asynchronous", model, {}, {}};
+  for (const int workers : {1, 2})
+    out.contenders.push_back(troupe_wiring(
+        s, workers == 1 ? "1 worker" : "2 workers", parameter_server(j, {.workers = workers})));
+  out.ratios.push_back({"2 workers / 1 worker", 1, 0});
+  add_peers(s, out, 1, {"ps"});
+  return out;
+}
+
+// By the names of --only.
+using maker = experiment (*)(const settings&, const std::string&, const data_split&);
+const std::vector<std::pair<std::string, maker>> experiments = {
+    {"pipeline", pipeline_of_two},
+    {"all-reduce", all_reduce},
+    {"replicas", many_replicas},
+    {"stages", many_stages},
+    {"parameter-server", asynchronous_workers}};
+
 double median(std::vector<double> values) {
   if (std::any_of(values.begin(), values.end(), [](double x) { return std::isnan(x); }))
     return std::nan("");
@@ -218,7 +242,8 @@ void measure(const experiment& e, int rounds) {
 
 int main(int count, char** arguments) try {
   settings s;
-  CLI::App app("What topologies cost: pipeline against its bound, all-reduce, many actors");
+  CLI::App app(
+      "What topologies cost: pipeline against its bound, all-reduce, many actors, workers");
   app.add_option("--models", s.models, "lenet, cnn, resnet20")
       ->delimiter(',')
       ->capture_default_str();
@@ -227,6 +252,12 @@ int main(int count, char** arguments) try {
   app.add_option("--batch", s.batch, "a multiple of 16")->capture_default_str();
   app.add_option("--seconds", s.seconds, "of each measurement")->capture_default_str();
   app.add_option("--repeat", s.rounds, "rounds; medians count")->capture_default_str();
+  std::vector<std::string> names;
+  for (const auto& [name, make] : experiments)
+    names.push_back(name);
+  app.add_option("--only", s.only, "experiments; all without it")
+      ->delimiter(',')
+      ->check(CLI::IsMember(names));
   app.add_option("--peers", s.peers, "folder with PyTorch's train.py");
   try {
     app.parse(count, arguments);
@@ -235,8 +266,9 @@ int main(int count, char** arguments) try {
   }
   const data_split data = load_data(s.data, 1);
   for (const auto& model : s.models)
-    for (const auto make : {pipeline_of_two, all_reduce, many_replicas, many_stages})
-      measure(make(s, model, data), s.rounds);
+    for (const auto& [name, make] : experiments)
+      if (s.only.empty() || std::find(s.only.begin(), s.only.end(), name) != s.only.end())
+        measure(make(s, model, data), s.rounds);
 
 } catch (const std::exception& e) {
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <variant>
 
 namespace troupe::cli {
@@ -78,6 +79,18 @@ json json_of(const staleness_count& s) {
   return {{"mean", s.mean()}, {"most", s.most}, {"updates", s.updates}, {"lead", s.lead}};
 }
 
+json json_of(const std::vector<memory_comparison>& all) {
+  if (all.empty()) return nullptr;
+  json out = json::array();
+  for (const auto& c : all)
+    out.push_back({{"who", c.measured.where.text()},
+                   {"in_flight", c.measured.in_flight},
+                   {"in_flight_predicted", c.predicted.in_flight},
+                   {"bytes", c.measured.program_bytes},
+                   {"bytes_predicted", c.predicted.program_bytes}});
+  return out;
+}
+
 std::ofstream opened(const std::string& path, const std::string& where, bool append) {
   std::ofstream out(path, append ? std::ios::app : std::ios::trunc);
   if (!out)
@@ -112,7 +125,7 @@ std::string json_line(const run_event& e) {
   return line_of(std::visit([](const auto& event) { return json_of(event); }, e));
 }
 
-std::string end_json(const run_result& r) {
+std::string end_json(const run_result& r, const std::vector<memory_comparison>& memory) {
   json out = {{"event", "end"},
               {"test_accuracy", r.test_accuracy},
               {"test_loss", r.test_loss},
@@ -126,6 +139,7 @@ std::string end_json(const run_result& r) {
               {"staleness", json_of(r.staleness)},
               {"credit", json_of(r.credit)},
               {"peak_memory_bytes", r.peak_memory_bytes},
+              {"memory", json_of(memory)},
               {"parameter_digest", digest_text(r.parameter_digest)},
               {"interrupted", r.interrupted}};
   if (!r.tested) out["test_accuracy"] = out["test_loss"] = nullptr;
@@ -140,16 +154,26 @@ std::string log_json(double seconds, const std::string& message) {
   return line_of({{"seconds", seconds}, {"message", message}});
 }
 
-metrics::metrics(const std::string& path,
-                 const run_folder& folder,
-                 bool append,
-                 std::int64_t digest_every)
-    : digest_every_(digest_every) {
-  if (!path.empty()) metrics_.push_back(opened(path, "--metrics " + path, append));
-  if (!folder.kept()) return;
-  metrics_.push_back(opened(folder.file("metrics.jsonl"), "the run folder", true));
-  events_ = opened(folder.file("events.jsonl"), "the run folder", true);
-  log_ = opened(folder.file("log.jsonl"), "the run folder", true);
+metrics::metrics(std::string path, const run_folder& folder, bool append, std::int64_t digest_every)
+    : path_(std::move(path)), folder_(folder), append_(append), digest_every_(digest_every) {}
+
+void metrics::begin() {
+  const std::lock_guard hold(mutex_);
+  if (!path_.empty()) files_.emplace(kind::metrics, opened(path_, "--metrics " + path_, append_));
+  if (folder_.kept())
+    for (const auto& [to, name] : {std::pair{kind::metrics, "metrics.jsonl"},
+                                   std::pair{kind::events, "events.jsonl"},
+                                   std::pair{kind::log, "log.jsonl"}})
+      files_.emplace(to, opened(folder_.file(name), "the run folder", true));
+  begun_ = true;
+  for (const auto& [to, line] : std::exchange(waiting_, {}))
+    put(to, line);
+}
+
+void metrics::put(kind to, const std::string& line) {
+  if (!begun_) waiting_.emplace_back(to, line);
+  for (auto [file, end] = files_.equal_range(to); file != end; ++file)
+    file->second << line << '\n' << std::flush;
 }
 
 void metrics::write(const run_event& e) {
@@ -160,14 +184,13 @@ void metrics::write(const run_event& e) {
 
 void metrics::write_line(const std::string& line, bool event) {
   const std::lock_guard hold(mutex_);
-  for (std::ofstream& file : metrics_)
-    file << line << '\n' << std::flush;
-  if (event && events_.is_open()) events_ << line << '\n' << std::flush;
+  put(kind::metrics, line);
+  if (event) put(kind::events, line);
 }
 
 void metrics::log(double seconds, const std::string& message) {
   const std::lock_guard hold(mutex_);
-  if (log_.is_open()) log_ << log_json(seconds, message) << '\n' << std::flush;
+  put(kind::log, log_json(seconds, message));
 }
 
 } // namespace troupe::cli

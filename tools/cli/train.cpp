@@ -7,6 +7,7 @@
 #include "cli/screen.hpp"
 #include "cli/train_options.hpp"
 #include "ops/files/count_text.hpp"
+#include "troupe/price.hpp"
 
 #include <fmt/format.h>
 
@@ -99,8 +100,10 @@ run_result play(const train_options& o,
                 const run_folder& folder,
                 run_options options,
                 interrupt_watch& watch,
-                screen& to) {
+                screen& to,
+                metrics& report_to) {
   run going = start(o, w, folder, std::move(options));
+  report_to.begin();
   const listening while_it_goes{watch};
   watch.on_first([&] {
     to.say("interrupted: finishing the step and saving; once more ends at once");
@@ -124,14 +127,17 @@ void tell_end(const train_options& o, const run_result& r, const run_folder& fol
 }
 
 int finish(const train_options& o,
+           const wiring& w,
            const run_result& r,
            const run_folder& folder,
            screen& to,
            metrics& report_to) {
   if (!o.save.empty()) r.save_weights(o.save);
   tell_end(o, r, folder, to);
-  report_to.write_line(end_json(r), true);
-  fmt::print("{}", o.json ? end_json(r) + "\n" : result_table(r));
+  std::vector<memory_comparison> memory;
+  if (w.parts.size() > 1) memory = compared(r.memory, price_of(w));
+  report_to.write_line(end_json(r, memory), true);
+  fmt::print("{}", o.json ? end_json(r, memory) + "\n" : result_table(r) + text(memory));
   if (!o.json && !o.dials.empty()) fmt::print("\n{}", table(r.credit));
   std::fflush(stdout);
   return r.interrupted ? exit_interrupted : exit_done;
@@ -171,9 +177,9 @@ int train(const command_line& line) {
     to.show(event);
   };
   try {
-    const run_result result = play(o, w, folder, std::move(options), watch, to);
+    const run_result result = play(o, w, folder, std::move(options), watch, to, report_to);
     to.finish();
-    return finish(o, result, folder, to, report_to);
+    return finish(o, w, result, folder, to, report_to);
   } catch (const std::exception& e) {
     to.finish();
     report_to.write_line(failed_json(e.what()), true);

@@ -4,6 +4,8 @@
 // (Cereal's own binary archive takes 2 GB for a frame of 500 bytes that claims so.)
 #pragma once
 
+#include "net/frame.hpp"
+
 #include <cereal/cereal.hpp>
 #include <cereal/types/map.hpp>
 #include <cereal/types/string.hpp>
@@ -31,8 +33,10 @@ struct malformed : std::runtime_error {
 class archive_writer
     : public cereal::OutputArchive<archive_writer, cereal::AllowEmptyClassElision> {
 public:
-  explicit archive_writer(std::vector<std::byte>& out)
-      : cereal::OutputArchive<archive_writer, cereal::AllowEmptyClassElision>(this), out_(out) {}
+  explicit archive_writer(std::vector<std::byte>& out, std::vector<payload>* payloads = nullptr)
+      : cereal::OutputArchive<archive_writer, cereal::AllowEmptyClassElision>(this),
+        out_(out),
+        payloads_(payloads) {}
 
   void write(const void* data, std::size_t size) {
     const auto before = out_.size();
@@ -40,15 +44,20 @@ public:
     if (size > 0) std::memcpy(out_.data() + before, data, size);
   }
 
+  // Large bytes go beside the others; read in the order in which they were attached.
+  void attach(payload p) { payloads_->push_back(std::move(p)); }
+
 private:
   std::vector<std::byte>& out_;
+  std::vector<payload>* payloads_;
 };
 
 class archive_reader : public cereal::InputArchive<archive_reader, cereal::AllowEmptyClassElision> {
 public:
-  explicit archive_reader(std::span<const std::byte> in)
+  explicit archive_reader(std::span<const std::byte> in, std::span<const payload> payloads = {})
       : cereal::InputArchive<archive_reader, cereal::AllowEmptyClassElision>(this),
         in_(in),
+        payloads_(payloads),
         elements_left_(in.size()) {}
 
   void read(void* data, std::size_t size) {
@@ -65,14 +74,22 @@ public:
     elements_left_ -= elements;
   }
 
+  const payload& take_payload() {
+    if (payloads_.empty()) throw malformed("a payload is missing");
+    const payload& out = payloads_.front();
+    payloads_ = payloads_.subspan(1);
+    return out;
+  }
+
   [[nodiscard]] std::span<const std::byte> rest() const { return in_; }
 
   void finish() const {
-    if (!in_.empty()) throw malformed("bytes that nobody asked for");
+    if (!in_.empty() || !payloads_.empty()) throw malformed("bytes that nobody asked for");
   }
 
 private:
   std::span<const std::byte> in_;
+  std::span<const payload> payloads_;
   std::uint64_t elements_left_;
 };
 

@@ -8,6 +8,7 @@
 
 #include <cereal/cereal.hpp>
 #include <cereal/types/map.hpp>
+#include <cereal/types/optional.hpp>
 #include <cereal/types/string.hpp>
 #include <cereal/types/utility.hpp>
 #include <cereal/types/vector.hpp>
@@ -156,17 +157,16 @@ void CEREAL_LOAD_FUNCTION_NAME(archive_reader& a, cereal::BinaryData<T>& data) {
 
 // An enumeration whose values are 0 to `count` - 1, in one byte.
 template <class Enum>
-void load_enum(archive_reader& a, Enum& value, std::uint8_t count) {
+void enumeration(archive_writer& a, const Enum& value, std::size_t) {
+  a(static_cast<std::uint8_t>(value));
+}
+
+template <class Enum>
+void enumeration(archive_reader& a, Enum& value, std::size_t count) {
   std::uint8_t byte = 0;
   a(byte);
   if (byte >= count) throw malformed("a value that the enumeration does not have");
   value = static_cast<Enum>(byte);
-}
-
-template <class Enum>
-void save_enum(archive_writer& a, Enum value) {
-  const auto byte = static_cast<std::uint8_t>(value);
-  a(byte);
 }
 
 } // namespace troupe::net

@@ -34,8 +34,8 @@ void fixed_part(Archive& a, frame& f) {
 
 void write(archive_writer& a, header h) {
   a(h.magic, h.version);
-  save_enum(a, h.f.kind);
-  save_enum(a, h.f.lane);
+  enumeration(a, h.f.kind, kinds);
+  enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
   a(h.body_bytes, h.payload_bytes, h.checksums);
 }
@@ -48,8 +48,8 @@ header read_header(archive_reader& a) {
   if (h.version != wire_version)
     throw malformed("version " + std::to_string(h.version) + " of the wire format; this is " +
                     std::to_string(wire_version));
-  load_enum(a, h.f.kind, kinds);
-  load_enum(a, h.f.lane, lanes);
+  enumeration(a, h.f.kind, kinds);
+  enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
   a(h.body_bytes, h.payload_bytes, h.checksums);
   return h;

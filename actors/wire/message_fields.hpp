@@ -39,8 +39,13 @@ void serialize(A& a, microbatch_data& v) {
 }
 
 template <class A>
+void serialize(A& a, island_state& v) {
+  all_fields(a, v, v.parameters, v.slots);
+}
+
+template <class A>
 void serialize(A& a, checkpoint& v) {
-  all_fields(a, v, v.step, v.parameters, v.slots, v.residuals, v.job);
+  all_fields(a, v, v.step, v.parameters, v.slots, v.islands, v.residuals, v.job);
 }
 
 template <class A>
@@ -169,7 +174,8 @@ void serialize(A& a, parameters& m) {
 
 template <class A>
 void serialize(A& a, committed& m) {
-  all_fields(a, m, m.step, m.block, m.digest, m.version, m.staleness, m.lead, m.lead_bound);
+  all_fields(
+      a, m, m.step, m.block, m.digest, m.version, m.staleness, m.lead, m.lead_bound, m.island);
 }
 
 template <class A>
@@ -179,7 +185,7 @@ void serialize(A& a, want_state& m) {
 
 template <class A>
 void serialize(A& a, state& m) {
-  all_fields(a, m, m.request, m.version, m.block, m.parameters, m.slots);
+  all_fields(a, m, m.request, m.version, m.block, m.parameters, m.slots, m.island);
 }
 
 template <class A>

@@ -113,6 +113,11 @@ void serialize(A& a, credit_used& m) {
 }
 
 template <class A>
+void serialize(A& a, memory_used& m) {
+  all_fields(a, m, m.who, m.in_flight, m.program_bytes);
+}
+
+template <class A>
 void serialize(A& a, want_batch& m) {
   all_fields(a, m, m.step, m.microbatch, m.reply_to, m.images);
 }

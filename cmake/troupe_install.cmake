@@ -4,9 +4,9 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
 
-install(TARGETS troupe_ops troupe_actors troupe_troupe EXPORT troupe
+install(TARGETS troupe_ops troupe_net troupe_actors troupe_troupe EXPORT troupe
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(folder ops actors)
+foreach(folder ops net actors)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ DESTINATION include/${folder} FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION include FILES_MATCHING PATTERN "*.hpp")

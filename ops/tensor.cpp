@@ -52,6 +52,7 @@ struct buffer {
   std::size_t bytes = 0;
   float* data = nullptr;
   std::shared_ptr<buffer_pool::state> home;
+  std::shared_ptr<const void> owner; // of floats that are not ours
 };
 
 } // namespace detail
@@ -73,7 +74,7 @@ float* allocate(std::size_t bytes) {
 }
 
 void destroy(detail::buffer* b) noexcept {
-  std::free(b->data);
+  if (!b->owner) std::free(b->data);
   delete b;
 }
 
@@ -103,7 +104,7 @@ void retain(buffer* b) noexcept {
 void release(buffer* b) noexcept {
   if (b == nullptr || b->owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   const auto home = std::move(b->home);
-  if (!home->give_back(b)) destroy(b);
+  if (!home || !home->give_back(b)) destroy(b);
 }
 
 float* data_of(buffer* b) noexcept {
@@ -111,6 +112,14 @@ float* data_of(buffer* b) noexcept {
 }
 
 } // namespace detail
+
+tensor::tensor(const shape& dims, std::shared_ptr<const void> owner, const float* data)
+    : shape_(dims), buffer_(new detail::buffer) {
+  TROUPE_ASSERT(owner && reinterpret_cast<std::uintptr_t>(data) % 64 == 0, "floats on a line");
+  buffer_->bytes = static_cast<std::size_t>(dims.elements()) * sizeof(float);
+  buffer_->data = const_cast<float*>(data); // a tensor never writes
+  buffer_->owner = std::move(owner);
+}
 
 tensor tensor::flat_range(std::int64_t first, std::int64_t count) const {
   constexpr std::int64_t line_floats = 16;

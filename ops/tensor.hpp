@@ -63,6 +63,10 @@ class tensor {
 public:
   tensor() = default;
 
+  // Floats that somebody else keeps alive, e.g. what has come over a link. REQUIRES: `data` lies on
+  // a line of 64 bytes and never changes.
+  tensor(const shape& dims, std::shared_ptr<const void> owner, const float* data);
+
   tensor(const tensor& other) noexcept
       : shape_(other.shape_), buffer_(other.buffer_), offset_(other.offset_) {
     detail::retain(buffer_);

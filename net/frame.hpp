@@ -1,0 +1,78 @@
+// What crosses a link at a time: a header, a body that the link does not look into, and payloads
+// (tensors' bytes), which lie in memory of their own and are never copied here. docs/wire.md has
+// the layout, byte by byte.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace troupe::net {
+
+// Immutable bytes that somebody keeps alive.
+struct payload {
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+};
+
+struct parcel {
+  std::vector<std::byte> body;
+  std::vector<payload> payloads;
+
+  [[nodiscard]] std::size_t bytes() const;
+};
+
+// Small parcels do not wait for large ones: each lane is in order, and has numbers of its own.
+enum class lane_kind : std::uint8_t { small, bulk };
+
+constexpr int lanes = 2;
+
+// A node between its start and its end. A process that is started again is another one.
+struct node_life {
+  std::uint32_t node = 0;
+  std::uint64_t life = 0; // drawn at the start, never 0
+  friend bool operator==(const node_life&, const node_life&) = default;
+};
+
+enum class frame_kind : std::uint8_t {
+  hello,   // first on a connection; the body says who asks to join what
+  welcome, // the answer; the body says what the node needs to know
+  refusal, // the other answer; the body is a text for people
+  parcel,  // of a lane, by number
+  state,   // nothing but the header: acknowledgement, heartbeat; with a number: a parcel is missing
+  bye,     // the node ends on purpose
+};
+
+struct frame {
+  frame_kind kind = frame_kind::state;
+  node_life from, to; // `to` of a hello: life 0
+  lane_kind lane = lane_kind::small;
+  std::uint64_t number =
+      0; // of a parcel in its lane, from 1; of a state: the first to be sent again
+  std::uint64_t received[lanes] = {};     // the last number of each lane that came in order
+  std::uint64_t sent_ns = 0, echo_ns = 0; // the sender's clock; the last `sent_ns` that it heard
+  parcel content;
+};
+
+struct frame_limits {
+  std::size_t body_bytes = std::size_t{1} << 20;
+  std::size_t payloads = 256;
+  std::size_t payload_bytes = std::size_t{1} << 30; // of each
+};
+
+constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
+constexpr std::uint8_t wire_version = 1;
+
+// The first of the frame's messages: checksum, header and body. The payloads follow it, a message
+// each. With `checked`, the payloads have checksums too.
+std::vector<std::byte> encode(const frame& f, bool checked);
+
+// `first`: what encode() made; its payloads as they came. Throws malformed.
+frame decode(std::span<const std::byte> first,
+             std::vector<payload> payloads,
+             const frame_limits& limits);
+
+} // namespace troupe::net

@@ -1,0 +1,159 @@
+#include "net/reliable_link.hpp"
+
+#include "ops/assert.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::net {
+
+reliable_link::reliable_link(node_life here, node_life there, link_options options, time_point now)
+    : here_(here), there_(there), options_(options), last_sent_(now), last_heard_(now) {}
+
+void reliable_link::post(lane_kind lane, parcel content) {
+  auto& l = lanes_[static_cast<int>(lane)];
+  l.kept_bytes += content.bytes();
+  l.kept.push_back(std::move(content));
+}
+
+// One parcel may always be on its way, however large.
+bool reliable_link::may_send(const lane_state& lane, int index) const {
+  if (lane.next >= lane.first + lane.kept.size()) return false;
+  return lane.on_its_way == 0 || lane.on_its_way < options_.window_bytes[index];
+}
+
+bool reliable_link::is_overdue(const lane_state& lane, time_point now) const {
+  return lane.next > lane.first && now - lane.progress >= options_.resend_after;
+}
+
+std::optional<frame> reliable_link::next(time_point now) {
+  for (int i = 0; i < lanes; ++i) {
+    auto& lane = lanes_[i];
+    if (is_overdue(lane, now)) go_back(lane, now);
+    if (!may_send(lane, i)) continue;
+    if (lane.next == lane.first) lane.progress = now;
+    frame out = stamped(frame_kind::parcel, now);
+    out.lane = static_cast<lane_kind>(i);
+    out.number = lane.next;
+    out.content = lane.kept[lane.next - lane.first]; // its payloads are shared
+    const auto bytes = out.content.bytes();
+    lane.on_its_way += bytes;
+    if (lane.next++ < lane.fresh) {
+      ++counts_.resent;
+    } else {
+      ++lane.fresh;
+      ++counts_.parcels_sent;
+      counts_.bytes_sent += bytes;
+    }
+    return out;
+  }
+  for (int i = 0; i < lanes; ++i)
+    if (std::exchange(lanes_[i].misses, false)) {
+      frame out = stamped(frame_kind::state, now);
+      out.lane = static_cast<lane_kind>(i);
+      out.number = lanes_[i].received + 1;
+      return out;
+    }
+  const bool acknowledge = owes_ && now - owes_since_ >= options_.acknowledge_within;
+  if (acknowledge || now - last_sent_ >= options_.heartbeat) return stamped(frame_kind::state, now);
+  return {};
+}
+
+void reliable_link::go_back(lane_state& lane, time_point now) {
+  lane.next = lane.first;
+  lane.on_its_way = 0;
+  lane.progress = now;
+}
+
+frame reliable_link::stamped(frame_kind kind, time_point now) {
+  frame out;
+  out.kind = kind;
+  out.from = here_;
+  out.to = there_;
+  for (int i = 0; i < lanes; ++i)
+    out.received[i] = lanes_[i].received;
+  out.sent_ns = static_cast<std::uint64_t>(now.count());
+  out.echo_ns = std::exchange(heard_ns_, 0);
+  last_sent_ = now;
+  owes_ = false;
+  return out;
+}
+
+std::optional<parcel> reliable_link::accept(frame f, time_point now) {
+  if (f.from != there_ || f.to != here_) return {}; // of another life
+  last_heard_ = now;
+  heard_ns_ = f.sent_ns;
+  if (f.echo_ns > 0 && f.echo_ns <= static_cast<std::uint64_t>(now.count()))
+    counts_.round_trip = now - std::chrono::nanoseconds(f.echo_ns);
+  for (int i = 0; i < lanes; ++i)
+    acknowledge(lanes_[i], f.received[i], now);
+  auto& lane = lanes_[static_cast<int>(f.lane)];
+  if (f.kind == frame_kind::state && f.number == lane.first) go_back(lane, now);
+  if (f.kind != frame_kind::parcel) return {};
+  if (!std::exchange(owes_, true)) owes_since_ = now;
+  if (f.number <= lane.received) {
+    ++counts_.duplicates;
+    return {};
+  }
+  if (f.number > lane.received + 1) { // the other side will come back to it
+    ++counts_.gaps;
+    lane.misses = lane.misses || !std::exchange(lane.asked, true);
+    return {};
+  }
+  lane.received = f.number;
+  lane.asked = false;
+  ++counts_.parcels_received;
+  counts_.bytes_received += f.content.bytes();
+  return std::move(f.content);
+}
+
+void reliable_link::acknowledge(lane_state& lane, std::uint64_t received, time_point now) {
+  if (received >= lane.fresh) return; // of what was never sent: not from an honest peer
+  while (lane.first <= received) {
+    const auto bytes = lane.kept.front().bytes();
+    lane.kept_bytes -= bytes;
+    lane.on_its_way -= std::min(lane.on_its_way, lane.first < lane.next ? bytes : 0);
+    lane.kept.pop_front();
+    ++lane.first;
+    lane.progress = now;
+  }
+  lane.next = std::max(lane.next, lane.first);
+}
+
+void reliable_link::reconnected(time_point now) {
+  for (auto& lane : lanes_) {
+    go_back(lane, now);
+    lane.asked = false;
+  }
+}
+
+time_point reliable_link::wake_at() const {
+  time_point out = last_sent_ + options_.heartbeat;
+  if (owes_) out = std::min(out, owes_since_ + options_.acknowledge_within);
+  for (int i = 0; i < lanes; ++i) {
+    if (may_send(lanes_[i], i) || lanes_[i].misses) return time_point{0};
+    if (lanes_[i].next > lanes_[i].first)
+      out = std::min(out, lanes_[i].progress + options_.resend_after);
+  }
+  return out;
+}
+
+bool reliable_link::is_silent(time_point now) const {
+  return now - last_heard_ >= options_.silent_after;
+}
+
+bool reliable_link::is_drained() const {
+  return std::all_of(
+      std::begin(lanes_), std::end(lanes_), [](const auto& lane) { return lane.kept.empty(); });
+}
+
+link_counts reliable_link::counts() const {
+  link_counts out = counts_;
+  for (const auto& lane : lanes_) {
+    out.unacknowledged_bytes += lane.on_its_way;
+    out.waiting_bytes += lane.kept_bytes - std::min(lane.kept_bytes, lane.on_its_way);
+  }
+  return out;
+}
+
+} // namespace troupe::net

@@ -1,0 +1,87 @@
+// Exactly once and in order between two lives of two nodes, over connections that lose what is on
+// its way when they break. Per lane: parcels are numbered, kept until they are acknowledged, and
+// sent again from the first that is missing ("go back N"). What is on its way is bounded by a
+// window in bytes, the credit; what is beyond it waits here.
+//
+// A plain state machine: who owns it brings frames and time, and takes frames away. It knows no
+// socket, so it runs live and simulated.
+#pragma once
+
+#include "net/frame.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace troupe::net {
+
+using time_point = std::chrono::nanoseconds; // monotonic, of this node
+
+struct link_options {
+  std::size_t window_bytes[lanes] = {std::size_t{1} << 20, std::size_t{32} << 20};
+  std::chrono::nanoseconds resend_after = std::chrono::milliseconds(200); // without progress
+  std::chrono::nanoseconds acknowledge_within = std::chrono::milliseconds(5);
+  std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(250);
+  std::chrono::nanoseconds silent_after = std::chrono::milliseconds(1000);
+};
+
+struct link_counts {
+  std::uint64_t parcels_sent = 0, parcels_received = 0; // each counted once
+  std::uint64_t bytes_sent = 0, bytes_received = 0;     // likewise
+  std::uint64_t resent = 0, duplicates = 0, gaps = 0;
+  std::size_t unacknowledged_bytes = 0, waiting_bytes = 0;
+  std::chrono::nanoseconds round_trip{0}; // the last that was measured
+};
+
+class reliable_link {
+public:
+  reliable_link(node_life here, node_life there, link_options options, time_point now);
+
+  void post(lane_kind lane, parcel content);
+
+  // What is to be sent now; small ones first. Nothing: wait until `wake_at`, or for the other side.
+  std::optional<frame> next(time_point now);
+
+  // A frame from the other side, of kind parcel or state. What it delivers, in order: none or one.
+  std::optional<parcel> accept(frame f, time_point now);
+
+  // The connection broke and is there again: what is not acknowledged goes again.
+  void reconnected(time_point now);
+
+  [[nodiscard]] time_point wake_at() const;           // when next() may have something
+  [[nodiscard]] bool is_silent(time_point now) const; // nothing was heard for too long
+  [[nodiscard]] bool is_drained() const;              // everything posted is acknowledged
+  [[nodiscard]] link_counts counts() const;
+
+private:
+  struct lane_state {
+    std::deque<parcel> kept;    // from number `first` on, in order
+    std::uint64_t first = 1;    // the oldest that is not acknowledged
+    std::uint64_t next = 1;     // the next to be sent; below `fresh`: again
+    std::uint64_t fresh = 1;    // the next that was never sent
+    std::size_t on_its_way = 0; // bytes of those sent and not acknowledged
+    std::size_t kept_bytes = 0; // of all that is kept
+    time_point progress{0};     // when one was acknowledged, or the first was sent
+    std::uint64_t received = 0; // the last that came in order
+    bool misses = false;        // there is a gap: to be asked for
+    bool asked = false;         // for the gap
+  };
+
+  frame stamped(frame_kind kind, time_point now);
+  void acknowledge(lane_state& lane, std::uint64_t received, time_point now);
+  static void go_back(lane_state& lane, time_point now);
+  [[nodiscard]] bool may_send(const lane_state& lane, int index) const;
+  [[nodiscard]] bool is_overdue(const lane_state& lane, time_point now) const;
+
+  node_life here_, there_;
+  link_options options_;
+  lane_state lanes_[lanes];
+  bool owes_ = false; // an acknowledgement
+  time_point owes_since_{0}, last_sent_, last_heard_;
+  std::uint64_t heard_ns_ = 0; // of the last frame, to be echoed
+  link_counts counts_;
+};
+
+} // namespace troupe::net

@@ -1,0 +1,119 @@
+#include "net/frame.hpp"
+
+#include "net/archive.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+namespace {
+
+using namespace troupe::net;
+
+payload bytes_of(const std::string& text) {
+  const auto kept = std::make_shared<const std::string>(text);
+  return {kept, std::as_bytes(std::span(kept->data(), kept->size()))};
+}
+
+frame example() {
+  frame out;
+  out.kind = frame_kind::parcel;
+  out.from = {3, 0x1234567890};
+  out.to = {4, 7};
+  out.lane = lane_kind::bulk;
+  out.number = 12;
+  out.received[0] = 5;
+  out.received[1] = 6;
+  out.sent_ns = 1000;
+  out.echo_ns = 900;
+  out.content.body = {std::byte{1}, std::byte{2}, std::byte{3}};
+  out.content.payloads = {bytes_of("a tensor's bytes"), bytes_of("")};
+  return out;
+}
+
+std::string fault(std::vector<std::byte> first,
+                  std::vector<payload> payloads,
+                  const frame_limits& limits = {}) {
+  try {
+    (void)decode(first, std::move(payloads), limits);
+    return "";
+  } catch (const malformed& e) {
+    return e.what();
+  }
+}
+
+TEST_CASE("a frame comes out as it went in, its payloads without a copy") {
+  const frame f = example();
+  for (const bool checked : {false, true}) {
+    const frame g = decode(encode(f, checked), f.content.payloads, {});
+    CHECK(g.kind == f.kind);
+    CHECK(g.from == f.from);
+    CHECK(g.to == f.to);
+    CHECK(g.lane == f.lane);
+    CHECK(g.number == f.number);
+    CHECK(std::equal(g.received, g.received + lanes, f.received));
+    CHECK(g.sent_ns == f.sent_ns);
+    CHECK(g.echo_ns == f.echo_ns);
+    CHECK(g.content.body == f.content.body);
+    REQUIRE(g.content.payloads.size() == 2);
+    CHECK(g.content.payloads[0].bytes.data() == f.content.payloads[0].bytes.data());
+  }
+}
+
+TEST_CASE("every changed byte, and every length, is noticed") {
+  const frame f = example();
+  const auto good = encode(f, true);
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    auto bad = good;
+    bad[i] ^= std::byte{0x40};
+    CHECK_FALSE(fault(bad, f.content.payloads).empty());
+    CHECK_FALSE(
+        fault({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(i)}, f.content.payloads)
+            .empty());
+  }
+  auto longer = good;
+  longer.push_back(std::byte{0});
+  CHECK_FALSE(fault(longer, f.content.payloads).empty());
+}
+
+TEST_CASE("payloads are what the header says") {
+  const frame f = example();
+  const auto checked = encode(f, true), plain = encode(f, false);
+  auto changed = f.content.payloads;
+  changed[0] = bytes_of("a tensor's bytez");
+  CHECK(fault(checked, changed) == "a payload has changed on its way");
+  CHECK(fault(plain, changed).empty()); // nobody looks
+  changed[0] = bytes_of("a tensor");
+  CHECK(fault(plain, changed) == "a payload is cut short");
+  changed.pop_back();
+  CHECK(fault(plain, changed) == "payloads are missing");
+}
+
+TEST_CASE("what is beyond the limits is refused before it is looked at") {
+  const frame f = example();
+  const auto good = encode(f, true);
+  CHECK(fault(good, f.content.payloads, {.body_bytes = 2}) == "a body is too large");
+  CHECK(fault(good, f.content.payloads, {.payloads = 1}) == "too many payloads");
+  CHECK(fault(good, f.content.payloads, {.payload_bytes = 15}) == "a payload is too large");
+}
+
+TEST_CASE("another version says so, whatever follows") {
+  auto other = encode(example(), true);
+  other[sizeof(std::uint64_t) + sizeof(std::uint32_t)] = std::byte{9};
+  CHECK(fault(other, {}) == "version 9 of the wire format; this is 1");
+  other[sizeof(std::uint64_t)] = std::byte{0};
+  CHECK(fault(other, {}) == "not a message of Troupe");
+}
+
+TEST_CASE("a length costs no memory that the message does not have") {
+  std::vector<std::byte> hostile;
+  archive_writer w(hostile);
+  w(std::uint32_t{0xFFFFFFFF}); // elements, and then none
+  archive_reader r(hostile);
+  std::vector<std::uint64_t> many;
+  CHECK_THROWS_AS(r(many), malformed);
+  CHECK(many.capacity() == 0);
+}
+
+} // namespace

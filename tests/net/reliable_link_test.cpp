@@ -1,0 +1,203 @@
+#include "net/reliable_link.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+#include <utility>
+
+namespace {
+
+using namespace troupe::net;
+using namespace std::chrono_literals;
+
+constexpr node_life here{0, 11}, there{1, 22};
+
+parcel said(const std::string& text) {
+  parcel out;
+  for (const char c : text)
+    out.body.push_back(static_cast<std::byte>(c));
+  return out;
+}
+
+std::string text(const parcel& p) {
+  std::string out;
+  for (const auto b : p.body)
+    out += static_cast<char>(b);
+  return out;
+}
+
+// Two ends, and what is on its way between them.
+struct wire {
+  time_point now{1ms};
+  reliable_link a, b;
+  std::vector<std::string> at_a, at_b;
+
+  explicit wire(link_options options = {})
+      : a(here, there, options, time_point{1ms}), b(there, here, options, time_point{1ms}) {}
+
+  template <class Lost>
+  void exchange(Lost lost) {
+    move(a, b, at_b, lost);
+    move(b, a, at_a, lost);
+  }
+
+  template <class Lost>
+  void move(reliable_link& from, reliable_link& to, std::vector<std::string>& at, Lost lost) {
+    while (auto f = from.next(now))
+      if (!lost())
+        if (auto came = to.accept(std::move(*f), now)) at.push_back(text(*came));
+  }
+};
+
+TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doubles and delays") {
+  for (unsigned seed = 0; seed < 200; ++seed) {
+    CAPTURE(seed);
+    std::mt19937 random(seed);
+    const auto chance = [&](std::uint_fast32_t percent) { return random() % 100 < percent; };
+    link_options options;
+    options.window_bytes[0] = 1 + random() % 64;
+    options.window_bytes[1] = 1 + random() % 64;
+    time_point now{1ms};
+    reliable_link a(here, there, options, now), b(there, here, options, now);
+    std::multimap<time_point, frame> to_a, to_b;
+    std::map<lane_kind, std::vector<int>> came;
+    const auto loss = random() % 40, doubling = random() % 20;
+    int posted = 0;
+    const auto carry = [&](reliable_link& from, std::multimap<time_point, frame>& way) {
+      while (auto f = from.next(now))
+        for (int copy = chance(doubling) ? 2 : 1; copy > 0; --copy)
+          if (!chance(loss)) way.emplace(now + std::chrono::microseconds(random() % 20000), *f);
+    };
+    const auto arrive = [&](reliable_link& at, std::multimap<time_point, frame>& way) {
+      while (!way.empty() && way.begin()->first <= now) {
+        frame f = std::move(way.extract(way.begin()).mapped());
+        const auto lane = f.lane;
+        if (auto p = at.accept(std::move(f), now)) came[lane].push_back(std::stoi(text(*p)));
+      }
+    };
+    while (posted < 60 || !a.is_drained()) {
+      REQUIRE(now < 120s);
+      if (posted < 60 && chance(30)) {
+        const auto lane = chance(50) ? lane_kind::small : lane_kind::bulk;
+        a.post(lane, said(std::to_string(posted++)));
+      }
+      if (chance(2)) a.reconnected(now);
+      carry(a, to_b);
+      carry(b, to_a);
+      arrive(b, to_b);
+      arrive(a, to_a);
+      now += 1ms;
+    }
+    CHECK(came[lane_kind::small].size() + came[lane_kind::bulk].size() == 60);
+    for (const auto& [lane, numbers] : came)
+      CHECK(std::is_sorted(numbers.begin(), numbers.end()));
+    CHECK(a.counts().parcels_sent == 60);
+    CHECK(b.counts().parcels_received == 60);
+    CHECK(a.counts().waiting_bytes == 0);
+  }
+}
+
+TEST_CASE("no more than the window is on its way, and one parcel of any size") {
+  link_options options;
+  options.window_bytes[static_cast<int>(lane_kind::bulk)] = 10;
+  wire w(options);
+  for (int i = 0; i < 5; ++i)
+    w.a.post(lane_kind::bulk, said("123456"));
+  int sent = 0;
+  while (w.a.next(w.now))
+    ++sent;
+  CHECK(sent == 2); // 6 < 10, 12 >= 10
+  CHECK(w.a.counts().unacknowledged_bytes == 12);
+  CHECK(w.a.counts().waiting_bytes == 18);
+
+  wire large(options);
+  large.a.post(lane_kind::bulk, said("more than the window"));
+  CHECK(large.a.next(large.now).has_value());
+}
+
+TEST_CASE("a small parcel passes large ones that wait") {
+  link_options options;
+  options.window_bytes[static_cast<int>(lane_kind::bulk)] = 1;
+  wire w(options);
+  w.a.post(lane_kind::bulk, said("large 1"));
+  w.a.post(lane_kind::bulk, said("large 2"));
+  w.a.post(lane_kind::small, said("small"));
+  CHECK(w.a.next(w.now)->lane == lane_kind::small);
+  CHECK(w.a.next(w.now)->lane == lane_kind::bulk);
+  CHECK_FALSE(w.a.next(w.now)); // the window
+}
+
+TEST_CASE("a gap is asked for at once, not after a time-out") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  w.a.post(lane_kind::small, said("2"));
+  bool first = true;
+  w.exchange([&] { return std::exchange(first, false); });
+  CHECK(w.at_b.empty());
+  w.exchange([] { return false; });
+  CHECK(w.at_b == std::vector<std::string>{"1", "2"});
+  CHECK(w.a.counts().resent == 2);
+}
+
+TEST_CASE("the last parcel is sent again when nobody acknowledges it") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  w.exchange([] { return true; });
+  CHECK(w.a.wake_at() == w.now + link_options{}.resend_after);
+  w.now = w.a.wake_at();
+  w.exchange([] { return false; });
+  CHECK(w.at_b == std::vector<std::string>{"1"});
+}
+
+TEST_CASE("frames of another life are not heard") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  frame f = *w.a.next(w.now);
+  f.from.life = 33;
+  CHECK_FALSE(w.b.accept(f, w.now));
+  f.from = here;
+  f.to.life = 33;
+  CHECK_FALSE(w.b.accept(f, w.now));
+  f.to = there;
+  CHECK(w.b.accept(f, w.now));
+}
+
+TEST_CASE("an acknowledgement of what was never sent is no acknowledgement") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  (void)w.a.next(w.now);
+  frame lie;
+  lie.from = there;
+  lie.to = here;
+  lie.received[0] = 1000;
+  (void)w.a.accept(lie, w.now);
+  CHECK_FALSE(w.a.is_drained());
+}
+
+TEST_CASE("a quiet link beats, and one that hears nothing is silent") {
+  wire w;
+  const link_options defaults;
+  CHECK_FALSE(w.a.next(w.now));
+  w.now += defaults.heartbeat;
+  REQUIRE(w.a.next(w.now));
+  CHECK_FALSE(w.a.next(w.now));
+  CHECK_FALSE(w.b.is_silent(w.now));
+  w.now += defaults.silent_after;
+  CHECK(w.b.is_silent(w.now));
+}
+
+TEST_CASE("the round trip is measured by what is echoed") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  frame f = *w.a.next(w.now);
+  w.now += 3ms;
+  (void)w.b.accept(f, w.now);
+  w.now += 5ms; // acknowledged late: counts
+  (void)w.a.accept(*w.b.next(w.now), w.now);
+  CHECK(w.a.counts().round_trip == 8ms);
+}
+
+} // namespace

@@ -62,6 +62,7 @@ void checkpointer::write_if_complete() {
   if (residuals_[version].size() != options_->nodes.size() * blocks) return;
   const auto content = assembled();
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
+    here.begin({work_kind::write, want.path.empty() ? 0 : options->layout->bytes() / 4});
     protocol::saved out{want.request, want.path, content, {}};
     try {
       if (!want.path.empty()) {

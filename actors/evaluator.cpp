@@ -32,6 +32,9 @@ void evaluator::on(const protocol::parameters& m) {
         program->cancel_when(&here.cancelled());
         program->bind(blocks);
         protocol::evaluated out{.round = round, .part = options->part};
+        const auto images = [](const dataset_ptr& data) { return data ? data->size() : 0; };
+        here.begin({work_kind::evaluate,
+                    (images(options->test) + images(options->validation)) / options->parts});
         const auto sums = [&](const dataset_ptr& data) {
           return data ? evaluate_part(*program,
                                       *options->criterion,

@@ -7,6 +7,24 @@
 
 namespace troupe {
 
+namespace {
+
+work work_of(const schedule_op& op) {
+  switch (op.kind) {
+  case op_kind::forward:
+    return {.kind = work_kind::forward, .part = op.part};
+  case op_kind::backward_input:
+    return {.kind = work_kind::backward_inputs, .part = op.part};
+  case op_kind::backward_weights:
+    return {.kind = work_kind::backward_weights, .part = op.part};
+  case op_kind::backward:
+    break;
+  }
+  return {.kind = work_kind::backward, .part = op.part};
+}
+
+} // namespace
+
 layer_shard::layer_shard(context& world, layer_shard_options options)
     : world_(world),
       options_(std::move(options)),
@@ -318,8 +336,11 @@ void layer_shard::compute(const std::vector<operation>& run) {
             [&](int part, std::uint64_t most) {
               here.post(protocol::depth_used{number, part, most});
             }};
-        for (const auto& task : tasks)
-          if (!here.cancelled()) kernels.run(task, *criterion, tell, here.cancelled());
+        for (const auto& task : tasks) {
+          if (here.cancelled()) break;
+          here.begin(work_of(task.op));
+          kernels.run(task, *criterion, tell, here.cancelled());
+        }
         lent->operations += tasks.size();
         lent->in_flight = kernels.busy();
         lent->used = {{}, kernels.busy_most(), kernels.memory_bytes()};

@@ -191,7 +191,7 @@ double director::normaliser_of(const step_record& step) const {
 }
 
 void director::pause() {
-  world_.send(options_.recorder, protocol::training_paused{true});
+  world_.send(options_.recorder, protocol::training_paused{true, committed_});
   const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
   if ((epoch_ends || committed_ >= options_.last_step) && !options_.evaluators.empty()) {
     phase_ = phase::evaluating;
@@ -229,7 +229,7 @@ void director::after_evaluation() {
     save(write);
   } else {
     phase_ = phase::training;
-    world_.send(options_.recorder, protocol::training_paused{false});
+    world_.send(options_.recorder, protocol::training_paused{false, committed_});
     permit();
   }
 }
@@ -272,7 +272,7 @@ void director::on(const protocol::saved& m) {
     return;
   }
   phase_ = phase::training;
-  world_.send(options_.recorder, protocol::training_paused{false});
+  world_.send(options_.recorder, protocol::training_paused{false, committed_});
   permit();
 }
 

@@ -16,6 +16,7 @@
 #pragma once
 
 #include "actors/runtime/simulation/model.hpp"
+#include "actors/runtime/simulation/report.hpp"
 #include "actors/runtime/world.hpp"
 
 #include <chrono>

@@ -37,24 +37,12 @@ void check_played(const wiring& w, const address& who, const std::string& where)
 }
 
 void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
-  constexpr role_kind can[] = {role_kind::layer_shard,
-                               role_kind::data_loader,
-                               role_kind::gradient_aggregator,
-                               role_kind::evaluator,
-                               role_kind::checkpointer};
   for (const auto& k : kills) {
-    const auto name = k.who.text();
-    if (std::find(std::begin(can), std::end(can), k.who.role) == std::end(can))
-      throw error(
-          {.what = fmt::format("{} cannot be killed in this release", role_text(k.who.role)),
-           .where = fmt::format("--kill {}@step={}", name, k.step),
-           .why = "it holds state that no other actor has yet",
-           .help =
-               "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
-    check_played(w, k.who, fmt::format("--kill {}@step={}", name, k.step));
+    const auto where = fmt::format("--kill {}@step={}", k.who.text(), k.step);
+    check_mortal(w, k.who, where);
     if (k.step < 0 || k.step >= w.job.total_steps())
       throw error({.what = fmt::format("step {} is not a step of this job", k.step),
-                   .where = fmt::format("--kill {}@step={}", name, k.step),
+                   .where = where,
                    .why = fmt::format("its steps are 0 to {}", w.job.total_steps() - 1)});
   }
 }
@@ -99,6 +87,22 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 }
 
 } // namespace
+
+void check_mortal(const wiring& w, const address& who, const std::string& where) {
+  constexpr role_kind can[] = {role_kind::layer_shard,
+                               role_kind::data_loader,
+                               role_kind::gradient_aggregator,
+                               role_kind::evaluator,
+                               role_kind::checkpointer};
+  if (std::find(std::begin(can), std::end(can), who.role) == std::end(can))
+    throw error(
+        {.what = fmt::format("{} cannot be killed in this release", role_text(who.role)),
+         .where = where,
+         .why = "it holds state that no other actor has yet",
+         .help =
+             "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
+  check_played(w, who, where);
+}
 
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
 struct run::impl {

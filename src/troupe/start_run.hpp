@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace troupe {
 
@@ -15,6 +16,9 @@ struct stage_of_run {
   int kernel_threads = 1;                             // of the world
   std::function<void(run_result&)> report = {};       // adds what the world knows; may be empty
 };
+
+// Throws error where `who` is not played, or cannot be restarted once it was killed.
+void check_mortal(const wiring& w, const address& who, const std::string& where);
 
 // Throws error before anything is spawned.
 run start_run(const wiring& w, run_options options, const stage_of_run& stage);

@@ -5,6 +5,7 @@
 #include "actors/runtime/simulation/event_queue.hpp"
 #include "actors/runtime/simulation/link.hpp"
 #include "actors/runtime/simulation/model.hpp"
+#include "actors/runtime/simulation/report.hpp"
 
 #include <cstdint>
 #include <functional>

@@ -28,9 +28,14 @@ std::string text_of(const seat& s, const std::vector<seat*>& seats) {
   return out;
 }
 
+// Those who have heard nothing for longest first: the others wait for them. Who has never heard
+// anything is not in the way.
+instant silent_since(const seat& s) {
+  return s.messages == 0 ? instant::max() : s.heard_at;
+}
+
 } // namespace
 
-// Those who have heard nothing for longest first: the others wait for them.
 error_text stuck_text(const simulation_model& model,
                       const event_queue& events,
                       const network& net,
@@ -47,7 +52,7 @@ error_text stuck_text(const simulation_model& model,
   auto order = seats;
   std::stable_sort(order.begin(), order.end(), [](const seat* a, const seat* b) {
     const bool gone = a->now == seat::phase::down, other = b->now == seat::phase::down;
-    return gone != other ? gone : a->heard_at < b->heard_at;
+    return gone != other ? gone : silent_since(*a) < silent_since(*b);
   });
   for (std::size_t i = 0; i < std::min(order.size(), actors_told_max); ++i)
     out.why += fmt::format("{}{}", i > 0 ? "\n  " : "", text_of(*order[i], seats));

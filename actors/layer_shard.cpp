@@ -2,6 +2,8 @@
 
 #include "ops/assert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -49,6 +51,24 @@ void layer_shard::started() {
     asked.push_back(holder);
     world_.send(holder, protocol::want_parameters{world_.self()});
   }
+}
+
+std::string layer_shard::waiting() const {
+  if (permitted_ < 0) return "for its first step";
+  if (busy_) return fmt::format("step {}, for its kernels", step_);
+  std::string out = fmt::format("step {}, permitted to {}", step_, permitted_);
+  if (const auto state = steps_.find(step_); state != steps_.end()) {
+    const auto& done = state->second.computed;
+    return out + fmt::format(", operations {} of {}, batches {}, values {}",
+                             std::count(done.begin(), done.end(), true),
+                             done.size(),
+                             batches_.size(),
+                             values_.size());
+  }
+  const auto here = incoming_.find(version_for(step_));
+  return out + fmt::format(", for parameters: {} of {}",
+                           here == incoming_.end() ? 0 : here->second.size(),
+                           blocks_);
 }
 
 // A new incarnation may hear of a step before it hears of its credit; then the director says both

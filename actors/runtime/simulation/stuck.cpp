@@ -18,12 +18,14 @@ double milliseconds(instant t) {
 std::string text_of(const seat& s, const std::vector<seat*>& seats) {
   std::string out = fmt::format("{} on node {}, incarnation {}", s.who.text(), s.node, s.life);
   if (s.now == seat::phase::down) return out + ": down";
+  if (s.now == seat::phase::starting) return out + ": starting";
   if (s.messages == 0) return out + ": has heard nothing";
   out += fmt::format(": last heard {}{} from {} at {:.3f} ms",
                      message_name(s.last.kind),
                      s.last.step ? fmt::format(" of step {}", *s.last.step) : "",
                      seats[s.last.from]->who.text(),
                      milliseconds(s.heard_at));
+  if (const auto what = s.player->waiting(); !what.empty()) out += "; waits: " + what;
   if (!s.computing.empty()) out += fmt::format(", {} computations", s.computing.size());
   return out;
 }

@@ -22,13 +22,13 @@ inline std::chrono::nanoseconds random_time(chance& c) {
 }
 
 inline link_model random_link(chance& c) {
-  using namespace std::chrono_literals;
+  using us = std::chrono::microseconds;
   link_model out;
-  out.latency = c.one_of<std::chrono::nanoseconds>({0us, 10us, 200us, 5ms});
-  out.jitter = c.one_of<std::chrono::nanoseconds>({0us, 0us, 50us, 5ms});
+  out.latency = c.one_of<us>({us(0), us(10), us(200), us(5000)});
+  out.jitter = c.one_of<us>({us(0), us(0), us(50), us(5000)});
   if (c.percent(60)) out.bytes_per_second = c.one_of({1e5, 1e7, 1e9});
   out.loss = c.one_of({0.0, 0.0, 0.02, 0.3});
-  out.resend_after = c.one_of<std::chrono::nanoseconds>({1ms, 20ms, 200ms});
+  out.resend_after = c.one_of<us>({us(1000), us(20'000), us(200'000)});
   out.duplicates = c.one_of({0.0, 0.0, 0.1, 0.5});
   return out;
 }

@@ -38,27 +38,18 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
   return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
 }
 
-log_of_run simulate(const wiring& w,
-                    const simulated_cluster& where,
-                    std::vector<planned_kill> kills = {},
-                    bool evaluate = false) {
+log_of_run simulate(const wiring& w, const simulated_cluster& where, run_options options = {}) {
   log_of_run out;
-  out.result = where
-                   .start(w,
-                          {.evaluate = evaluate,
-                           .kills = std::move(kills),
-                           .observer =
-                               [&](const run_event& e) {
-                                 if (const auto* s = std::get_if<step_event>(&e)) {
-                                   out.digests.push_back(s->digest);
-                                   out.losses.push_back(s->loss);
-                                   out.staleness = std::max(out.staleness, s->staleness);
-                                   out.lead = std::max(out.lead, s->lead);
-                                 }
-                                 if (const auto* f = std::get_if<fault_event>(&e))
-                                   out.faults.push_back(*f);
-                               }})
-                   .wait();
+  options.observer = [&](const run_event& e) {
+    if (const auto* s = std::get_if<step_event>(&e)) {
+      out.digests.push_back(s->digest);
+      out.losses.push_back(s->loss);
+      out.staleness = std::max(out.staleness, s->staleness);
+      out.lead = std::max(out.lead, s->lead);
+    }
+    if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
+  };
+  out.result = where.start(w, std::move(options)).wait();
   return out;
 }
 
@@ -89,11 +80,12 @@ struct tally {
   }
 };
 
-// The draws of a seed, in this order: job, wiring, edits, nodes, kills, world, whether it evaluates
-// and runs twice.
+// The draws of a seed, in this order: job, wiring, edits, nodes, kills, dials, world, whether it
+// runs twice.
 void check_world(std::uint64_t seed, bool print, tally& out) {
   chance c(seed);
-  const job j = random_job(c);
+  job j = random_job(c);
+  if (c.percent(30)) j.data.test = j.data.train;
   const hybrid_options options = random_wiring(c, j);
   std::string told =
       fmt::format("TROUPE_SIMULATION_SEED={} build/release/tests/test_src -tc=\"{}\"\n{}\n{}",
@@ -110,9 +102,9 @@ void check_world(std::uint64_t seed, bool print, tally& out) {
   if (options.replicas > 1 && c.percent(25)) told += make_replicas_differ(c, options, w);
   if (c.percent(40)) scatter(w);
   const auto kills = random_kills(c, w);
+  const auto dials = random_dials(c, w);
   const auto world = random_world(c, w, seed);
-  const bool evaluates = c.percent(30);
-  told += "\n" + test::text(world) + test::text(kills);
+  told += "\n" + test::text(world) + test::text(kills) + test::text(dials);
   if (print) MESSAGE(told);
   const reference_run expected = play_sequentially(j);
   if (!std::all_of(expected.losses.begin(), expected.losses.end(), [](double x) {
@@ -125,7 +117,7 @@ void check_world(std::uint64_t seed, bool print, tally& out) {
   std::uint64_t hash = 0;
   for (int times = c.percent(5) ? 2 : 1; times > 0; --times)
     try {
-      const log_of_run run = simulate(w, world, kills, evaluates);
+      const log_of_run run = simulate(w, world, {.kills = kills, .dials = dials});
       CHECK(run.digests == expected.digests);
       CHECK(run.losses == expected.losses);
       const auto& facts = *run.result.simulation;
@@ -249,7 +241,7 @@ TEST_CASE("a death in virtual time changes no bit, and is told with its recovery
   const address stage_one{.role = role_kind::layer_shard, .replica = 1, .stage = 1};
   deadly.model.faults = {{30ms, kill_fault{stage_one}},
                          {31ms, kill_fault{{.role = role_kind::gradient_aggregator}}}};
-  const auto run = simulate(w, deadly, {{{.role = role_kind::data_loader}, 3, 1}});
+  const auto run = simulate(w, deadly, {.kills = {{{.role = role_kind::data_loader}, 3, 1}}});
   check_same(calm, run);
   CHECK(run.result.restarts == 3);
   CHECK(run.faults.at(0).who == stage_one);

@@ -271,7 +271,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
                      std::move(begin.content),
                      state->options,
                      state->callbacks(),
-                     stage.kernel_threads);
+                     stage.kernel_threads,
+                     stage.compile);
   for (const auto& role : w.roles)
     state->world->add(role.where, cast.role_at(role));
   for (const auto& k : state->options.kills)

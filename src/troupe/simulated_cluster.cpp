@@ -1,6 +1,7 @@
 #include "troupe/simulated_cluster.hpp"
 
 #include "actors/runtime/simulated_world.hpp"
+#include "troupe/stand_in_program.hpp"
 #include "troupe/start_run.hpp"
 
 #include <fmt/format.h>
@@ -127,6 +128,7 @@ std::vector<error_text> mistakes_of(const simulated_cluster& c, const wiring& w)
 run simulated_cluster::start(const wiring& w, run_options options) const {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   if (const auto mistakes = mistakes_of(*this, w); !mistakes.empty()) throw joined(mistakes);
+  if (timing_only) options.evaluate = false;
   auto node_of = std::make_shared<std::map<address, int>>();
   for (const auto& role : w.roles)
     (*node_of)[role.where] = role.node % (nodes > 0 ? nodes : w.nodes());
@@ -144,6 +146,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                           return out;
                         },
                     .kernel_threads = model.node.cores,
+                    .compile = timing_only ? stand_in_compiler() : compile_cpu,
                     .report = [playing](run_result& r) { r.simulation = (*playing)->report(); }});
 }
 

@@ -16,6 +16,9 @@ struct simulated_cluster {
   simulation_model model; // seed, nodes, links, what goes wrong
   int nodes = 0;          // the wiring's nodes are dealt out over so many; 0: as many as it has
   simulation_costs costs;
+  // Kernels compute nothing: what is said has its sizes and its times, but no meaning, so that a
+  // thousand nodes take seconds. Losses and digests are void, and nothing is evaluated.
+  bool timing_only = false;
   std::function<void(const heard_message&)> on_message; // everything that is heard, in order
 
   // Throws error before anything is played. Virtual time passes within run::wait(), which throws

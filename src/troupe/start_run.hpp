@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/runtime/world.hpp"
+#include "troupe/casting.hpp"
 #include "troupe/cluster.hpp"
 
 #include <functional>
@@ -14,7 +15,8 @@ namespace troupe {
 struct stage_of_run {
   std::function<std::unique_ptr<world>()> make_world; // called when nothing is wrong
   int kernel_threads = 1;                             // of the world
-  std::function<void(run_result&)> report = {};       // adds what the world knows; may be empty
+  program_compiler compile = compile_cpu;
+  std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
 };
 
 // Throws error where `who` is not played, or cannot be restarted once it was killed.

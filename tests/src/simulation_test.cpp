@@ -38,7 +38,9 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
   return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
 }
 
-log_of_run simulate(const wiring& w, const simulated_cluster& where, run_options options = {}) {
+log_of_run simulate(const wiring& w,
+                    const simulated_cluster& where,
+                    run_options options = {.evaluate = false}) {
   log_of_run out;
   options.observer = [&](const run_event& e) {
     if (const auto* s = std::get_if<step_event>(&e)) {
@@ -258,6 +260,34 @@ TEST_CASE("a simulation in which nobody can go on says who waits") {
   CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("steps committed, "), error);
   CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("for parameters: 1 of 2"), error);
   CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("last heard"), error);
+}
+
+TEST_CASE(
+    "without mathematics the same is said at the same times, and a thousand nodes take seconds") {
+  auto sliced = small_job(4);
+  sliced.slices = {{.layer = "7", .slices = 2}};
+  for (const auto& w : {data_parallel(small_job(4), {.replicas = 4, .groups = 2}),
+                        hybrid(small_job(4), {.replicas = 2, .stages = 2}),
+                        pipeline(small_job(4), {.stages = 3, .schedule = "zero-bubble"}),
+                        hybrid(sliced, {.replicas = 2, .spread_slices = true})}) {
+    CAPTURE(w.name);
+    auto world = slow_links(5);
+    const auto full = simulate(w, world, {.evaluate = false});
+    world.timing_only = true;
+    const auto timed = simulate(w, world);
+    CHECK(timed.result.simulation->trace_hash == full.result.simulation->trace_hash);
+    CHECK(timed.result.seconds == full.result.seconds);
+    CHECK(timed.digests != full.digests);
+  }
+  auto many = small_job(3, 1000);
+  many.batch = 1000;
+  many.data = load_data("synthetic:1000", 3);
+  auto world = slow_links(1);
+  world.timing_only = true;
+  const auto run =
+      simulate(data_parallel(many, {.replicas = 1000, .holders = 4, .groups = 40}), world);
+  CHECK(run.result.steps == 3);
+  CHECK(run.result.simulation->actors.size() > 2000);
 }
 
 TEST_CASE("a slower node, a slower link and fewer cores take more virtual time") {

@@ -80,6 +80,7 @@ Examples:
   troupe simulate --replicas 4 --nodes 2 --node "4 cores" --node "1: 2x slower"
   troupe simulate --topology pipeline --stages 2 --event "30 ms kill layer_shard/0/1"
   troupe simulate --link "200 us, 1 Gbit/s, loss 1 %" --link "0->1: 20 ms" --scenario storm.txt
+  troupe simulate --timing-only --replicas 1000 --microbatches 1000 --batch 8000 --groups 40
   troupe simulate --any-order --world-seed 7 --trace heard.txt
 
 A scenario has an event a line, # begins a comment:

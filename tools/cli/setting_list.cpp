@@ -374,6 +374,12 @@ setting_list simulate_settings() {
        "100",
        "billions of floating-point operations that a core does a second",
        number},
+      {g,
+       "timing-only",
+       "",
+       "false",
+       "no mathematics, only sizes and times: for thousands of nodes; losses and digests are void",
+       flag},
       {g, "evaluate", "", "false", "the test images after each epoch, too", flag},
       {g, "trace", "FILE", "", "write every message that is heard", text, false, false},
   };

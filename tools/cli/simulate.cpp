@@ -100,10 +100,13 @@ int simulate(const command_line& line) {
   };
   if (!o.quiet) to.say(fmt::format("{}: {}\n{}", o.model, w.name, model_text(s.cluster, w)));
   try {
+    const bool computed = !s.cluster.timing_only;
     const run_result r = s.cluster.start(w, std::move(options)).wait();
     to.finish();
     if (!o.save.empty()) r.save_weights(o.save);
-    fmt::print("{}", o.json ? simulation_json(r, steps) + "\n" : simulation_table(r, steps));
+    fmt::print("{}",
+               o.json ? simulation_json(r, steps, computed) + "\n"
+                      : simulation_table(r, steps, computed));
     if (!o.json) fmt::print("replay            {}\n", replay_line(line));
     std::fflush(stdout);
     return exit_done;

@@ -262,6 +262,12 @@ simulation_options simulation_options_of(const setting_values& values) {
     out.cluster.costs.flops_per_second = read.real("gflops", 1e-6, 1e9) * 1e9;
   out.measured = read.choice("costs", {"counted", "measured"}) == "measured";
   out.trace = read.text("trace");
+  out.cluster.timing_only = read.flag("timing-only");
+  if (out.cluster.timing_only && (read.flag("evaluate") || !read.text("save").empty()))
+    read.add({.what = "without mathematics there is nothing to evaluate or save",
+              .where = read.where("timing-only"),
+              .why = "its weights mean nothing",
+              .help = "leave --evaluate and --save out"});
   for (auto& text : wrong)
     read.add(std::move(text));
   if (!read.wrong().empty()) throw mistakes(read.wrong());

@@ -135,7 +135,7 @@ std::string model_text(const simulated_cluster& c, const wiring& w) {
                            c.model.order == exploration::anything ? ", any order" : "");
 }
 
-std::string simulation_table(const run_result& r, const step_times& steps) {
+std::string simulation_table(const run_result& r, const step_times& steps, bool computed) {
   const auto& report = *r.simulation;
   std::string out;
   const auto row = [&](const char* name, const std::string& value) {
@@ -150,11 +150,11 @@ std::string simulation_table(const run_result& r, const step_times& steps) {
   row("restarts", count_text(r.restarts));
   row("messages heard", count_text(static_cast<std::int64_t>(report.events)));
   row("trace hash", digest_text(report.trace_hash));
-  row("parameter digest", digest_text(r.parameter_digest));
+  row("parameter digest", computed ? digest_text(r.parameter_digest) : "none: no mathematics");
   return out;
 }
 
-std::string simulation_json(const run_result& r, const step_times& steps) {
+std::string simulation_json(const run_result& r, const step_times& steps, bool computed) {
   using nlohmann::json;
   const auto& report = *r.simulation;
   json roles = json::object(), links = json::array();
@@ -170,7 +170,7 @@ std::string simulation_json(const run_result& r, const step_times& steps) {
                      {"bytes", l.bytes},
                      {"resent", l.resent},
                      {"duplicated", l.duplicated}});
-  return json{{"event", "simulated"},
+  json out = {{"event", "simulated"},
               {"steps", r.steps},
               {"step_seconds", steps.median()},
               {"images_per_second", r.images_per_second},
@@ -180,8 +180,9 @@ std::string simulation_json(const run_result& r, const step_times& steps) {
               {"roles", roles},
               {"links", links},
               {"trace_hash", digest_text(report.trace_hash)},
-              {"parameter_digest", digest_text(r.parameter_digest)}}
-      .dump();
+              {"parameter_digest", digest_text(r.parameter_digest)}};
+  if (!computed) out["parameter_digest"] = nullptr;
+  return out.dump();
 }
 
 } // namespace troupe::cli

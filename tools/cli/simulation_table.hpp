@@ -23,8 +23,9 @@ private:
 // "2 nodes with 2 cores, links 1 ms, 10 Gbit/s; 3 events; seed 1"
 std::string model_text(const simulated_cluster& c, const wiring& w);
 
-// REQUIRES: the result of a simulation.
-std::string simulation_table(const run_result& r, const step_times& steps);
-std::string simulation_json(const run_result& r, const step_times& steps);
+// REQUIRES: the result of a simulation. `computed`: with mathematics, so that digests mean
+// something.
+std::string simulation_table(const run_result& r, const step_times& steps, bool computed);
+std::string simulation_json(const run_result& r, const step_times& steps, bool computed);
 
 } // namespace troupe::cli

@@ -10,7 +10,8 @@ checkpointer::checkpointer(context& world, checkpointer_options options)
     : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
 
 void checkpointer::on(const protocol::save& m) {
-  if (wanted_ && wanted_->request == m.request) return;
+  if ((wanted_ && wanted_->request == m.request) || m.request < newest_) return;
+  newest_ = m.request;
   wanted_ = m;
   collected_.clear();
   residuals_.clear();
@@ -77,8 +78,9 @@ void checkpointer::write_if_complete() {
   });
 }
 
+// Of a save before, where its state came twice: this one is still wanted.
 void checkpointer::on(const protocol::written& m) {
-  wanted_.reset();
+  if (wanted_ && wanted_->request == m.value.request) wanted_.reset();
   world_.send(options_->director, m.value);
 }
 

@@ -9,7 +9,8 @@ evaluator::evaluator(context& world, evaluator_options options)
     : world_(world), options_(std::make_shared<evaluator_options>(std::move(options))) {}
 
 void evaluator::on(const protocol::evaluate& m) {
-  if (wanted_ && wanted_->round == m.round) return;
+  if ((wanted_ && wanted_->round == m.round) || m.round < newest_) return;
+  newest_ = m.round;
   wanted_ = m;
   incoming_.assign(static_cast<std::size_t>(options_->blocks), {});
   for (const auto& holder : options_->holders)
@@ -51,8 +52,9 @@ void evaluator::on(const protocol::parameters& m) {
       });
 }
 
+// Of a round before, where its parameters came twice: this one is still wanted.
 void evaluator::on(const protocol::evaluation_done& m) {
-  wanted_.reset();
+  if (wanted_ && wanted_->round == m.value.round) wanted_.reset();
   world_.send(options_->director, m.value);
 }
 

@@ -132,7 +132,7 @@ void check_world(std::uint64_t seed, bool print, tally& out) {
         out.duplicated += link.duplicated;
       }
     } catch (const error& e) {
-      FAIL_CHECK(e.what());
+      FAIL_CHECK(std::string(e.what()));
     }
   ++out.compared;
   out.explored += world.model.order == exploration::anything ? 1 : 0;

@@ -10,7 +10,8 @@ checkpointer::checkpointer(context& world, checkpointer_options options)
     : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
 
 void checkpointer::on(const protocol::save& m) {
-  if (wanted_ && wanted_->request == m.request) return;
+  if ((wanted_ && wanted_->request == m.request) || m.request < newest_) return;
+  newest_ = m.request;
   wanted_ = m;
   collected_.clear();
   residuals_.clear();
@@ -62,6 +63,7 @@ void checkpointer::write_if_complete() {
   if (residuals_[version].size() != options_->nodes.size() * blocks) return;
   const auto content = assembled();
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
+    here.begin({work_kind::write, want.path.empty() ? 0 : options->layout->bytes() / 4});
     protocol::saved out{want.request, want.path, content, {}};
     try {
       if (!want.path.empty()) {
@@ -76,8 +78,9 @@ void checkpointer::write_if_complete() {
   });
 }
 
+// Of a save before, where its state came twice: this one is still wanted.
 void checkpointer::on(const protocol::written& m) {
-  wanted_.reset();
+  if (wanted_ && wanted_->request == m.value.request) wanted_.reset();
   world_.send(options_->director, m.value);
 }
 

@@ -44,6 +44,7 @@ private:
   context& world_;
   const std::shared_ptr<const checkpointer_options> options_;
   std::optional<protocol::save> wanted_;
+  std::uint64_t newest_ = 0;                                           // request that was wanted
   std::map<std::pair<std::uint32_t, int>, protocol::state> collected_; // by island, block
   std::map<std::uint64_t, std::map<std::pair<std::uint32_t, int>, tensor>>
       residuals_; // by step; first microbatch, block

@@ -50,6 +50,28 @@ void director::started() {
     permit();
 }
 
+std::string director::waiting() const {
+  std::string out = fmt::format("{} steps committed, {} permitted", committed_, permitted_);
+  switch (phase_) {
+  case phase::training:
+    break;
+  case phase::evaluating:
+    return out + fmt::format(", {} of {} evaluated", parts_.size(), options_.evaluators.size());
+  case phase::saving:
+    return out + ", for " + options_.checkpointer.text();
+  case phase::ended:
+    return out + ", ended";
+  }
+  const auto found = steps_.find(committed_);
+  const auto here = found == steps_.end() ? step_record{} : found->second;
+  return out + fmt::format(", of step {} blocks {} of {}, reports {} of {}",
+                           committed_,
+                           here.blocks.size(),
+                           options_.blocks,
+                           here.reports.size(),
+                           options_.microbatches);
+}
+
 std::uint64_t director::boundary() const {
   if (stopping_) return permitted_;
   const auto next_multiple = [&](std::uint64_t of) { return (committed_ / of + 1) * of; };
@@ -191,7 +213,7 @@ double director::normaliser_of(const step_record& step) const {
 }
 
 void director::pause() {
-  world_.send(options_.recorder, protocol::training_paused{true});
+  world_.send(options_.recorder, protocol::training_paused{true, committed_});
   const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
   if ((epoch_ends || committed_ >= options_.last_step) && !options_.evaluators.empty()) {
     phase_ = phase::evaluating;
@@ -229,7 +251,7 @@ void director::after_evaluation() {
     save(write);
   } else {
     phase_ = phase::training;
-    world_.send(options_.recorder, protocol::training_paused{false});
+    world_.send(options_.recorder, protocol::training_paused{false, committed_});
     permit();
   }
 }
@@ -272,7 +294,7 @@ void director::on(const protocol::saved& m) {
     return;
   }
   phase_ = phase::training;
-  world_.send(options_.recorder, protocol::training_paused{false});
+  world_.send(options_.recorder, protocol::training_paused{false, committed_});
   permit();
 }
 

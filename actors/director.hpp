@@ -47,6 +47,7 @@ public:
   director(context& world, director_options options);
 
   void started() override;
+  [[nodiscard]] std::string waiting() const override;
   void on(const protocol::committed& m);
   void on(const protocol::microbatch_report& m);
   void on(const protocol::evaluated& m);

@@ -9,7 +9,8 @@ evaluator::evaluator(context& world, evaluator_options options)
     : world_(world), options_(std::make_shared<evaluator_options>(std::move(options))) {}
 
 void evaluator::on(const protocol::evaluate& m) {
-  if (wanted_ && wanted_->round == m.round) return;
+  if ((wanted_ && wanted_->round == m.round) || m.round < newest_) return;
+  newest_ = m.round;
   wanted_ = m;
   incoming_.assign(static_cast<std::size_t>(options_->blocks), {});
   for (const auto& holder : options_->holders)
@@ -32,6 +33,9 @@ void evaluator::on(const protocol::parameters& m) {
         program->cancel_when(&here.cancelled());
         program->bind(blocks);
         protocol::evaluated out{.round = round, .part = options->part};
+        const auto images = [](const dataset_ptr& data) { return data ? data->size() : 0; };
+        here.begin({work_kind::evaluate,
+                    (images(options->test) + images(options->validation)) / options->parts});
         const auto sums = [&](const dataset_ptr& data) {
           return data ? evaluate_part(*program,
                                       *options->criterion,
@@ -48,8 +52,9 @@ void evaluator::on(const protocol::parameters& m) {
       });
 }
 
+// Of a round before, where its parameters came twice: this one is still wanted.
 void evaluator::on(const protocol::evaluation_done& m) {
-  wanted_.reset();
+  if (wanted_ && wanted_->round == m.value.round) wanted_.reset();
   world_.send(options_->director, m.value);
 }
 

@@ -41,6 +41,7 @@ private:
   context& world_;
   const std::shared_ptr<const evaluator_options> options_;
   std::optional<protocol::evaluate> wanted_;
+  std::uint64_t newest_ = 0; // round that was wanted
   std::vector<protocol::parameters> incoming_;
 };
 

@@ -2,10 +2,30 @@
 
 #include "ops/assert.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace troupe {
+
+namespace {
+
+work work_of(const schedule_op& op) {
+  switch (op.kind) {
+  case op_kind::forward:
+    return {.kind = work_kind::forward, .part = op.part};
+  case op_kind::backward_input:
+    return {.kind = work_kind::backward_inputs, .part = op.part};
+  case op_kind::backward_weights:
+    return {.kind = work_kind::backward_weights, .part = op.part};
+  case op_kind::backward:
+    break;
+  }
+  return {.kind = work_kind::backward, .part = op.part};
+}
+
+} // namespace
 
 layer_shard::layer_shard(context& world, layer_shard_options options)
     : world_(world),
@@ -31,6 +51,24 @@ void layer_shard::started() {
     asked.push_back(holder);
     world_.send(holder, protocol::want_parameters{world_.self()});
   }
+}
+
+std::string layer_shard::waiting() const {
+  if (permitted_ < 0) return "for its first step";
+  if (busy_) return fmt::format("step {}, for its kernels", step_);
+  std::string out = fmt::format("step {}, permitted to {}", step_, permitted_);
+  if (const auto state = steps_.find(step_); state != steps_.end()) {
+    const auto& done = state->second.computed;
+    return out + fmt::format(", operations {} of {}, batches {}, values {}",
+                             std::count(done.begin(), done.end(), true),
+                             done.size(),
+                             batches_.size(),
+                             values_.size());
+  }
+  const auto here = incoming_.find(version_for(step_));
+  return out + fmt::format(", for parameters: {} of {}",
+                           here == incoming_.end() ? 0 : here->second.size(),
+                           blocks_);
 }
 
 // A new incarnation may hear of a step before it hears of its credit; then the director says both
@@ -318,8 +356,11 @@ void layer_shard::compute(const std::vector<operation>& run) {
             [&](int part, std::uint64_t most) {
               here.post(protocol::depth_used{number, part, most});
             }};
-        for (const auto& task : tasks)
-          if (!here.cancelled()) kernels.run(task, *criterion, tell, here.cancelled());
+        for (const auto& task : tasks) {
+          if (here.cancelled()) break;
+          here.begin(work_of(task.op));
+          kernels.run(task, *criterion, tell, here.cancelled());
+        }
         lent->operations += tasks.size();
         lent->in_flight = kernels.busy();
         lent->used = {{}, kernels.busy_most(), kernels.memory_bytes()};

@@ -64,6 +64,7 @@ public:
   layer_shard(context& world, layer_shard_options options);
 
   void started() override;
+  [[nodiscard]] std::string waiting() const override;
   void on(const protocol::begin_step& m);
   void on(const protocol::set_credit& m);
   void on(const protocol::parameters& m);

@@ -38,6 +38,10 @@ std::optional<std::uint64_t> step_of(const message& m) {
 }
 
 const char* message_name(const message& m) {
+  return message_name(m.index());
+}
+
+const char* message_name(std::size_t kind) {
   static constexpr const char* names[] = {"begin_step",
                                           "evaluate",
                                           "save",
@@ -83,7 +87,7 @@ const char* message_name(const message& m) {
                                           "restart_due",
                                           "restarted"};
   static_assert(std::size(names) == std::variant_size_v<message>);
-  return names[m.index()];
+  return names[kind];
 }
 
 } // namespace troupe

@@ -15,6 +15,7 @@
 #include "actors/protocol/residual_keeper.hpp"
 #include "actors/protocol/supervisor.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <variant>
@@ -71,5 +72,6 @@ using message = std::variant<protocol::begin_step,
 std::optional<std::uint64_t> step_of(const message& m);
 
 const char* message_name(const message& m); // "gradient"
+const char* message_name(std::size_t kind); // place in the variant
 
 } // namespace troupe

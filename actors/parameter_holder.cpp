@@ -120,6 +120,8 @@ void parameter_holder::compute_update(int index, bool encoded) {
                     index,
                     first = chunks * p / parts,
                     last = chunks * (p + 1) / parts](computation& here) {
+                     here.begin({work_kind::update,
+                                 static_cast<std::int64_t>(last - first) * chunk_elements});
                      if (decoder) update->gradient = decoder->decode(update->gradient);
                      update->run(first, last);
                      if (encoder)
@@ -179,6 +181,7 @@ void parameter_holder::on(const protocol::parameters& m) {
   world_.compute(lane::updates,
                  [rule = block.rule, value = m.value, step = block.version, index = m.block](
                      computation& here) {
+                   here.begin({work_kind::sum, value.elements()});
                    rule->digest_again(value);
                    here.post(protocol::updated{step, index});
                  });

@@ -17,15 +17,21 @@ double recorder::seconds() const {
 }
 
 void recorder::on(const protocol::step_committed& m) {
+  if (m.step < next_step_) return;
+  next_step_ = m.step + 1;
   options_.on_step(m, seconds());
 }
 
 void recorder::on(const protocol::epoch_ended& m) {
+  if (m.epoch <= epoch_) return;
+  epoch_ = m.epoch;
   options_.on_epoch(m, seconds());
 }
 
 void recorder::on(const protocol::training_paused& m) {
-  if (m.paused == paused_) return;
+  const std::pair now{m.step, !m.paused};
+  if (m.paused == paused_ || (pause_ && now <= *pause_)) return;
+  pause_ = now;
   if (m.paused)
     trained_ += world_.now() - resumed_;
   else
@@ -34,6 +40,9 @@ void recorder::on(const protocol::training_paused& m) {
 }
 
 void recorder::on(const protocol::restarted& m) {
+  auto& life = lives_[m.who];
+  if (m.life <= life) return;
+  life = m.life;
   options_.on_restart(m);
 }
 

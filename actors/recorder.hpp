@@ -7,6 +7,9 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <optional>
+#include <utility>
 
 namespace troupe {
 
@@ -43,6 +46,11 @@ private:
   std::chrono::nanoseconds resumed_{0};
   std::chrono::nanoseconds trained_{0}; // up to the last pause
   bool paused_ = false;
+  // What was heard last: nothing older is heard again.
+  std::uint64_t next_step_ = 0;
+  std::int64_t epoch_ = 0;
+  std::optional<std::pair<std::uint64_t, bool>> pause_; // step, whether it went on
+  std::map<address, incarnation> lives_;
 };
 
 } // namespace troupe

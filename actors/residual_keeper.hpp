@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,9 +27,14 @@ public:
   void on(const protocol::want_state& m);
 
 private:
+  void tell_late(const protocol::residual& m);
+
   context& world_;
   const std::uint64_t steps_kept_;
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> kept_; // by step
+  std::optional<protocol::want_state> asked_; // last, while residuals of its step may come
+  std::uint64_t asked_newest_ = 0;            // step that was kept then
+  std::uint64_t late_step_ = 0;               // the next one that came; 0: none has
 };
 
 } // namespace troupe

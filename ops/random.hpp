@@ -19,6 +19,7 @@ enum class random_purpose : std::uint32_t {
   validation_split = 7,
   balanced_sampling = 8,
   rounding = 9,
+  simulation = 20,
   test = 99,
 };
 

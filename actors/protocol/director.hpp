@@ -19,14 +19,16 @@ struct begin_step {
   std::uint64_t credit = 0; // revision of the set_credit that it must have heard; 0: none
 };
 
-// From: director. To: evaluator. Key: (round). Twice: evaluated again, same result.
+// From: director. To: evaluator. Key: (round). Twice: evaluated again, same result; an older round
+// is dropped.
 // Bound: one at a time.
 struct evaluate {
   std::uint64_t round = 0;
   std::uint64_t version = 0; // of the parameters to evaluate
 };
 
-// From: director. To: checkpointer. Key: (request). Twice: the running save goes on.
+// From: director. To: checkpointer. Key: (request). Twice: the running save goes on; an older one
+// is dropped.
 // Bound: one at a time.
 struct save {
   std::uint64_t request = 0;

@@ -38,9 +38,10 @@ struct epoch_ended {
 };
 
 // From: director. To: recorder: the clock of training stops (evaluation, saving) or goes on.
-// Key: none. Twice: no effect. Bound: two per pause.
+// Key: (step, paused); it stops before it goes on. Twice: dropped. Bound: two per pause.
 struct training_paused {
   bool paused = false;
+  std::uint64_t step = 0; // steps committed
 };
 
 // From: director. To: recorder. Key: (path). Twice: reported again. Bound: one per save.

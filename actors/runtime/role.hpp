@@ -20,6 +20,9 @@ public:
   virtual void started() {} // first in the life of each incarnation
 
   virtual void receive(const message& m) = 0; // an exception ends the incarnation
+
+  // What it waits for, for people: "step 3, permitted to 4, for parameters 1 of 2". Empty: nothing.
+  [[nodiscard]] virtual std::string waiting() const { return {}; }
 };
 
 template <class Derived>

@@ -225,7 +225,7 @@ void serialize(A& a, epoch_ended& m) {
 
 template <class A>
 void serialize(A& a, training_paused& m) {
-  all_fields(a, m, m.paused);
+  all_fields(a, m, m.paused, m.step);
 }
 
 template <class A>

@@ -75,6 +75,7 @@ struct casting::impl {
   run_options options;
   recorder_options recording;
   int kernel_threads;
+  program_compiler compile;
 
   graph compiled = graph_of(wired.job);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
@@ -125,9 +126,8 @@ struct casting::impl {
 };
 
 void casting::impl::prepare() {
-  evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout] {
-    return compile_cpu(g,
-                       {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
+  evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout, compile = compile] {
+    return compile(g, {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
   });
   if (wired.job.compression)
     for (int b = 0; b < blocks(); ++b)
@@ -214,8 +214,10 @@ kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
   return out;
 }
 
-std::vector<shard_kernels::part>
-compiled(const graph& g, const kernel_plan& plan, compile_options options) {
+std::vector<shard_kernels::part> compiled(const graph& g,
+                                          const kernel_plan& plan,
+                                          compile_options options,
+                                          const program_compiler& compile) {
   std::vector<shard_kernels::part> out;
   options.split_backward = plan.split_backward;
   for (const auto& [part, count] : plan.in_flight) {
@@ -224,7 +226,7 @@ compiled(const graph& g, const kernel_plan& plan, compile_options options) {
     options.has_siblings = count > 1;
     options.sibling_of = nullptr;
     for (int i = 0; i < count; ++i) {
-      made.in_flight.push_back(compile_cpu(g, options));
+      made.in_flight.push_back(compile(g, options));
       options.sibling_of = made.in_flight.front().get();
     }
   }
@@ -232,10 +234,13 @@ compiled(const graph& g, const kernel_plan& plan, compile_options options) {
 }
 
 std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_plan& plan) const {
-  return std::make_shared<pool<shard_kernels>>(
-      [g = compiled, plan, how = compile_options_of(wired), recompute = wired.recompute] {
-        return std::make_unique<shard_kernels>(troupe::compiled(g, plan, how), recompute);
-      });
+  return std::make_shared<pool<shard_kernels>>([g = compiled,
+                                                plan,
+                                                how = compile_options_of(wired),
+                                                recompute = wired.recompute,
+                                                compile = compile] {
+    return std::make_unique<shard_kernels>(troupe::compiled(g, plan, how, compile), recompute);
+  });
 }
 
 void casting::impl::note_facts(int part, const program& compiled_part) {
@@ -491,9 +496,15 @@ casting::casting(const wiring& w,
                  checkpoint start,
                  const run_options& options,
                  recorder_options recorder,
-                 int kernel_threads)
-    : impl_(std::make_unique<impl>(
-          w, std::move(layout), std::move(start), options, std::move(recorder), kernel_threads)) {
+                 int kernel_threads,
+                 program_compiler compile)
+    : impl_(std::make_unique<impl>(w,
+                                   std::move(layout),
+                                   std::move(start),
+                                   options,
+                                   std::move(recorder),
+                                   kernel_threads,
+                                   std::move(compile))) {
   impl_->prepare();
 }
 

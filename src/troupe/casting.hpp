@@ -9,6 +9,7 @@
 #include "troupe/starting_state.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -43,8 +44,14 @@ std::uint64_t delay_of(const wiring& w, const wired_role& shard);
 // a delay a bound from above.
 int most_in_flight(const wiring& w, const wired_role& shard);
 
-std::vector<shard_kernels::part>
-compiled(const graph& g, const kernel_plan& plan, compile_options options);
+// compile_cpu, or one that stands in for it.
+using program_compiler =
+    std::function<std::unique_ptr<program>(const graph&, const compile_options&)>;
+
+std::vector<shard_kernels::part> compiled(const graph& g,
+                                          const kernel_plan& plan,
+                                          compile_options options,
+                                          const program_compiler& compile = compile_cpu);
 
 class casting {
 public:
@@ -54,7 +61,8 @@ public:
           checkpoint start,
           const run_options& options,
           recorder_options recorder,
-          int kernel_threads);
+          int kernel_threads,
+          program_compiler compile = compile_cpu);
   ~casting();
 
   [[nodiscard]] role_factory role_at(const wired_role& where) const;

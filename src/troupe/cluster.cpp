@@ -5,6 +5,7 @@
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/dials.hpp"
+#include "troupe/start_run.hpp"
 #include "troupe/starting_state.hpp"
 
 #include <fmt/format.h>
@@ -36,24 +37,12 @@ void check_played(const wiring& w, const address& who, const std::string& where)
 }
 
 void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
-  constexpr role_kind can[] = {role_kind::layer_shard,
-                               role_kind::data_loader,
-                               role_kind::gradient_aggregator,
-                               role_kind::evaluator,
-                               role_kind::checkpointer};
   for (const auto& k : kills) {
-    const auto name = k.who.text();
-    if (std::find(std::begin(can), std::end(can), k.who.role) == std::end(can))
-      throw error(
-          {.what = fmt::format("{} cannot be killed in this release", role_text(k.who.role)),
-           .where = fmt::format("--kill {}@step={}", name, k.step),
-           .why = "it holds state that no other actor has yet",
-           .help =
-               "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
-    check_played(w, k.who, fmt::format("--kill {}@step={}", name, k.step));
+    const auto where = fmt::format("--kill {}@step={}", k.who.text(), k.step);
+    check_mortal(w, k.who, where);
     if (k.step < 0 || k.step >= w.job.total_steps())
       throw error({.what = fmt::format("step {} is not a step of this job", k.step),
-                   .where = fmt::format("--kill {}@step={}", name, k.step),
+                   .where = where,
                    .why = fmt::format("its steps are 0 to {}", w.job.total_steps() - 1)});
   }
 }
@@ -99,12 +88,29 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 
 } // namespace
 
+void check_mortal(const wiring& w, const address& who, const std::string& where) {
+  constexpr role_kind can[] = {role_kind::layer_shard,
+                               role_kind::data_loader,
+                               role_kind::gradient_aggregator,
+                               role_kind::evaluator,
+                               role_kind::checkpointer};
+  if (std::find(std::begin(can), std::end(can), who.role) == std::end(can))
+    throw error(
+        {.what = fmt::format("{} cannot be killed in this release", role_text(who.role)),
+         .where = where,
+         .why = "it holds state that no other actor has yet",
+         .help =
+             "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
+  check_played(w, who, where);
+}
+
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
 struct run::impl {
   wiring wired;
   run_options options;
   std::shared_ptr<const parameter_layout> layout;
-  std::unique_ptr<live_world> world;
+  std::unique_ptr<troupe::world> world;
+  std::function<void(run_result&)> report; // of the world; may be empty
 
   std::mutex mutex;
   std::condition_variable ended_changed;
@@ -215,6 +221,21 @@ void run::impl::note_epoch(double seconds) {
 }
 
 run cluster::start(const wiring& w, run_options options) const {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const int kernel_threads =
+      compute_threads > 0 ? compute_threads
+                          : std::min(static_cast<int>(w.of(role_kind::layer_shard).size()), cores);
+  return start_run(w,
+                   std::move(options),
+                   {.make_world =
+                        [&] {
+                          return std::make_unique<live_world>(
+                              live_world_options{.kernel_threads = kernel_threads});
+                        },
+                    .kernel_threads = kernel_threads});
+}
+
+run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   check_kills(w, options.kills);
   check_slow(w, options.slow);
@@ -243,17 +264,15 @@ run cluster::start(const wiring& w, run_options options) const {
                    .help = "choose a folder that you may write to"});
   }
 
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int kernel_threads =
-      compute_threads > 0 ? compute_threads
-                          : std::min(static_cast<int>(w.of(role_kind::layer_shard).size()), cores);
-  state->world = std::make_unique<live_world>(live_world_options{.kernel_threads = kernel_threads});
+  state->world = stage.make_world();
+  state->report = stage.report;
   const casting cast(w,
                      state->layout,
                      std::move(begin.content),
                      state->options,
                      state->callbacks(),
-                     kernel_threads);
+                     stage.kernel_threads,
+                     stage.compile);
   for (const auto& role : w.roles)
     state->world->add(role.where, cast.role_at(role));
   for (const auto& k : state->options.kills)
@@ -274,10 +293,15 @@ run::~run() {
 }
 
 run_result run::wait() {
+  impl_->world->play([this] {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->ended;
+  });
   {
     std::unique_lock lock(impl_->mutex);
     impl_->ended_changed.wait(lock, [&] { return impl_->ended; });
   }
+  if (impl_->report) impl_->report(impl_->result);
   impl_->world->stop();
   if (!impl_->failure.what.empty()) throw error(impl_->failure);
   impl_->result.peak_memory_bytes = peak_memory_bytes();

@@ -4,6 +4,7 @@
 
 #include "actors/address.hpp"
 #include "actors/credit.hpp"
+#include "actors/runtime/simulation/report.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
 #include "troupe/credit_use.hpp"
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -96,7 +98,7 @@ struct run_result {
   bool tested = false; // after the last epoch that ended; else what follows is 0
   double test_loss = 0, test_accuracy = 0;
   double images_per_second = 0; // of this run, evaluation and saving excluded
-  double seconds = 0;           // likewise
+  double seconds = 0;           // likewise; of a simulated cluster: virtual
   std::int64_t restarts = 0;
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used
@@ -106,6 +108,7 @@ struct run_result {
   bool interrupted = false;                     // stop() ended it
   std::string last_checkpoint;                  // path; empty if none was written
   std::vector<std::string> skipped_checkpoints; // that --resume found invalid
+  std::optional<simulation_report> simulation;  // of a simulated cluster
 
   parameter_layout layout;
   std::vector<tensor> parameters; // packed blocks, of layout

@@ -102,3 +102,19 @@ TEST_CASE("where nothing can be written the director hears why, and has the stat
   CHECK(saved[0].problem.find("Not a directory") != std::string::npos);
   CHECK(saved[0].content->parameters.size() == 2);
 }
+
+TEST_CASE("what comes late of a save, or twice, does not end the next one") {
+  fixture f;
+  f.keeper.on(protocol::save{1, ""});
+  for (int times = 0; times < 2; ++times)
+    for (const int block : {0, 1})
+      f.keeper.on(f.state(1, block));
+  f.keeper.receive(f.world.run_one().front());
+  f.keeper.on(protocol::save{2, ""});
+  f.keeper.receive(f.world.run_one().front()); // of the first, late
+  f.keeper.on(protocol::save{1, ""});          // a late copy
+  for (const int block : {0, 1})
+    f.keeper.on(f.state(2, block));
+  f.finish();
+  CHECK(f.world.of<protocol::saved>().back().request == 2);
+}

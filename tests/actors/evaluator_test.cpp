@@ -87,3 +87,18 @@ TEST_CASE("a round that is asked for twice is evaluated once") {
   f.judge->on(protocol::evaluate{1, 3});
   CHECK(f.world.of<protocol::want_parameters>().size() == 1);
 }
+
+TEST_CASE("what comes late of a round, or twice, does not end the next one") {
+  fixture f;
+  f.judge->on(protocol::evaluate{1, 3});
+  for (int times = 0; times < 2; ++times)
+    f.judge->on(protocol::parameters{3, 3, 0, f.start[0]});
+  f.judge->receive(f.world.run_one().front());
+  f.judge->on(protocol::evaluate{2, 4});
+  f.judge->receive(f.world.run_one().front()); // of round 1, late
+  f.judge->on(protocol::evaluate{1, 3});       // a late copy
+  f.judge->on(protocol::parameters{4, 4, 0, f.start[0]});
+  REQUIRE(f.world.computations.size() == 1);
+  f.judge->receive(f.world.run_one().front());
+  CHECK(f.world.of<protocol::evaluated>().back().round == 2);
+}

@@ -340,3 +340,35 @@ TEST_CASE("bench measures whole steps") {
   CHECK(a.code == 0);
   CHECK(nlohmann::json::parse(a.text.substr(0, a.text.find('\n')))["images_per_second"] > 0);
 }
+
+TEST_CASE("a simulation prints a line that plays it again, and has the digest of a live run") {
+  const scratch in;
+  const std::string job = "--model mlp --data synthetic:400 --batch 40 --steps 6 --warmup 0 ";
+  const auto live = nlohmann::json::parse(
+      in.run("train " + job + "--run-folder none --quiet --json 2>/dev/null").text);
+  const std::string world =
+      "--replicas 2 --link \"1 ms, 1 Gbit/s, loss 5 %\" --event \"8 ms kill layer_shard/1\" ";
+  const answer first = in.run("simulate " + job + world + "--quiet 2>/dev/null");
+  REQUIRE(first.code == 0);
+  CHECK(first.text.find("restarts          1") != std::string::npos);
+  CHECK(first.text.find("parameter digest  " + live["parameter_digest"].get<std::string>()) !=
+        std::string::npos);
+  const auto at = first.text.find("replay            troupe ");
+  REQUIRE(at != std::string::npos);
+  const auto words = first.text.substr(at + 25, first.text.find('\n', at) - at - 25);
+  CHECK(in.run(words + " 2>/dev/null").text == first.text);
+  const auto other = in.run("simulate " + job + world + "--world-seed 2 --json 2>/dev/null");
+  const auto told = nlohmann::json::parse(other.text);
+  CHECK(told["parameter_digest"] == live["parameter_digest"]);
+  CHECK(first.text.find(told["trace_hash"].get<std::string>()) == std::string::npos);
+  CHECK(told["links"].size() == 2);
+}
+
+TEST_CASE("a simulation that stands still ends with who waits and how to see it again") {
+  const scratch in;
+  const answer a = in.run("simulate --model mlp --data synthetic:400 --batch 40 --steps 6 "
+                          "--replicas 2 --link \"1 ms\" --event \"5 ms cut 0->1\" --quiet 2>&1");
+  CHECK(a.code == 1);
+  for (const char* part : {"nobody can go on", "cut links: 0 -> 1", "replay: troupe simulate "})
+    CHECK_MESSAGE(a.text.find(part) != std::string::npos, part, " in\n", a.text);
+}

@@ -48,7 +48,9 @@ struct log_of_run {
   std::vector<epoch_event> epochs;
 };
 
-inline log_of_run play_with(const wiring& wired, run_options options, int compute_threads = 0) {
+// On a cluster of any kind.
+template <class Cluster>
+log_of_run play_on(const Cluster& where, const wiring& wired, run_options options) {
   log_of_run out;
   options.observer = [&](const run_event& e) {
     if (const auto* s = std::get_if<step_event>(&e)) {
@@ -60,8 +62,12 @@ inline log_of_run play_with(const wiring& wired, run_options options, int comput
     if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
     if (const auto* epoch = std::get_if<epoch_event>(&e)) out.epochs.push_back(*epoch);
   };
-  out.result = cluster{compute_threads}.start(wired, std::move(options)).wait();
+  out.result = where.start(wired, std::move(options)).wait();
   return out;
+}
+
+inline log_of_run play_with(const wiring& wired, run_options options, int compute_threads = 0) {
+  return play_on(cluster{compute_threads}, wired, std::move(options));
 }
 
 inline log_of_run play(const wiring& wired,

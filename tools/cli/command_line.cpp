@@ -27,6 +27,7 @@ std::vector<command> commands() {
   return {{"train", train_settings(), true, nullptr},
           {"plan", train_settings(), true, nullptr},
           {"wiring", wiring_settings(), true, nullptr},
+          {"simulate", simulate_settings(), true, nullptr},
           {"eval", eval_settings(), true, nullptr},
           {"bench", bench_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};

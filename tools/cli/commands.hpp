@@ -11,6 +11,7 @@ namespace troupe::cli {
 int train(const command_line& line);
 int plan(const command_line& line);
 int show_wiring(const command_line& line);
+int simulate(const command_line& line);
 int eval(const command_line& line);
 int bench(const command_line& line);
 int doctor(const command_line& line);

@@ -16,6 +16,7 @@ const std::map<std::string, std::string>& summaries() {
       {"train", "train a network"},
       {"plan", "show layers, wiring, cost and every mistake of a training; run nothing"},
       {"wiring", "show, price, draw and save who computes what"},
+      {"simulate", "play a training on a simulated cluster, in virtual time"},
       {"eval", "loss and accuracy of saved weights"},
       {"bench", "images per second on this machine"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
@@ -33,6 +34,7 @@ Examples:
   troupe train --kill layer_shard/1/0@step=30      the same, with a death; the digest is equal
   troupe plan --model resnet20 --replicas 4        what a training would do and cost
   troupe wiring --topology pipeline --stages 3     who would compute what, and its price
+  troupe simulate --replicas 8 --link "1 ms, 10 Gbit/s"    on a cluster that you do not have
   troupe eval --load weights.safetensors           how good saved weights are
   troupe COMMAND --help                            options of a command
 )";
@@ -68,6 +70,26 @@ Examples:
   troupe wiring --topology hybrid --cut measured --draw wiring.svg
   troupe wiring --topology pipeline --pipeline zero-bubble --microbatches 8 --save-wiring w.json
   troupe train --microbatches 8 --wiring w.json    what was saved, and edited by you
+)";
+  if (command == "simulate")
+    return R"(Plays a training on a simulated cluster: the same actors and the same results, in one
+thread and in virtual time. The same options, seeds among them, give the same run, event by event.
+
+Examples:
+  troupe simulate --replicas 4 --link "1 ms, 10 Gbit/s"
+  troupe simulate --replicas 4 --nodes 2 --node "4 cores" --node "1: 2x slower"
+  troupe simulate --topology pipeline --stages 2 --event "30 ms kill layer_shard/0/1"
+  troupe simulate --link "200 us, 1 Gbit/s, loss 1 %" --link "0->1: 20 ms" --scenario storm.txt
+  troupe simulate --timing-only --replicas 1000 --microbatches 1000 --batch 8000 --groups 40
+  troupe simulate --any-order --world-seed 7 --trace heard.txt
+
+A scenario has an event a line, # begins a comment:
+  30 ms  kill layer_shard/1     in virtual time since the start
+  40 ms  pause 1                node 1 stands still
+  90 ms  resume 1
+  50 ms  slow 0 x3              what begins on node 0 from now on takes three times as long
+  60 ms  cut 0->1               what node 0 sends to node 1 waits; 0-1: both ways
+  80 ms  heal 0->1
 )";
   if (command == "eval")
     return R"(Loss and accuracy of saved weights on the test images.

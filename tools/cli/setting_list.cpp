@@ -293,18 +293,21 @@ setting_list together(std::initializer_list<setting_list> lists) {
   return out;
 }
 
-} // namespace
-
-setting_list train_settings() {
+// The job and who computes it.
+setting_list what_and_who() {
   return together({model_and_data(),
                    job_length(),
                    learning(),
                    who_computes(),
                    how_pipelined(),
                    how_consistent(),
-                   how_islands(),
-                   files(),
-                   screen_settings()});
+                   how_islands()});
+}
+
+} // namespace
+
+setting_list train_settings() {
+  return together({what_and_who(), files(), screen_settings()});
 }
 
 setting_list wiring_settings() {
@@ -328,6 +331,71 @@ setting_list wiring_settings() {
                      false},
                     {g, "schedule-chart", "", "false", "show when each stage computes what", flag}},
                    train_settings()});
+}
+
+setting_list simulate_settings() {
+  const std::string g = "Simulated cluster";
+  setting_list out = {
+      {g, "nodes", "N", "0", "put the wiring's nodes on N; 0: as many as it has", number},
+      {g,
+       "node",
+       "TEXT",
+       "",
+       "how nodes are, e.g. \"2x slower, 4 cores\"; of one node: \"3: 2x slower\"; may be repeated "
+       "(2 cores)",
+       text,
+       true},
+      {g,
+       "link",
+       "TEXT",
+       "",
+       "how links are, e.g. \"1 ms, 10 Gbit/s, jitter 200 us, loss 1 %\"; of one: \"0->1: 20 ms\"; "
+       "may be repeated (no latency, any bandwidth)",
+       text,
+       true},
+      {g, "event", "TEXT", "", "e.g. \"30 ms kill layer_shard/1\"; may be repeated", text, true},
+      {g, "scenario", "FILE", "", "a file with an event a line"},
+      {g, "world-seed", "N", "1", "of everything that could happen otherwise", number},
+      {g,
+       "any-order",
+       "",
+       "false",
+       "messages linger and computations dawdle at random: to look for faults, not for speed",
+       flag},
+      {g,
+       "costs",
+       "NAME",
+       "counted",
+       "of kernels. counted: FLOPs at --gflops, the same everywhere; measured: on this machine "
+       "now"},
+      {g,
+       "gflops",
+       "N",
+       "100",
+       "billions of floating-point operations that a core does a second",
+       number},
+      {g,
+       "timing-only",
+       "",
+       "false",
+       "no mathematics, only sizes and times: for thousands of nodes; losses and digests are void",
+       flag},
+      {g, "evaluate", "", "false", "the test images after each epoch, too", flag},
+      {g, "trace", "FILE", "", "write every message that is heard", text, false, false},
+  };
+  const setting_list training = what_and_who();
+  out.insert(out.end(), training.begin(), training.end());
+  const std::string end = "Files and screen";
+  out.push_back({end, "load", "FILE", "", "start from these weights"});
+  out.push_back({end, "save", "FILE", "", "write the weights at the end"});
+  for (setting s : screen_settings()) {
+    s.group = end;
+    out.push_back(s);
+  }
+  std::erase_if(out, [](const setting& s) { return s.name == "threads"; });
+  for (setting& s : out)
+    if (s.name == "steps") s.otherwise = "20";
+  return out;
 }
 
 setting_list eval_settings() {

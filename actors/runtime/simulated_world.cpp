@@ -1,0 +1,379 @@
+#include "actors/runtime/simulated_world.hpp"
+
+#include "actors/message_facts.hpp"
+#include "actors/runtime/simulation/computing.hpp"
+#include "actors/runtime/simulation/network.hpp"
+#include "actors/runtime/simulation/node.hpp"
+#include "actors/runtime/simulation/seat.hpp"
+#include "actors/runtime/simulation/stuck.hpp"
+#include "actors/runtime/simulation/trace.hpp"
+#include "ops/assert.hpp"
+#include "ops/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <utility>
+
+namespace troupe {
+
+using namespace simulation;
+
+namespace {
+
+struct killed : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+} // namespace
+
+struct simulated_world::impl {
+  explicit impl(simulated_world_options o)
+      : options(std::move(o)), events(options.model.seed), net(options.model, events) {}
+
+  seat& at(const address& who) {
+    const auto found = seats.find(who);
+    TROUPE_ASSERT(found != seats.end(), "an address outside of the wiring: " + who.text());
+    return *found->second;
+  }
+
+  simulated_node& node_of(const seat& s) { return node_at(s.node); }
+
+  simulated_node& node_at(int number);
+  void begin_life(seat& s, duration delay);
+  void enter(seat& s, incarnation life);
+  void send(seat& from, seat& to, message m);
+  void hear(const envelope& e, bool copy);
+  void follow_kill_plan(seat& s, const message& m);
+  void end(seat& s, bool on_purpose, const std::string& reason);
+  void submit(seat& s, running asked);
+  void compute(seat& s, const std::shared_ptr<running>& r);
+  void finish(seat& s, const std::shared_ptr<running>& r);
+  void happen(const fault& f);
+  void take_orders();
+  void step();
+
+  simulated_world_options options;
+  event_queue events;
+  network net;
+  trace heard;
+  std::map<int, simulated_node> nodes;
+  std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
+  std::vector<seat*> by_index;
+  bool stopping = false;
+
+  std::mutex mutex;                          // guards what other threads ask for
+  std::vector<std::function<void()>> orders; // likewise
+  std::atomic<bool> ordered{false};
+};
+
+namespace {
+
+// What one incarnation sees of the world.
+class simulated_context final : public context {
+public:
+  simulated_context(simulated_world::impl& world, seat& where)
+      : world_(world), seat_(where), life_(where.life) {}
+
+  [[nodiscard]] address self() const override { return seat_.who; }
+
+  [[nodiscard]] incarnation life() const override { return life_; }
+
+  void send(const address& to, message m) override {
+    world_.send(seat_, world_.at(to), std::move(m));
+  }
+
+  void send_after(std::chrono::nanoseconds delay, message m) override {
+    world_.events.push(
+        {.when = world_.events.now() + delay,
+         .happen =
+             [&world = world_, e = envelope{seat_.index, seat_.index, life_, std::move(m)}] {
+               world.hear(e, false);
+             },
+         .node = seat_.node});
+  }
+
+  [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.events.now(); }
+
+  void compute(lane where, std::uint64_t step, std::function<void(computation&)> job) override {
+    world_.submit(seat_, running{life_, where, step, std::move(job)});
+  }
+
+  incarnation start(const address& who) override {
+    seat& s = world_.at(who);
+    if (world_.stopping) return s.life;
+    world_.begin_life(s, world_.net.latency(seat_.node, s.node) + world_.options.model.start_delay);
+    return s.life;
+  }
+
+  void send_to_all(const message& m) override {
+    for (const auto& [who, s] : world_.seats)
+      if (s.get() != &seat_) world_.send(seat_, *s, m);
+  }
+
+private:
+  simulated_world::impl& world_;
+  seat& seat_;
+  incarnation life_;
+};
+
+} // namespace
+
+simulated_node& simulated_world::impl::node_at(int number) {
+  const auto found = nodes.find(number);
+  if (found != nodes.end()) return found->second;
+  const auto own = options.model.nodes.find(number);
+  return nodes
+      .try_emplace(
+          number, own == options.model.nodes.end() ? options.model.node : own->second, events)
+      .first->second;
+}
+
+void simulated_world::impl::begin_life(seat& s, duration delay) {
+  ++s.life;
+  s.now = seat::phase::starting;
+  events.push({.when = events.now() + delay,
+               .happen = [this, &s, life = s.life] { enter(s, life); },
+               .node = s.node});
+}
+
+void simulated_world::impl::enter(seat& s, incarnation life) {
+  if (s.life != life || s.now != seat::phase::starting) return;
+  s.now = seat::phase::playing;
+  s.world = std::make_unique<simulated_context>(*this, s);
+  try {
+    s.player = s.make(*s.world);
+    s.player->started();
+  } catch (const std::exception& e) {
+    end(s, false, e.what());
+  }
+  for (const envelope& e : std::exchange(s.early, {}))
+    hear(e, false);
+}
+
+void simulated_world::impl::send(seat& from, seat& to, message m) {
+  const auto bytes = message_bytes(m);
+  net.send(
+      {from.index, to.index, from.node, to.node},
+      bytes,
+      [this, e = envelope{from.index, to.index, 0, std::move(m)}](bool copy) { hear(e, copy); });
+}
+
+// What an actor says to itself (timers, results of its computations) is for one incarnation.
+void simulated_world::impl::hear(const envelope& e, bool copy) {
+  seat& s = *by_index[e.to];
+  if (s.now == seat::phase::down || (e.to_life != 0 && e.to_life != s.life)) return;
+  if (s.now == seat::phase::starting) {
+    s.early.push_back(e);
+    return;
+  }
+  const heard_message told{events.now(), by_index[e.from]->who, s.who, &e.content, copy};
+  heard.note(told);
+  if (options.on_message) options.on_message(told);
+  ++s.messages;
+  s.heard_at = events.now();
+  s.last = {e.content.index(), step_of(e.content), e.from};
+  try {
+    const auto* failed = std::get_if<protocol::job_failed>(&e.content);
+    if (failed != nullptr && e.to_life != 0) throw std::runtime_error(failed->text.what);
+    s.player->receive(e.content);
+    follow_kill_plan(s, e.content);
+  } catch (const killed& k) {
+    end(s, true, k.what());
+  } catch (const std::exception& problem) {
+    end(s, false, problem.what());
+  }
+}
+
+void simulated_world::impl::follow_kill_plan(seat& s, const message& m) {
+  if (s.kills.empty()) return;
+  const auto step = step_of(m);
+  if (!step) return;
+  for (auto k = s.kills.begin(); k != s.kills.end(); ++k)
+    if (k->step == *step && --k->after_messages <= 0) {
+      s.kills.erase(k);
+      throw killed(fmt::format("killed at step {} after {}", *step, message_name(m)));
+    }
+}
+
+void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& reason) {
+  if (s.now == seat::phase::down) return;
+  s.now = seat::phase::down;
+  s.player.reset();
+  s.world.reset();
+  s.early.clear();
+  for (const auto& r : std::exchange(s.computing, {}))
+    if (std::exchange(r->has_core, false)) node_of(s).release();
+  send(s, at({.role = role_kind::supervisor}), protocol::down{s.who, s.life, on_purpose, reason});
+}
+
+void simulated_world::impl::submit(seat& s, running asked) {
+  auto r = std::make_shared<running>(std::move(asked));
+  s.computing.push_back(r);
+  const auto begin = [this, &s, r] {
+    r->has_core = r->where != lane::brief;
+    events.push({.when = events.now(), .happen = [this, &s, r] { compute(s, r); }, .node = s.node});
+  };
+  if (r->where == lane::brief)
+    begin();
+  else
+    node_of(s).ask(r->where, r->step, [&s, r, begin, &home = node_of(s)] {
+      if (s.life == r->life && s.now == seat::phase::playing)
+        begin();
+      else
+        home.release(); // its actor has died while it waited
+    });
+}
+
+void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) {
+  if (s.life != r->life || s.now != seat::phase::playing) return; // end() took the core back
+  const double factor = node_of(s).slowness * (r->where == lane::kernels ? s.slowness : 1);
+  computing here([&](const work& w) {
+    return duration(static_cast<std::int64_t>(static_cast<double>(options.cost(s.who, w).count()) *
+                                              factor)) +
+           net.linger();
+  });
+  auto said = here.carry_out(r->job);
+  r->job = nullptr;
+  s.busy += here.duration_in_all();
+  const auto plan = [&](duration after, std::function<void()> happen) {
+    events.push({.when = events.now() + after,
+                 .happen = std::move(happen),
+                 .node = s.node,
+                 .computed = true,
+                 .paused = node_of(s).paused_in_all()});
+  };
+  for (auto& [after, content] : said)
+    plan(after,
+         [this, e = envelope{s.index, s.index, r->life, std::move(content)}] { hear(e, false); });
+  plan(here.duration_in_all(), [this, &s, r] { finish(s, r); });
+}
+
+void simulated_world::impl::finish(seat& s, const std::shared_ptr<running>& r) {
+  std::erase(s.computing, r);
+  if (std::exchange(r->has_core, false)) node_of(s).release();
+}
+
+void simulated_world::impl::happen(const fault& f) {
+  struct doing {
+    impl& world;
+
+    void operator()(const kill_fault& k) const { world.end(world.at(k.who), true, "killed"); }
+
+    void operator()(const pause_fault& p) const { world.node_at(p.node).pause(); }
+
+    void operator()(const resume_fault& r) const { world.node_at(r.node).resume(); }
+
+    void operator()(const slow_fault& s) const { world.node_at(s.node).slowness = s.factor; }
+
+    void operator()(const cut_fault& c) const { world.net.cut(c.from, c.to); }
+
+    void operator()(const heal_fault& h) const { world.net.heal(h.from, h.to); }
+  };
+
+  std::visit(doing{*this}, f);
+}
+
+void simulated_world::impl::take_orders() {
+  if (!ordered.exchange(false)) return;
+  std::vector<std::function<void()>> taken;
+  {
+    const std::lock_guard lock(mutex);
+    taken.swap(orders);
+  }
+  for (const auto& order : taken)
+    order();
+}
+
+void simulated_world::impl::step() {
+  event next = events.pop();
+  if (next.node >= 0 && !node_at(next.node).admits(next)) return;
+  next.happen();
+}
+
+simulated_world::simulated_world(simulated_world_options options)
+    : impl_(std::make_unique<impl>(std::move(options))) {}
+
+simulated_world::~simulated_world() {
+  stop();
+}
+
+void simulated_world::add(const address& who, role_factory make) {
+  auto s = std::make_unique<seat>();
+  s->who = who;
+  s->index = static_cast<std::uint32_t>(impl_->by_index.size());
+  s->node = impl_->options.node_of(who);
+  s->make = std::move(make);
+  impl_->by_index.push_back(s.get());
+  const bool fresh = impl_->seats.emplace(who, std::move(s)).second;
+  TROUPE_ASSERT(fresh, "an address twice: " + who.text());
+}
+
+void simulated_world::plan(const kill_plan& kill) {
+  impl_->at(kill.who).kills.push_back(kill);
+}
+
+void simulated_world::slow(const address& who, double factor) {
+  impl_->at(who).slowness = factor;
+}
+
+void simulated_world::start() {
+  for (const auto& f : impl_->options.model.faults)
+    impl_->events.push(
+        {.when = f.when, .happen = [world = impl_.get(), &f] { world->happen(f.what); }});
+  for (auto& [who, s] : impl_->seats)
+    impl_->begin_life(*s, {});
+}
+
+void simulated_world::play(const std::function<bool()>& ended) {
+  while (!ended()) {
+    impl_->take_orders();
+    if (impl_->events.empty() || impl_->events.now() > impl_->options.model.time_max)
+      throw error(stuck_text(
+          impl_->options.model, impl_->events, impl_->net, impl_->nodes, impl_->by_index));
+    impl_->step();
+  }
+}
+
+void simulated_world::send(const address& to, message m) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->orders.emplace_back([world = impl_.get(), to, m = std::move(m)] {
+    seat& s = world->at(to);
+    world->send(s, s, m);
+  });
+  impl_->ordered = true;
+}
+
+void simulated_world::kill(const address& who) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->orders.emplace_back([world = impl_.get(), who] { world->happen(kill_fault{who}); });
+  impl_->ordered = true;
+}
+
+void simulated_world::stop() {
+  impl_->stopping = true;
+  impl_->events.clear();
+  for (auto& [who, s] : impl_->seats) {
+    s->now = seat::phase::down;
+    s->player.reset();
+    s->computing.clear();
+    s->early.clear();
+  }
+}
+
+simulation_report simulated_world::report() const {
+  simulation_report out{.seconds = std::chrono::duration<double>(impl_->events.now()).count(),
+                        .events = impl_->heard.events(),
+                        .trace_hash = impl_->heard.hash()};
+  for (const auto& [who, s] : impl_->seats)
+    out.actors.push_back(
+        {who, s->node, s->messages, std::chrono::duration<double>(s->busy).count()});
+  out.links = impl_->net.use();
+  return out;
+}
+
+} // namespace troupe

@@ -1,0 +1,32 @@
+#include "actors/runtime/simulation/computing.hpp"
+
+#include <algorithm>
+#include <exception>
+
+namespace troupe::simulation {
+
+computing::said computing::carry_out(const std::function<void(computation&)>& job) {
+  try {
+    job(*this);
+  } catch (const std::exception& e) {
+    post(protocol::job_failed{{.what = e.what()}});
+  }
+  close();
+  return std::move(said_);
+}
+
+void computing::begin(const work& w) {
+  close();
+  open_ = cost_(w);
+}
+
+// The last thing is posted when the work is done.
+void computing::close() {
+  const auto count = static_cast<std::int64_t>(said_.size() - closed_);
+  const auto whole = std::max(std::exchange(open_, {}), duration(count));
+  for (std::int64_t i = 1; i <= count; ++i)
+    said_[closed_++].first = all_ + whole * i / count;
+  all_ += whole;
+}
+
+} // namespace troupe::simulation

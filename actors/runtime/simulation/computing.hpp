@@ -1,0 +1,43 @@
+// A computation of a simulated world: carried out for real, and told when each thing that it posts
+// would have been posted.
+#pragma once
+
+#include "actors/runtime/context.hpp"
+#include "actors/runtime/simulation/event_queue.hpp"
+
+#include <atomic>
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace troupe::simulation {
+
+class computing final : public computation {
+public:
+  using said = std::vector<std::pair<duration, message>>; // since its begin
+
+  explicit computing(std::function<duration(const work&)> cost) : cost_(std::move(cost)) {}
+
+  // In order, no two at once. An exception of the job is posted as job_failed.
+  said carry_out(const std::function<void(computation&)>& job);
+
+  [[nodiscard]] duration duration_in_all() const { return all_; }
+
+  void post(message m) override { said_.emplace_back(duration{0}, std::move(m)); }
+
+  void begin(const work& w) override;
+
+  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return never_; }
+
+private:
+  void close();
+
+  std::function<duration(const work&)> cost_;
+  std::atomic<bool> never_{false};
+  said said_;
+  std::size_t closed_ = 0; // of said_, whose times are known
+  duration all_{0};        // of what is closed
+  duration open_{0};       // how long the work that has begun takes
+};
+
+} // namespace troupe::simulation

@@ -1,0 +1,60 @@
+// What will happen in a simulated world, by virtual time. What happens at the same instant happens
+// in an order that the seed draws.
+#pragma once
+
+#include "ops/random.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace troupe::simulation {
+
+using duration = std::chrono::nanoseconds;
+using instant = std::chrono::nanoseconds; // since the world began
+
+// What the seed is drawn from for: each has a stream of its own.
+enum class draw : std::uint64_t { ties, jitter, loss, duplicates, exploring };
+
+random_stream stream_of(std::uint64_t seed, draw what);
+
+struct event {
+  instant when{0};
+  std::function<void()> happen;
+  int node = -1; // that it happens on, and not while it is paused; -1: nowhere
+  // Of a computation: how long the node had been paused in all when it was planned. Pauses since
+  // then make it later.
+  bool computed = false;
+  duration paused{0};
+};
+
+class event_queue {
+public:
+  explicit event_queue(std::uint64_t seed) : ties_(stream_of(seed, draw::ties)) {}
+
+  void push(event e); // not before now()
+  event pop();        // the next one; it is that time then. REQUIRES: not empty
+
+  void clear() { heap_.clear(); }
+
+  [[nodiscard]] bool empty() const { return heap_.empty(); }
+
+  [[nodiscard]] instant now() const { return now_; }
+
+private:
+  struct entry {
+    event content;
+    std::uint32_t tie = 0;
+    std::uint64_t number = 0;
+  };
+
+  static bool later(const entry& a, const entry& b);
+
+  random_stream ties_;
+  std::uint64_t pushed_ = 0;
+  instant now_{0};
+  std::vector<entry> heap_;
+};
+
+} // namespace troupe::simulation

@@ -1,0 +1,96 @@
+// What a simulated world is made of: nodes, links, what computing costs, and what goes wrong when.
+#pragma once
+
+#include "actors/address.hpp"
+#include "actors/runtime/context.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace troupe {
+
+// One direction between two nodes. Messages of a pair of actors arrive once and in order, whatever
+// happens on the way: what is lost is sent again after a time-out, and those behind it wait.
+struct link_model {
+  std::chrono::nanoseconds latency{0};
+  std::chrono::nanoseconds jitter{0}; // mean of an exponential tail on top of the latency
+  double bytes_per_second = std::numeric_limits<double>::infinity(); // shared by all flows
+  double loss = 0;                                                   // of messages, 0 to 0.9
+  std::chrono::nanoseconds resend_after{200'000'000};
+  // Of messages, 0 to 0.9: a second copy comes later, out of order, as after a reconnection.
+  double duplicates = 0;
+};
+
+struct node_model {
+  int cores = 2;
+  double slowness = 1; // everything that is computed on it takes so many times as long
+};
+
+// What goes wrong, and what is repaired, at a virtual time.
+struct kill_fault {
+  address who;
+};
+
+struct pause_fault { // nothing is heard, computed or timed on it; what it has sent still arrives
+  int node = 0;
+};
+
+struct resume_fault {
+  int node = 0;
+};
+
+struct slow_fault { // for what begins from now on
+  int node = 0;
+  double factor = 1;
+};
+
+struct cut_fault { // one direction: what is sent waits until it heals
+  int from = 0, to = 0;
+};
+
+struct heal_fault {
+  int from = 0, to = 0;
+};
+
+using fault =
+    std::variant<kill_fault, pause_fault, resume_fault, slow_fault, cut_fault, heal_fault>;
+
+struct timed_fault {
+  std::chrono::nanoseconds when{0};
+  fault what;
+};
+
+enum class exploration : std::uint8_t {
+  by_time,  // what is due first happens first; the seed draws among what is due together
+  anything, // besides, messages linger and computations dawdle at random
+};
+
+struct simulation_model {
+  std::uint64_t seed = 1;
+  exploration order = exploration::by_time;
+  node_model node; // where `nodes` says nothing
+  std::map<int, node_model> nodes;
+  link_model link; // where `links` says nothing
+  std::map<std::pair<int, int>, link_model> links;
+  std::chrono::nanoseconds local_delay{2'000};  // of a message within a node
+  std::chrono::nanoseconds start_delay{50'000}; // from a restart to the first message heard
+  std::vector<timed_fault> faults;
+  std::chrono::nanoseconds time_max = std::chrono::hours(24 * 365); // virtual; then it is a mistake
+};
+
+// One thing that was heard.
+struct heard_message {
+  std::chrono::nanoseconds when{0};
+  address from, to;
+  const message* content = nullptr;
+  bool copy = false; // a duplicate
+};
+
+} // namespace troupe

@@ -1,0 +1,60 @@
+// One address of a simulated world: who plays it now, and what is known of it.
+#pragma once
+
+#include "actors/runtime/role.hpp"
+#include "actors/runtime/simulation/event_queue.hpp"
+#include "actors/runtime/world.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace troupe::simulation {
+
+// A computation from asking for a core to its end.
+struct running {
+  incarnation life = 0;
+  lane where = lane::kernels;
+  std::uint64_t step = 0;
+  std::function<void(computation&)> job;
+  bool has_core = false;
+};
+
+struct envelope {
+  std::uint32_t from = 0, to = 0; // seats
+  incarnation to_life = 0;        // 0: whoever plays the role
+  message content;
+};
+
+struct seat {
+  enum class phase { down, starting, playing };
+
+  address who;
+  std::uint32_t index = 0;
+  int node = 0;
+  role_factory make;
+  std::vector<kill_plan> kills; // done ones are removed
+  double slowness = 1;          // of its kernels
+
+  phase now = phase::down;
+  incarnation life = 0;
+  std::unique_ptr<context> world; // of this life
+  std::unique_ptr<role> player;
+  std::vector<envelope> early; // came while it was starting
+  std::vector<std::shared_ptr<running>> computing;
+
+  std::uint64_t messages = 0;
+  duration busy{0};
+  instant heard_at{0};
+
+  struct {
+    std::size_t kind = 0; // of the variant
+    std::optional<std::uint64_t> step;
+    std::uint32_t from = 0;
+  } last; // of the messages heard
+};
+
+} // namespace troupe::simulation

@@ -1,0 +1,20 @@
+// Who waits for what, where nothing is left to happen.
+#pragma once
+
+#include "actors/runtime/simulation/network.hpp"
+#include "actors/runtime/simulation/node.hpp"
+#include "actors/runtime/simulation/seat.hpp"
+#include "ops/error.hpp"
+
+#include <map>
+#include <vector>
+
+namespace troupe::simulation {
+
+error_text stuck_text(const simulation_model& model,
+                      const event_queue& events,
+                      const network& net,
+                      const std::map<int, simulated_node>& nodes,
+                      const std::vector<seat*>& seats);
+
+} // namespace troupe::simulation

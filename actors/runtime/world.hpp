@@ -1,0 +1,43 @@
+// Where roles are played: live, as CAF actors of this process (live_world.hpp), or simulated, in
+// virtual time (simulated_world.hpp).
+//
+// Life of a world: add() every role, start() them, talk, stop(). One owner calls start(), play()
+// and stop(); send() and kill() may be called by any thread.
+#pragma once
+
+#include "actors/address.hpp"
+#include "actors/message.hpp"
+#include "actors/runtime/role.hpp"
+
+#include <cstdint>
+#include <functional>
+
+namespace troupe {
+
+// End the incarnation that is at `who` when it has handled its `after_messages`-th message of
+// `step`.
+struct kill_plan {
+  address who;
+  std::uint64_t step = 0;
+  int after_messages = 1;
+};
+
+class world {
+public:
+  virtual ~world() = default;
+
+  virtual void add(const address& who, role_factory make) = 0;
+  virtual void plan(const kill_plan& kill) = 0; // before start()
+  // Before start(). Kernels of the actor at `who` take `factor`, 1 or more, times as long: what
+  // they report is heard later. No thread is busy meanwhile.
+  virtual void slow(const address& who, double factor) = 0;
+  virtual void start() = 0;
+  // Until `ended`, where time passes only while somebody waits; a live world plays by itself.
+  // Throws error where nobody can go on.
+  virtual void play(const std::function<bool()>& ended) = 0;
+  virtual void send(const address& to, message m) = 0;
+  virtual void kill(const address& who) = 0; // at the next message boundary
+  virtual void stop() = 0;                   // no handler and no computation runs after it
+};
+
+} // namespace troupe

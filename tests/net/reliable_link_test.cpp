@@ -1,10 +1,11 @@
 #include "net/reliable_link.hpp"
 
+#include "ops/random.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <map>
-#include <random>
 #include <string>
 #include <utility>
 
@@ -55,21 +56,21 @@ struct wire {
 TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doubles and delays") {
   for (unsigned seed = 0; seed < 200; ++seed) {
     CAPTURE(seed);
-    std::mt19937 random(seed);
-    const auto chance = [&](std::uint_fast32_t percent) { return random() % 100 < percent; };
+    troupe::random_stream draw({.seed = seed});
+    const auto chance = [&](std::uint32_t percent) { return draw.below(100) < percent; };
     link_options options;
-    options.window_bytes[0] = 1 + random() % 64;
-    options.window_bytes[1] = 1 + random() % 64;
+    options.window_bytes[0] = 1 + draw.below(64);
+    options.window_bytes[1] = 1 + draw.below(64);
     time_point now{1ms};
     reliable_link a(here, there, options, now), b(there, here, options, now);
     std::multimap<time_point, frame> to_a, to_b;
     std::map<lane_kind, std::vector<int>> came;
-    const auto loss = random() % 40, doubling = random() % 20;
+    const auto loss = draw.below(40), doubling = draw.below(20);
     int posted = 0;
     const auto carry = [&](reliable_link& from, std::multimap<time_point, frame>& way) {
       while (auto f = from.next(now))
         for (int copy = chance(doubling) ? 2 : 1; copy > 0; --copy)
-          if (!chance(loss)) way.emplace(now + std::chrono::microseconds(random() % 20000), *f);
+          if (!chance(loss)) way.emplace(now + std::chrono::microseconds(draw.below(20000)), *f);
     };
     const auto arrive = [&](reliable_link& at, std::multimap<time_point, frame>& way) {
       while (!way.empty() && way.begin()->first <= now) {

@@ -1,11 +1,11 @@
 #include "actors/wire/message_codec.hpp"
 
 #include "net/archive.hpp"
+#include "ops/random.hpp"
 
 #include <doctest/doctest.h>
 
 #include <limits>
-#include <random>
 #include <type_traits>
 
 namespace {
@@ -91,7 +91,7 @@ void each_message(const auto& f) {
 }
 
 TEST_CASE("no message cut short or with bytes changed does more than throw") {
-  std::mt19937 random(1);
+  random_stream draw({.seed = 1});
   each_message([&](const message& m) {
     if (!may_cross(m)) return;
     const net::parcel good = encode({{}, m});
@@ -101,8 +101,10 @@ TEST_CASE("no message cut short or with bytes changed does more than throw") {
     CHECK_THROWS_AS(decode_message(longer), net::malformed);
     for (int i = 0; i < 300; ++i) {
       net::parcel bad = good;
-      bad.body[random() % bad.body.size()] = static_cast<std::byte>(random());
-      if (random() % 4 == 0) bad.body.resize(random() % bad.body.size());
+      bad.body[draw.below(static_cast<std::uint32_t>(bad.body.size()))] =
+          static_cast<std::byte>(draw.next());
+      if (draw.below(4) == 0)
+        bad.body.resize(draw.below(static_cast<std::uint32_t>(bad.body.size())));
       try {
         (void)decode_message(bad);
       } catch (const net::malformed&) {

@@ -37,7 +37,8 @@ director::director(context& world, director_options options)
       committed_(options_.first_step),
       permitted_(options_.first_step),
       next_of_island_(options_.islands + 1, options_.first_step),
-      credit_(options_.edges) {
+      credit_(options_.edges),
+      shares_(options_.shares) {
   for (const dial& d : options_.dials)
     dials_.emplace(static_cast<std::uint64_t>(d.step), d);
 }
@@ -84,13 +85,22 @@ std::uint64_t director::boundary() const {
 // Said after each commit, also where it permits nothing new: a restarted shard may have been told
 // to begin at a step that the holders had left behind already.
 void director::permit() {
+  const auto untold = permitted_;
   permitted_ = std::max(permitted_, std::min(boundary(), committed_ + options_.steps_ahead));
+  for (auto step = untold; shares_.deals() && step < permitted_; ++step)
+    shares_.deal(step);
   for (const auto& shard : options_.shards)
-    world_.send(shard, permission_of(shard));
+    permit(shard, untold);
 }
 
-protocol::begin_step director::permission_of(const address& shard) const {
-  return {permitted_ - 1, first_step_of(shard), credit_.of(shard).revision};
+// Where shares are dealt, each step from `untold` on has a message of its own.
+void director::permit(const address& shard, std::uint64_t untold) {
+  const auto first = first_step_of(shard);
+  const auto credit = credit_.of(shard).revision;
+  const auto last = permitted_ - 1;
+  for (auto step = shares_.deals() ? std::min(untold, last) : last; step <= last; ++step)
+    world_.send(shard,
+                protocol::begin_step{step, first, credit, shares_.run_of(step, shard.replica)});
 }
 
 // Before the permission for the steps that follow.
@@ -134,7 +144,7 @@ void director::on(const protocol::committed& m) {
   finish_steps();
   if (!further || next_of_island_[m.island] <= committed_) return;
   for (const auto& [shard, island] : options_.island_of) // as permit() tells all
-    if (island == m.island) world_.send(shard, permission_of(shard));
+    if (island == m.island) permit(shard, permitted_);
 }
 
 // Whether the island has applied steps that were not known.
@@ -155,6 +165,11 @@ void director::on(const protocol::microbatch_report& m) {
   finish_steps();
 }
 
+void director::on(const protocol::share_computed& m) {
+  shares_.note(m);
+  if (m.overtaken) ++overtaken_;
+}
+
 void director::finish_steps() {
   while (phase_ == phase::training) {
     const auto found = steps_.find(committed_);
@@ -166,6 +181,7 @@ void director::finish_steps() {
     if (!record(step)) return;
     steps_.erase(found);
     ++committed_;
+    shares_.forget_before(committed_);
     set_due_dials();
     if (committed_ >= pause_at)
       pause();
@@ -175,7 +191,9 @@ void director::finish_steps() {
 }
 
 bool director::record(const step_record& step) {
-  protocol::step_committed out{.step = committed_};
+  protocol::step_committed out{.step = committed_,
+                               .shares = shares_.shares_of_step(committed_),
+                               .overtaken = std::exchange(overtaken_, 0)};
   double sum = 0;
   for (const auto& [microbatch, report] : step.reports) { // in the order of the microbatches
     sum += report.loss_sum;
@@ -321,7 +339,7 @@ void director::on(const protocol::restarted& m) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
   if (const auto credit = credit_.of(m.who); credit.revision > 0) world_.send(m.who, credit);
-  if (is(options_.shards) && permitted_ > 0) world_.send(m.who, permission_of(m.who));
+  if (is(options_.shards) && permitted_ > 0) permit(m.who, committed_);
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

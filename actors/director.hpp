@@ -12,6 +12,7 @@
 #include "actors/address.hpp"
 #include "actors/credit_board.hpp"
 #include "actors/runtime/role.hpp"
+#include "actors/share_dealer.hpp"
 
 #include <cstdint>
 #include <map>
@@ -39,7 +40,8 @@ struct director_options {
   std::string checkpoint_folder;      // empty: none are written
   std::uint64_t checkpoint_every = 0; // steps; 0: at each epoch's end
   std::vector<credit_edges> edges;
-  std::vector<dial> dials; // to be set when their step comes
+  std::vector<dial> dials;     // to be set when their step comes
+  share_dealer_options shares; // of replicas whose shares are dealt step by step
 };
 
 class director final : public role_of<director> {
@@ -50,6 +52,7 @@ public:
   [[nodiscard]] std::string waiting() const override;
   void on(const protocol::committed& m);
   void on(const protocol::microbatch_report& m);
+  void on(const protocol::share_computed& m);
   void on(const protocol::evaluated& m);
   void on(const protocol::saved& m);
   void on(const protocol::stop_job& m);
@@ -69,7 +72,7 @@ private:
 
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
   void permit();
-  [[nodiscard]] protocol::begin_step permission_of(const address& shard) const;
+  void permit(const address& shard, std::uint64_t untold);
   bool count_steps(std::uint32_t island);
   [[nodiscard]] std::size_t blocks_in_all() const;
   void set_due_dials();
@@ -97,6 +100,8 @@ private:
   std::map<block_key, protocol::committed> newest_;
   bool stopping_ = false;
   std::map<std::uint64_t, step_record> steps_;
+  share_dealer shares_;
+  std::uint64_t overtaken_ = 0; // layer shards, since the last commit
   std::uint64_t round_ = 0;
   std::map<std::uint32_t, protocol::evaluated> parts_;
   protocol::save save_;

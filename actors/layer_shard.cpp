@@ -25,6 +25,11 @@ work work_of(const schedule_op& op) {
   return {.kind = work_kind::backward, .part = op.part};
 }
 
+shard_shares shares_of(const layer_shard_options& o) {
+  return o.dealt ? shard_shares(o.microbatches, o.nodes)
+                 : shard_shares(shard_share{o.own, o.spans});
+}
+
 } // namespace
 
 layer_shard::layer_shard(context& world, layer_shard_options options)
@@ -32,6 +37,7 @@ layer_shard::layer_shard(context& world, layer_shard_options options)
       options_(std::move(options)),
       blocks_(static_cast<std::size_t>(
           std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))),
+      shares_(shares_of(options_)),
       depth_(options_.schedule) {
   for (std::size_t i = 0; i < options_.schedule.size(); ++i)
     (options_.schedule[i].kind == op_kind::forward ? forwards_ : backwards_).push_back(i);
@@ -77,6 +83,7 @@ void layer_shard::on(const protocol::begin_step& m) {
   if (m.credit > revision_) return;
   permitted_ = std::max(permitted_, static_cast<std::int64_t>(m.step));
   committed_ = std::max(committed_, m.committed);
+  shares_.deal(m.step, m.run);
   std::erase_if(sent_, [&](const protocol::boundary& b) { return b.step < committed_; });
   act();
 }
@@ -116,27 +123,47 @@ void layer_shard::on(const protocol::boundary& m) {
 bool layer_shard::was_read(std::uint64_t step, std::uint32_t microbatch, int crossing) const {
   const auto found = steps_.find(step);
   if (found == steps_.end()) return false;
-  for (std::size_t i = 0; i < options_.schedule.size(); ++i)
-    if (found->second.computed[i] && microbatch_of(options_.schedule[i]) == microbatch &&
-        reads(options_.schedule[i], crossing))
+  for (std::size_t i = 0; i < found->second.computed.size(); ++i)
+    if (const operation o{step, i};
+        found->second.computed[i] && microbatch_of(o) == microbatch && reads(at(o), crossing))
       return true;
   return false;
 }
 
 void layer_shard::act() {
-  if (busy_ || permitted_ < 0) return;
+  if (permitted_ < 0) return;
   skip_committed();
+  if (busy_) return;
   if (options_.pulls) pull(step_);
   if (const auto run = due(); !run.empty()) compute(run);
 }
 
 // To the first step that is not committed, where its predecessor or the others have come further.
+// Kernels that have others to do their work are stopped; where nothing is left to do, they end.
 void layer_shard::skip_committed() {
   if (begun_ && step_ >= committed_) return;
+  const bool overtaken = options_.dealt && steps_.contains(step_) && !handed_on();
+  if (busy_ && !overtaken) return;
+  if (overtaken) tell_share(true);
+  if (std::exchange(busy_, false)) { // its programs are lent until the computation has noticed
+    world_.abandon_computations();
+    computing_.clear();
+  }
   steps_.clear();
   begun_ = true;
+  computed_for_ = {};
   step_ = ahead_ = committed_;
   next_ = ahead_next_ = 0;
+}
+
+// Whether nobody waits for anything more of its oldest step.
+bool layer_shard::handed_on() const {
+  const auto& computed = steps_.at(step_).computed;
+  if (blocks_ == 0) return std::find(computed.begin(), computed.end(), false) == computed.end();
+  const auto sums = std::count_if(unacknowledged_.begin(),
+                                  unacknowledged_.end(),
+                                  [&](const auto& g) { return g.step == step_; });
+  return static_cast<std::size_t>(sums) >= blocks_ * steps_.at(step_).mine->spans.size();
 }
 
 // A run of operations of one microbatch, so that a killed shard's kernels end soon. With a delay
@@ -153,9 +180,9 @@ std::vector<layer_shard::operation> layer_shard::due() {
   if (depth_.value() > 0) return due_by_credit();
   const auto& computed = steps_.at(step_).computed;
   std::vector<operation> out;
-  for (std::size_t i = next_; i < options_.schedule.size(); ++i) {
+  for (std::size_t i = next_; i < computed.size(); ++i) {
     const operation o{step_, i};
-    if (computed[i]) continue; // while the list was not followed
+    if (computed[i]) continue; // not of its share, or while the list was not followed
     if (!out.empty() && at(o).microbatch != at(out.front()).microbatch) break;
     if (!can(o)) break;
     out.push_back(o);
@@ -184,11 +211,11 @@ bool layer_shard::can(const operation& o) {
       return false;
   if (op.kind != op_kind::forward && !has_residuals(o.step)) return false;
   if (op.kind == op_kind::forward && (options_.reads_input || options_.computes_loss) &&
-      !batches_.contains({o.step, microbatch_of(op)}))
+      !batches_.contains({o.step, microbatch_of(o)}))
     return false;
   for (std::size_t c = 0; c < options_.crossings.size(); ++c)
     if (reads(op, static_cast<int>(c)) &&
-        !values_.contains({o.step, microbatch_of(op), static_cast<int>(c)}))
+        !values_.contains({o.step, microbatch_of(o), static_cast<int>(c)}))
       return false;
   return true;
 }
@@ -212,14 +239,21 @@ void layer_shard::on(const protocol::residual_ready& m) {
   world_.send(options_.keeper, next);
 }
 
-// Whether all blocks for the step are here; what the step needs is then on its way.
+// Whether its share and all blocks for the step are here; what the step needs is then on its way.
 bool layer_shard::begin(std::uint64_t step) {
   if (steps_.contains(step)) return true;
+  auto mine = shares_.of(step);
   const auto found = incoming_.find(version_for(step));
-  if (blocks_ > 0 && (found == incoming_.end() || found->second.size() < blocks_)) return false;
+  if (!mine || (blocks_ > 0 && (found == incoming_.end() || found->second.size() < blocks_)))
+    return false;
   auto& state = steps_[step];
+  state.mine = std::move(mine);
   state.parameters.resize(options_.own_blocks.size());
-  state.computed.resize(options_.schedule.size(), false);
+  state.computed.reserve(options_.schedule.size());
+  for (const auto& op : options_.schedule)
+    state.computed.push_back(op.microbatch >= state.mine->run.count);
+  state.operations =
+      static_cast<std::size_t>(std::count(state.computed.begin(), state.computed.end(), false));
   if (blocks_ > 0)
     for (const auto& [block, value] : found->second)
       state.parameters[static_cast<std::size_t>(block)] = value;
@@ -233,6 +267,7 @@ bool layer_shard::begin(std::uint64_t step) {
   batches_.erase(batches_.begin(), batches_.lower_bound({step_, 0}));
   asked_.erase(asked_.begin(), asked_.lower_bound({step_, 0}));
   values_.erase(values_.begin(), values_.lower_bound({step_, 0, 0}));
+  shares_.forget_before(step_);
   want_batches(step);
   return true;
 }
@@ -260,15 +295,18 @@ void layer_shard::pull(std::uint64_t step) {
     world_.send(holder, protocol::pull_parameters{step, world_.self(), std::move(versions)});
 }
 
-// Up to and including those of step `last`.
+// Up to and including those of step `last`, as far as it is dealt.
 void layer_shard::want_batches(std::uint64_t last) {
   if (!options_.reads_input && !options_.computes_loss) return;
-  for (wanted_ = std::max(wanted_, step_); wanted_ <= last; wanted_ += options_.every)
-    for (std::uint32_t i = 0; i < options_.own.count && wanted_ < options_.steps; ++i) {
-      const batch_key key{wanted_, options_.own.first + i};
+  for (wanted_ = std::max(wanted_, step_); wanted_ <= last; wanted_ += options_.every) {
+    const auto mine = shares_.of(wanted_);
+    if (!mine) return;
+    for (std::uint32_t i = 0; i < mine->run.count && wanted_ < options_.steps; ++i) {
+      const batch_key key{wanted_, mine->run.first + i};
       asked_[key] = prefetch_;
       ask(key);
     }
+  }
 }
 
 // How many steps ahead of the one that is computed batches are here.
@@ -296,7 +334,7 @@ bool layer_shard::reads(const schedule_op& op, int crossing) const {
 
 shard_kernels::task layer_shard::task_of(const operation& o) const {
   const auto& op = at(o);
-  shard_kernels::task out{op, microbatch_of(op), {}, {}};
+  shard_kernels::task out{op, microbatch_of(o), {}, {}};
   if (op.kind == op_kind::forward) {
     const auto edge = depth_of(op.part, 0); // with a delay, several steps are in flight
     out.in_flight_known =
@@ -316,6 +354,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
   busy_ = true;
   computing_ = run;
   computing_depth_ = depth_.value();
+  kernels_began_.reset();
   const std::uint64_t number = run.front().step;
   auto& state = steps_.at(number);
   std::vector<shard_kernels::task> tasks;
@@ -325,7 +364,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
   }
   shard_kernels::step step{number,
                            options_.seed,
-                           options_.spans,
+                           state.mine->spans,
                            options_.microbatches,
                            options_.first,
                            options_.codecs,
@@ -337,11 +376,13 @@ void layer_shard::compute(const std::vector<operation>& run) {
       [number,
        lent = state.lent,
        pool = options_.kernels,
-       operations = options_.schedule.size(),
+       operations = state.operations,
+       timed = options_.dealt,
        step,
        parameters = state.parameters,
        tasks = std::move(tasks),
        criterion = options_.criterion](computation& here) {
+        if (timed) here.post(protocol::operations_begun{step.number});
         if (!lent->kernels) {
           lent->kernels = pool->take();
           lent->kernels->begin(step, parameters);
@@ -406,8 +447,14 @@ void layer_shard::on(const protocol::gradient_ready& m) {
     world_.send(options_.aggregators[block], m.value);
 }
 
-void layer_shard::on(const protocol::operations_done&) {
+void layer_shard::on(const protocol::operations_begun& m) {
+  if (busy_ && m.step == computing_.front().step) kernels_began_ = world_.now();
+}
+
+void layer_shard::on(const protocol::operations_done& m) {
+  if (!busy_ || m.step != computing_.front().step) return; // abandoned
   busy_ = false;
+  if (kernels_began_) computed_for_ += world_.now() - *kernels_began_;
   measure_memory();
   for (const operation& o : std::exchange(computing_, {})) {
     forget(o);
@@ -442,7 +489,30 @@ void layer_shard::measure_memory() {
   world_.send(options_.recorder, now);
 }
 
+// How long its kernels took for its share of the step, or for what they have begun of it.
+void layer_shard::tell_share(bool overtaken) {
+  const auto& state = steps_.at(step_);
+  auto begun = static_cast<std::ptrdiff_t>(state.operations) -
+               std::count(state.computed.begin(), state.computed.end(), false);
+  auto time = computed_for_;
+  if (busy_ && kernels_began_)
+    time += world_.now() - *kernels_began_;
+  else if (busy_)
+    begun -= std::ssize(computing_);
+  if (!options_.dealt || begun == 0) return;
+  world_.send(
+      options_.director,
+      protocol::share_computed{.step = step_,
+                               .who = world_.self(),
+                               .microbatches = static_cast<double>(begun) * state.mine->run.count /
+                                               static_cast<double>(state.operations),
+                               .seconds = std::chrono::duration<double>(time).count(),
+                               .overtaken = overtaken});
+}
+
 void layer_shard::end_step() {
+  tell_share(false);
+  computed_for_ = {};
   steps_.erase(step_);
   next_ = 0;
   step_ += options_.every;
@@ -454,16 +524,16 @@ void layer_shard::end_step() {
 void layer_shard::forget(const operation& o) {
   const auto& op = at(o);
   const bool last = op.kind == op_kind::backward || op.kind == op_kind::backward_input;
-  const auto& computed = steps_.at(o.step).computed;
+  const auto& state = steps_.at(o.step);
   bool more = false; // of this microbatch
-  for (std::size_t i = 0; i < computed.size(); ++i)
-    more = more || (!computed[i] && options_.schedule[i].microbatch == op.microbatch);
-  if (!more) batches_.erase({o.step, microbatch_of(op)});
+  for (std::size_t i = 0; i < state.computed.size(); ++i)
+    more = more || (!state.computed[i] && options_.schedule[i].microbatch == op.microbatch);
+  if (!more) batches_.erase({o.step, microbatch_of(o)});
   if (options_.recompute && !last) return;
   for (std::size_t c = 0; c < options_.crossings.size(); ++c)
     if (options_.crossings[c].to == op.part &&
         (last || options_.crossings[c].needed == pass::forward))
-      values_.erase({o.step, microbatch_of(op), static_cast<int>(c)});
+      values_.erase({o.step, microbatch_of(o), static_cast<int>(c)});
 }
 
 void layer_shard::on(const protocol::restarted& m) {
@@ -471,8 +541,9 @@ void layer_shard::on(const protocol::restarted& m) {
     for (const auto& [key, yes] : asked_) {
       const auto state = steps_.find(key.first);
       bool wanted = key.first >= step_ && !batches_.contains(key);
-      for (std::size_t i = 0; wanted && state != steps_.end() && i < options_.schedule.size(); ++i)
-        if (microbatch_of(options_.schedule[i]) == key.second && state->second.computed[i])
+      for (std::size_t i = 0; wanted && state != steps_.end() && i < state->second.computed.size();
+           ++i)
+        if (microbatch_of({key.first, i}) == key.second && state->second.computed[i])
           wanted = false;
       if (wanted) ask(key);
     }

@@ -7,6 +7,8 @@
 // Act rule: the next operation of the schedule is computed when its step is permitted, all blocks
 // of the parameters for the step are here, what it reads is here, and the kernels are idle.
 //
+// Where others were faster (a backup, its predecessor), it leaves a committed step as it is.
+//
 // A worker (of a parameter server) computes every W-th step, whole, and pulls parameters for it. A
 // stage that stashes weights (`delay` d) runs the forward pass of step t + d before the backward
 // pass of step t; both passes of a step use the version that is d updates old.
@@ -18,7 +20,9 @@
 #include "actors/pool.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/shard_kernels.hpp"
+#include "actors/shard_shares.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -30,12 +34,12 @@
 namespace troupe {
 
 struct layer_shard_options {
-  tree_span own;                  // its run of the microbatches of every batch
+  tree_span own; // its run of the microbatches of every batch; not used where shares are dealt
   std::uint32_t microbatches = 1; // of a batch, or of its island's run of it, in all
   std::uint32_t first = 0;        // of the island
   std::uint64_t seed = 0;
   std::shared_ptr<const loss> criterion;
-  std::vector<schedule_op> schedule; // of a step; microbatches counted from own.first
+  std::vector<schedule_op> schedule; // of a step; microbatches counted from the first of its run
   bool reads_input = true, computes_loss = true;
   std::vector<crossing> crossings;    // of the model
   std::vector<address> shard_of_part; // of its replica
@@ -57,6 +61,9 @@ struct layer_shard_options {
   std::vector<tree_span> spans; // its nodes of the reduction tree, whose sums are handed on
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
   address keeper;                                         // of residuals, where the codec has them
+
+  bool dealt = false;           // the director says of each step which run to compute
+  std::vector<tree_span> nodes; // then: what is summed and compressed in one; empty: anything
 };
 
 class layer_shard final : public role_of<layer_shard> {
@@ -73,6 +80,7 @@ public:
   void on(const protocol::boundary_ready& m);
   void on(const protocol::microbatch_report& m);
   void on(const protocol::gradient_ready& m);
+  void on(const protocol::operations_begun& m);
   void on(const protocol::operations_done& m);
   void on(const protocol::residual& m);
   void on(const protocol::residual_ready& m);
@@ -94,9 +102,11 @@ private:
 
   // A step that has begun and is not computed to its end.
   struct step_state {
+    std::shared_ptr<const shard_share> mine;
+    std::size_t operations = 0;     // of its share
     std::vector<tensor> parameters; // by block; those of other parts are empty
     std::shared_ptr<lent_kernels> lent = std::make_shared<lent_kernels>();
-    std::vector<bool> computed; // by operation of the schedule, or being computed
+    std::vector<bool> computed; // by operation of the schedule, or being computed, or not its own
   };
 
   struct operation {
@@ -106,6 +116,8 @@ private:
 
   void act();
   void skip_committed();
+  [[nodiscard]] bool handed_on() const;
+  void tell_share(bool overtaken);
   [[nodiscard]] std::vector<operation> due();
   [[nodiscard]] std::vector<operation> due_by_credit();
   [[nodiscard]] protocol::credit_used depth_of(int part, std::uint64_t in_flight) const;
@@ -130,8 +142,8 @@ private:
     return options_.schedule[o.index];
   }
 
-  [[nodiscard]] std::uint32_t microbatch_of(const schedule_op& op) const {
-    return options_.own.first + op.microbatch;
+  [[nodiscard]] std::uint32_t microbatch_of(const operation& o) const {
+    return steps_.at(o.step).mine->run.first + at(o).microbatch;
   }
 
   context& world_;
@@ -148,6 +160,9 @@ private:
   bool busy_ = false;
   std::vector<operation> computing_;
   std::map<std::uint64_t, step_state> steps_;
+  shard_shares shares_;
+  std::optional<std::chrono::nanoseconds> kernels_began_;   // those that are being computed
+  std::chrono::nanoseconds computed_for_{0};                // of step_, what is done
   std::map<std::uint64_t, std::map<int, tensor>> incoming_; // by version, or step of a pull
   std::map<int, std::pair<std::uint64_t, tensor>> cache_;   // newest pulled, by block
   std::uint64_t pulled_ = 0;                                // steps below are asked for

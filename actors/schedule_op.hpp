@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace troupe {
 
@@ -20,5 +21,13 @@ struct schedule_op {
 
   friend bool operator==(const schedule_op&, const schedule_op&) = default;
 };
+
+// The same order for fewer microbatches. What can run without them can run: no operation waits for
+// another microbatch.
+inline std::vector<schedule_op> first_microbatches(std::vector<schedule_op> schedule,
+                                                   std::uint32_t count) {
+  std::erase_if(schedule, [&](const schedule_op& op) { return op.microbatch >= count; });
+  return schedule;
+}
 
 } // namespace troupe

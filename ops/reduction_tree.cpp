@@ -61,6 +61,13 @@ std::vector<tree_span> tree_cover_below_root(std::uint32_t n, tree_span range) {
   return out;
 }
 
+std::vector<tree_span> nodes_within(std::vector<tree_span> nodes, tree_span range) {
+  std::erase_if(nodes, [&](const tree_span& node) {
+    return node.first < range.first || node.first >= range.first + range.count;
+  });
+  return nodes;
+}
+
 std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span) {
   tree_span at{0, n};
   while (at != span) {

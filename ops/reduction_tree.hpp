@@ -32,6 +32,9 @@ std::vector<tree_span> tree_cover_below_root(std::uint32_t n, tree_span range);
 // The nodes of at most `count_max` leaves whose parents have more, in order.
 std::vector<tree_span> tree_nodes(std::uint32_t n, std::uint32_t count_max);
 
+// Those of `nodes` that begin inside `range`.
+std::vector<tree_span> nodes_within(std::vector<tree_span> nodes, tree_span range);
+
 // The parent of a node of the tree over n leaves; nothing for the root.
 std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span);
 // The two children; REQUIRES: span.count > 1.

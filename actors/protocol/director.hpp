@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/error.hpp"
+#include "ops/reduction_tree.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,8 @@ struct begin_step {
   // Steps below are committed and need nobody any more. A new incarnation begins here.
   std::uint64_t committed = 0;
   std::uint64_t credit = 0; // revision of the set_credit that it must have heard; 0: none
+  // Its microbatches of `step`, where shares are dealt step by step; none: those of the wiring.
+  tree_span run = {0, 0};
 };
 
 // From: director. To: evaluator. Key: (round). Twice: evaluated again, same result; an older round

@@ -1,6 +1,7 @@
 // What a layer shard says. A shard computes a contiguous run of the microbatches of every batch.
 #pragma once
 
+#include "actors/address.hpp"
 #include "ops/reduction_tree.hpp"
 #include "ops/tensor.hpp"
 
@@ -33,6 +34,16 @@ struct microbatch_report {
   std::int64_t correct = 0;
 };
 
+// From: layer_shard. To: director, where shares are dealt step by step: how long its kernels took.
+// Key: (step, who). Twice: one measurement more. Bound: one per step.
+struct share_computed {
+  std::uint64_t step = 0;
+  address who;
+  double microbatches = 0; // computed, or begun
+  double seconds = 0;
+  bool overtaken = false; // it stopped: the step was committed without the rest
+};
+
 // From: layer_shard. To: layer_shard of the same replica, that of the part that the crossing leads
 // to. What one part of the model computes and another needs: an activation on the way forward, the
 // gradient of one on the way back.
@@ -57,6 +68,13 @@ struct boundary_ready {
 // Bound: as gradient.
 struct gradient_ready {
   gradient value;
+};
+
+// From: layer_shard's kernels. To: itself, where shares are dealt step by step: a thread computes
+// the operations now; what they waited before is not the shard's time.
+// Key: (step). Twice: cannot happen. Bound: one at a time.
+struct operations_begun {
+  std::uint64_t step = 0;
 };
 
 // From: layer_shard's kernels. To: itself: the operations that were being computed are done.

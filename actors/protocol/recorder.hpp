@@ -3,12 +3,14 @@
 
 #include "actors/address.hpp"
 #include "actors/credit.hpp"
+#include "actors/shares.hpp"
 #include "ops/error.hpp"
 #include "ops/files/checkpoint.hpp"
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace troupe::protocol {
 
@@ -23,6 +25,10 @@ struct step_committed {
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
   std::uint64_t lead_bound = no_bound; // in force at that worker's read
+  // Where shares are dealt step by step: those of this step, and how many layer shards have said
+  // since the step before that they were overtaken.
+  std::vector<replica_share> shares;
+  std::uint64_t overtaken = 0;
 };
 
 struct evaluation_totals {

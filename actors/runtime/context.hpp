@@ -78,6 +78,10 @@ public:
     compute(where, 0, std::move(work));
   }
 
+  // Nobody needs what this actor's computations have not said yet: they are cancelled, and it is
+  // not heard. A world that cannot stop them lets them end; so what they say must do no harm.
+  virtual void abandon_computations() {}
+
   // For the supervisor: starts the next incarnation at `who`.
   virtual incarnation start(const address& who) = 0;
   virtual void send_to_all(const message& m) = 0; // but itself

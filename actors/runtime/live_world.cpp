@@ -113,6 +113,7 @@ struct live_world::impl {
 
 namespace {
 
+// Of the computations of one incarnation, until it abandons them or ends.
 struct life_flag {
   std::atomic<bool> over{false};
 };
@@ -125,7 +126,9 @@ public:
                    const life_flag& flag)
       : world_(world), who_(who), life_(life), flag_(flag) {}
 
-  void post(message m) override { world_.deliver(who_, envelope{who_, life_, std::move(m)}); }
+  void post(message m) override {
+    if (!flag_.over) world_.deliver(who_, envelope{who_, life_, std::move(m)});
+  }
 
   [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_.over; }
 
@@ -143,9 +146,9 @@ public:
   slow_computation(live_world::impl& world,
                    const address& who,
                    incarnation life,
-                   const life_flag& flag,
+                   std::shared_ptr<const life_flag> flag,
                    double factor)
-      : world_(world), who_(who), life_(life), flag_(flag), factor_(factor) {}
+      : world_(world), who_(who), life_(life), flag_(std::move(flag)), factor_(factor) {}
 
   void post(message m) override {
     const auto late = (factor_ - 1) * (std::chrono::steady_clock::now() - began_);
@@ -155,14 +158,15 @@ public:
     }
     // Timers that are due together run at once on several threads: each brings the next in order.
     world_.threads.submit_after(std::chrono::duration_cast<std::chrono::nanoseconds>(late),
-                                [&world = world_, who = who_, queue = queue_] {
+                                [&world = world_, who = who_, flag = flag_, queue = queue_] {
                                   const std::lock_guard lock(queue->mutex);
-                                  world.deliver(who, std::move(queue->said.front()));
+                                  if (!flag->over)
+                                    world.deliver(who, std::move(queue->said.front()));
                                   queue->said.pop_front();
                                 });
   }
 
-  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_.over; }
+  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_->over; }
 
 private:
   struct queue {
@@ -173,7 +177,7 @@ private:
   live_world::impl& world_;
   address who_;
   incarnation life_;
-  const life_flag& flag_;
+  std::shared_ptr<const life_flag> flag_;
   double factor_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::shared_ptr<queue> queue_ = std::make_shared<queue>();
@@ -214,10 +218,15 @@ public:
                            job = std::move(job)] {
                             if (flag->over) return;
                             if (factor > 1)
-                              run(job, slow_computation(world, who, life, *flag, factor));
+                              run(job, slow_computation(world, who, life, flag, factor));
                             else
                               run(job, live_computation(world, who, life, *flag));
                           });
+  }
+
+  void abandon_computations() override {
+    end();
+    flag_ = std::make_shared<life_flag>();
   }
 
   incarnation start(const address& who) override {

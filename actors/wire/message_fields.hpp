@@ -34,6 +34,11 @@ void serialize(A& a, tree_span& v) {
 }
 
 template <class A>
+void serialize(A& a, replica_share& v) {
+  all_fields(a, v, v.replica, v.run);
+}
+
+template <class A>
 void serialize(A& a, microbatch_data& v) {
   all_fields(a, v, v.inputs, v.targets, v.normaliser);
 }
@@ -75,7 +80,7 @@ namespace protocol {
 
 template <class A>
 void serialize(A& a, begin_step& m) {
-  all_fields(a, m, m.step, m.committed, m.credit);
+  all_fields(a, m, m.step, m.committed, m.credit, m.run);
 }
 
 template <class A>
@@ -135,6 +140,11 @@ void serialize(A& a, gradient& m) {
 template <class A>
 void serialize(A& a, microbatch_report& m) {
   all_fields(a, m, m.step, m.microbatch, m.loss_sum, m.normaliser, m.correct);
+}
+
+template <class A>
+void serialize(A& a, share_computed& m) {
+  all_fields(a, m, m.step, m.who, m.microbatches, m.seconds, m.overtaken);
 }
 
 template <class A>
@@ -210,7 +220,17 @@ void serialize(A& a, saved& m) {
 
 template <class A>
 void serialize(A& a, step_committed& m) {
-  all_fields(a, m, m.step, m.loss, m.correct, m.digest, m.staleness, m.lead, m.lead_bound);
+  all_fields(a,
+             m,
+             m.step,
+             m.loss,
+             m.correct,
+             m.digest,
+             m.staleness,
+             m.lead,
+             m.lead_bound,
+             m.shares,
+             m.overtaken);
 }
 
 template <class A>
@@ -257,6 +277,7 @@ inline constexpr bool is_private =
     std::is_same_v<Message, protocol::gradient_ready> ||
     std::is_same_v<Message, protocol::boundary_ready> ||
     std::is_same_v<Message, protocol::residual_ready> ||
+    std::is_same_v<Message, protocol::operations_begun> ||
     std::is_same_v<Message, protocol::operations_done> ||
     std::is_same_v<Message, protocol::depth_used> || std::is_same_v<Message, protocol::summed> ||
     std::is_same_v<Message, protocol::updated> ||

@@ -11,6 +11,7 @@
 #include "actors/residual_keeper.hpp"
 #include "actors/supervisor.hpp"
 #include "ops/assert.hpp"
+#include "troupe/dealing.hpp"
 #include "troupe/dials.hpp"
 
 #include <algorithm>
@@ -265,7 +266,8 @@ director_options casting::impl::director_here() const {
                        .checkpoint_folder = options.checkpoint_folder,
                        .checkpoint_every = static_cast<std::uint64_t>(options.checkpoint_every),
                        .edges = credit_edges_of(wired),
-                       .dials = options.dials};
+                       .dials = options.dials,
+                       .shares = dealt_by(wired)};
   if (options.evaluate && (j.data.test || j.data.validation)) out.evaluators = evaluators;
   if (j.outer.islands > 0)
     for (const auto& role : wired.roles)
@@ -333,7 +335,9 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .keeper = {.role = role_kind::residual_keeper,
                  .replica = where.where.replica,
                  .stage = where.where.stage,
-                 .slice = where.where.slice}};
+                 .slice = where.where.slice},
+      .dealt = wired.deals_shares(),
+      .nodes = wired.job.compression ? compressed_nodes(wired.job) : std::vector<tree_span>{}};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;

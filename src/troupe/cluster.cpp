@@ -140,6 +140,8 @@ recorder_options run::impl::callbacks() {
             epoch_loss += m.loss;
             epoch_correct += m.correct;
             result.seconds = seconds;
+            result.shares = m.shares;
+            result.overtaken += m.overtaken;
             if (wired.order.as_they_come()) result.staleness.add(m.staleness, m.lead);
             tell(step_event{static_cast<std::int64_t>(m.step) + 1,
                             m.loss,
@@ -148,7 +150,9 @@ recorder_options run::impl::callbacks() {
                             seconds,
                             m.staleness,
                             m.lead,
-                            m.lead_bound});
+                            m.lead_bound,
+                            m.shares,
+                            m.overtaken});
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
           },

@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "actors/credit.hpp"
 #include "actors/runtime/simulation/report.hpp"
+#include "actors/shares.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
 #include "troupe/credit_use.hpp"
@@ -35,6 +36,10 @@ struct step_event {
   std::uint64_t staleness = 0;
   std::uint64_t lead = 0;
   std::uint64_t lead_bound = no_bound;
+  // Where shares are dealt step by step: who computed what, in the order of the microbatches and
+  // then the backups; and how many layer shards were overtaken since the step before.
+  std::vector<replica_share> shares;
+  std::uint64_t overtaken = 0;
 };
 
 struct epoch_event {
@@ -102,6 +107,8 @@ struct run_result {
   std::int64_t restarts = 0;
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used
+  std::vector<replica_share> shares;   // of the last step, where they are dealt step by step
+  std::uint64_t overtaken = 0;         // shares of layer shards that others had finished before
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::vector<shard_memory> memory;    // of each layer shard; whole after two steps
   std::uint64_t parameter_digest = 0;

@@ -1,6 +1,7 @@
 #include "troupe/topology.hpp"
 
 #include "ops/parameter_layout.hpp"
+#include "troupe/dealing.hpp"
 #include "troupe/model_parts.hpp"
 
 #include <fmt/format.h>
@@ -113,10 +114,32 @@ void check_order(const hybrid_options& o, std::vector<error_text>& out) {
          .help = "use 0.04, the value of its paper"});
 }
 
+void check_dealing(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
+  constexpr int backups_max = 4096;
+  if (o.backups < 0 || o.backups > backups_max)
+    out.push_back({.what = fmt::format("{} backups cannot help", o.backups),
+                   .where = "--backups",
+                   .help = fmt::format("use 1 to {}, or 0 for none", backups_max)});
+  for (auto& mistake : mistakes_of(dealing{.balance = o.balance_shares,
+                       .backups = std::max(o.backups, 0),
+                       .as_they_come = o.order.as_they_come(),
+                       .stashes_weights = o.stash_weights,
+                       .groups = o.groups != 0,
+                       .islands = j.outer.islands > 0,
+                       .keeps_residuals = j.compression && j.compression->has_residual()},
+                                   o.balance_shares ? "--balance" : "--backups"))
+    out.push_back(std::move(mistake));
+}
+
 // Microbatches of a replica.
 std::uint32_t share_of(const job& j, const hybrid_options& o) {
   return o.order.as_they_come() ? j.microbatches
                                 : j.microbatches / static_cast<std::uint32_t>(o.replicas);
+}
+
+// Those that the schedules are for.
+std::uint32_t share_most(const job& j, const hybrid_options& o) {
+  return o.balance_shares ? j.microbatches : share_of(j, o);
 }
 
 // A compressed node of the reduction tree is summed by one replica.
@@ -170,7 +193,7 @@ void check_cut(const hybrid_options& o,
 }
 
 void check_schedule(const job& j, const hybrid_options& o, std::vector<error_text>& out) {
-  const auto share = share_of(j, o);
+  const auto share = share_most(j, o);
   const int parts = o.stages * o.chunks;
   if (o.stash_weights) {
     if (o.chunks > 1)
@@ -238,7 +261,7 @@ public:
         out_(out),
         group_replicas_(o.groups == 0 ? o.replicas : o.replicas / o.groups),
         evaluators_(numbered(role_kind::evaluator, o.replicas * o.stages)) {
-    for (int r = 0; r < o.replicas; ++r)
+    for (int r = 0; r < o.replicas + o.backups; ++r)
       for (int s = 0; s < o.stages; ++s)
         shards_.push_back(shard(r, s));
     const int islands = static_cast<int>(out.job.outer.islands);
@@ -250,7 +273,7 @@ public:
   void fill() {
     out_.roles.push_back({address{.role = role_kind::supervisor}, {director_}});
     out_.roles.push_back({director_, together({shards_, evaluators_, {checkpointer_, recorder_}})});
-    for (int r = 0; r < options_.replicas; ++r)
+    for (int r = 0; r < options_.replicas + options_.backups; ++r)
       add_replica(r);
     for (int g = 1; g <= options_.groups; ++g)
       add_group(g);
@@ -321,7 +344,8 @@ private:
 
   void add_replica(int r) {
     const auto share = share_of(out_.job, options_);
-    const auto first = options_.order.as_they_come() ? 0U : static_cast<std::uint32_t>(r) * share;
+    const auto place = static_cast<std::uint32_t>(r % options_.replicas); // of a backup: whose run
+    const auto first = options_.order.as_they_come() ? 0U : place * share;
     const microbatch_range own{first, share};
     const address loader{.role = role_kind::data_loader, .replica = static_cast<std::uint16_t>(r)};
     const int last = options_.stages - 1;
@@ -349,7 +373,8 @@ private:
                             own,
                             parts_of_stage(s),
                             schedule_.per_stage[static_cast<std::size_t>(s)],
-                            group_of(r)});
+                            group_of(r),
+                            r >= options_.replicas});
     }
   }
 
@@ -477,6 +502,8 @@ std::string name_of(const hybrid_options& o, const schedule& order, int holders)
                        text(o.order));
   auto held = counted(holders, "parameter holder");
   if (o.groups > 0) held += ", " + counted(o.groups, "group");
+  if (o.backups > 0) held += ", " + counted(o.backups, "backup");
+  if (o.balance_shares) held += ", balanced";
   if (o.stages == 1)
     return fmt::format("data_parallel({}, {})", counted(o.replicas, "replica"), held);
   return fmt::format("{}({}{}, {}, {})",
@@ -497,6 +524,7 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
     check_replicas(j, o.replicas, out);
   if (o.replicas >= 1) check_groups(o, out);
   if (o.replicas >= 1) check_islands(j, o, out);
+  check_dealing(j, o, out);
   if (o.holders < 0)
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
@@ -534,6 +562,7 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.block_bytes_max = o.block_bytes_max;
   out.order = o.order;
   out.stash_weights = o.stash_weights && o.stages > 1;
+  out.balance_shares = o.balance_shares;
   const int parts = o.stages * o.chunks;
   if (parts > 1) {
     const auto pieces = pieces_of(j);
@@ -541,7 +570,7 @@ wiring hybrid(job j, const hybrid_options& o) {
   } else {
     out.parts.push_back({.layers = "all layers"});
   }
-  const auto share = share_of(j, o);
+  const auto share = share_most(j, o);
   // One stage: forward and backward of one microbatch after the other, under any name.
   const schedule order = out.stash_weights ? in_step(o.stages, share)
                          : o.own_schedule  ? *o.own_schedule
@@ -555,36 +584,6 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.job = std::move(j);
   grid(o, order, out).fill();
   return o.spread_slices ? spread_slices(std::move(out)) : out;
-}
-
-wiring data_parallel(job j, const data_parallel_options& o) {
-  return hybrid(std::move(j), {.replicas = o.replicas, .holders = o.holders, .groups = o.groups});
-}
-
-std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& o) {
-  return mistakes_of(
-      j, hybrid_options{.replicas = o.replicas, .holders = o.holders, .groups = o.groups});
-}
-
-wiring parameter_server(job j, const parameter_server_options& o) {
-  return hybrid(std::move(j),
-                {.replicas = o.workers,
-                 .stages = o.stages,
-                 .holders = o.servers,
-                 .schedule = o.schedule,
-                 .block_bytes_max = o.block_bytes_max,
-                 .order = o.order});
-}
-
-wiring pipeline(job j, const pipeline_options& o) {
-  return hybrid(std::move(j),
-                {.stages = o.stages,
-                 .schedule = o.schedule,
-                 .own_schedule = o.own_schedule,
-                 .chunks = o.chunks,
-                 .cut = o.cut,
-                 .recompute = o.recompute,
-                 .stash_weights = o.stash_weights});
 }
 
 } // namespace troupe

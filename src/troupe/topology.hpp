@@ -26,6 +26,11 @@ struct hybrid_options {
   // within it, and only the sums go on to the others; 0: none. Divides the replicas.
   int groups = 0;
 
+  // Stragglers: each step's microbatches are dealt to the replicas in proportion to their measured
+  // speed; and so many more replicas compute what the slowest do, where the first one counts.
+  bool balance_shares = false;
+  int backups = 0;
+
   // Pipeline: gpipe, 1f1b, interleaved or zero-bubble (docs/schedules.md).
   std::string schedule = "1f1b";
   std::optional<troupe::schedule> own_schedule; // instead of a named one
@@ -57,6 +62,8 @@ struct data_parallel_options {
   // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
   int holders = 0;
   int groups = 0; // see hybrid_options
+  bool balance_shares = false;
+  int backups = 0;
 };
 
 // Each replica holds the whole model.
@@ -83,6 +90,8 @@ struct parameter_server_options {
   std::int64_t block_bytes_max = 1 << 20;
   int stages = 1; // of each worker's pipeline
   std::string schedule = "1f1b";
+  bool balance_shares = false; // see hybrid_options; of BSP, as is the next
+  int backups = 0;
 };
 
 // Workers and servers. Synchronous (BSP): the workers share each batch, same bits as any

@@ -43,15 +43,31 @@ std::vector<tree_span> wiring::spans_of(const microbatch_range& run) const {
   const tree_span own{run.first % n, run.count};
   if (order.as_they_come()) return tree_cover(n, own);
   if (!job.compression || job.outer.islands > 0) return tree_cover_below_root(n, own);
-  auto out = compressed_nodes(job);
-  std::erase_if(out, [&](const tree_span& s) {
-    return s.first < run.first || s.first >= run.first + run.count;
-  });
-  return out;
+  return nodes_within(compressed_nodes(job), own);
 }
 
 std::uint64_t wiring::workers() const {
   return order.as_they_come() ? static_cast<std::uint64_t>(replicas) : 0;
+}
+
+int wiring::backups() const {
+  std::set<int> out;
+  for (const auto& r : roles)
+    if (r.where.role == role_kind::layer_shard && r.backup) out.insert(r.where.replica);
+  return static_cast<int>(out.size());
+}
+
+bool wiring::deals_shares() const {
+  return balance_shares || backups() > 0;
+}
+
+std::uint32_t wiring::microbatches_most(const wired_role& shard) const {
+  if (balance_shares) return job.microbatches;
+  auto out = shard.microbatches.count;
+  for (const auto& r : roles)
+    if (shard.backup && r.where.role == role_kind::layer_shard)
+      out = std::max(out, r.microbatches.count);
+  return out;
 }
 
 bool wiring::spreads_slices() const {
@@ -68,6 +84,17 @@ int wiring::nodes() const {
 }
 
 schedule schedule_of(const wiring& w, int replica) {
+  auto out = longest_schedule_of(w, replica);
+  for (const auto& role : w.roles)
+    if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
+      out.microbatches = std::min(out.microbatches, role.microbatches.count);
+  if (w.deals_shares())
+    for (auto& list : out.per_stage)
+      list = first_microbatches(std::move(list), out.microbatches);
+  return out;
+}
+
+schedule longest_schedule_of(const wiring& w, int replica) {
   std::vector<const wired_role*> shards;
   for (const auto& role : w.roles)
     if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
@@ -78,7 +105,7 @@ schedule schedule_of(const wiring& w, int replica) {
   schedule out{.name = fmt::format("replica-{}", replica),
                .stages = static_cast<int>(shards.size()),
                .parts = std::max(1, static_cast<int>(w.parts.size())),
-               .microbatches = shards.empty() ? 0 : shards.front()->microbatches.count,
+               .microbatches = shards.empty() ? 0 : w.microbatches_most(*shards.front()),
                .per_stage = {}};
   for (const auto* shard : shards)
     out.per_stage.push_back(shard->schedule);
@@ -141,6 +168,7 @@ std::string line_of(const wiring& w, const wired_role& role, bool many_nodes, bo
   if (role.where.role == role_kind::layer_shard && w.job.outer.islands > 0)
     line += fmt::format(" island {} ", w.island_of(role.microbatches));
   if (role.group != 0) line += fmt::format(" group {} ", role.group);
+  if (role.backup) line += " backup ";
   if (!role.talks_to.empty()) {
     line += " ->";
     for (const auto& peer : role.talks_to)

@@ -31,10 +31,13 @@ struct wired_role {
   // Of the model: what a layer shard computes; whose parameters a holder and its aggregator may
   // get, none: all.
   std::vector<int> parts = {};
-  std::vector<schedule_op> schedule = {}; // of a step of a layer shard, its microbatches from 0
+  // Of a step of a layer shard, its microbatches from 0: as many as a step may have at most.
+  std::vector<schedule_op> schedule = {};
   // Of a layer shard: its gradients go to gradient_aggregator/h/group, which adds the group's and
   // sends its sums to gradient_aggregator/h; 0: straight to that one.
   int group = 0;
+  // Of a layer shard: its replica computes what another does, and who is first counts.
+  bool backup = false;
   friend bool operator==(const wired_role&, const wired_role&) = default;
 };
 
@@ -50,7 +53,7 @@ struct model_part {
 struct wiring {
   troupe::job job;
   std::string name; // "data_parallel(2 replicas)"
-  int replicas = 1;
+  int replicas = 1; // without backups
   int stages = 1;
   std::vector<model_part> parts; // one, or as the model is cut
   bool recompute = false;        // activations, instead of keeping them
@@ -59,6 +62,9 @@ struct wiring {
   // Stages do not wait for each other's updates: stage s computes with parameters that are
   // stages - 1 - s updates old (PipeDream; docs/wirings.md has what it guarantees).
   bool stash_weights = false;
+  // Microbatches are dealt to the replicas step by step, in proportion to their measured speed;
+  // those of the roles are the first deal.
+  bool balance_shares = false;
   std::int64_t block_bytes_max = 0; // 0: a layer is held by one parameter holder
   std::vector<wired_role> roles;
 
@@ -72,11 +78,17 @@ struct wiring {
   // The nodes of the reduction tree, its island's, within a run whose sums a layer shard hands on.
   [[nodiscard]] std::vector<tree_span> spans_of(const microbatch_range& run) const;
   [[nodiscard]] std::uint64_t workers() const; // 0: synchronous
-  [[nodiscard]] std::string text() const;      // the cut, then one line per role
+  [[nodiscard]] int backups() const;           // replicas
+  [[nodiscard]] bool deals_shares() const;     // step by step: balanced, or with backups
+  // How many microbatches of a step a layer shard may be dealt at most.
+  [[nodiscard]] std::uint32_t microbatches_most(const wired_role& shard) const;
+  [[nodiscard]] std::string text() const; // the cut, then one line per role
 };
 
-// What the layer shards of a replica compute, stage by stage; named "replica-0" and so on.
+// What the layer shards of a replica compute, stage by stage; named "replica-0" and so on. Of the
+// microbatches that the wiring gives it, and of the most that it may be dealt.
 schedule schedule_of(const wiring& w, int replica);
+schedule longest_schedule_of(const wiring& w, int replica);
 
 // Parameter holders, and the gradient aggregators that are no group's: the n-th is that of the n-th
 // holder. Of an island, from 1; else of all, or of the outer parameters.

@@ -2,6 +2,7 @@
 // there, the cut of the model, what each replica computes and in which order, who holds the
 // parameters. A mistake is told once: what cannot be judged because of an earlier one is left out.
 #include "ops/parameter_layout.hpp"
+#include "troupe/dealing.hpp"
 #include "troupe/model_parts.hpp"
 #include "troupe/wiring.hpp"
 
@@ -59,6 +60,8 @@ public:
     check_who_is_there();
     check_part_numbers();
     check_groups();
+    for (auto& mistake : dealing_mistakes_of(wiring_))
+      tell(std::move(mistake));
     if (!job_runs) return std::move(out_);
     check_cut();
     check_microbatches();
@@ -360,7 +363,9 @@ private:
     std::vector<std::pair<microbatch_range, int>> runs; // by replica
     for (const auto& [replica, shards] : replicas_) {
       const auto& own = shards.front()->microbatches;
-      if (own.count == 0)
+      if (shards.front()->backup)
+        check_backup(replica, own);
+      else if (own.count == 0)
         tell({.what = fmt::format("replica {} computes no microbatch", replica),
               .where = shards.front()->where.text(),
               .help = share_text()});
@@ -389,7 +394,16 @@ private:
             .where = "the replicas' microbatches",
             .why = fmt::format("a batch has microbatches 0 to {}", all - 1),
             .help = share_text()});
-    if (next < all && !runs.empty()) tell_gap(next, all - next);
+    if (next < all && (!runs.empty() || wiring_.backups() > 0)) tell_gap(next, all - next);
+  }
+
+  void check_backup(int replica, const microbatch_range& own) {
+    for (const auto& [other, shards] : replicas_)
+      if (!shards.front()->backup && shards.front()->microbatches == own) return;
+    tell({.what = fmt::format("backup {} computes what no replica computes", replica),
+          .where = fmt::format("replica {}", replica),
+          .why = fmt::format("it has {}", range_text(own)),
+          .help = "give it the run of one of them; whose it computes is dealt step by step"});
   }
 
   void tell_gap(std::uint64_t first, std::uint64_t count) {
@@ -403,7 +417,9 @@ private:
   }
 
   [[nodiscard]] std::string share_text() const {
-    const auto n = static_cast<std::uint32_t>(replicas_.size()), m = wiring_.job.microbatches;
+    const auto n = static_cast<std::uint32_t>(replicas_.size()) -
+                   static_cast<std::uint32_t>(wiring_.backups());
+    const auto m = wiring_.job.microbatches;
     if (n == 0 || m % n != 0)
       return fmt::format("give the {} replicas runs that cover 0 to {} once", n, m - 1);
     return fmt::format("equal shares: {0} microbatches each, replica r from r * {0}", m / n);
@@ -428,6 +444,13 @@ private:
                                  shards.front()->where.text(),
                                  range_text(own)),
               .help = "give all of them the same run"});
+      else if (shard->backup != shards.front()->backup)
+        tell({.what = fmt::format("one half of replica {} is a backup", replica),
+              .where = shard->where.text(),
+              .why = fmt::format("{} is {}one",
+                                 shards.front()->where.text(),
+                                 shards.front()->backup ? "" : "not "),
+              .help = "make all of its layer shards backups, or none"});
     const auto known = out_.size();
     check_cover(replica, shards);
     if (out_.size() == known && own.count > 0) check_schedule(replica, shards);
@@ -483,7 +506,8 @@ private:
               .help = "order the operations as their parts follow each other"});
         return;
       }
-    const auto wanted = static_cast<std::size_t>(parts_) * shards.front()->microbatches.count;
+    const auto wanted =
+        static_cast<std::size_t>(parts_) * wiring_.microbatches_most(*shards.front());
     if (forward.size() != wanted || backward.size() != wanted)
       tell({.what = fmt::format("the schedules of replica {} are not complete", replica),
             .where = fmt::format("replica {}", replica),
@@ -511,7 +535,7 @@ private:
               .help = "change the operation, or the parts"});
     }
     if (wiring_.spreads_slices()) return check_flow(replica, shards);
-    for (auto mistake : mistakes_of(schedule_of(wiring_, replica))) {
+    for (auto mistake : mistakes_of(longest_schedule_of(wiring_, replica))) {
       mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
       tell(std::move(mistake));
     }

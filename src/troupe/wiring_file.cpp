@@ -61,6 +61,7 @@ std::string line_of(const wired_role& role) {
     out += fmt::format(R"(, "schedule": "{}")", fmt::join(operations, " "));
   }
   if (role.group != 0) out += fmt::format(R"(, "group": {})", role.group);
+  if (role.backup) out += R"(, "backup": true)";
   if (!role.talks_to.empty()) {
     std::vector<std::string> peers;
     for (const auto& peer : role.talks_to)
@@ -83,17 +84,16 @@ public:
                 "recompute",
                 "consistency",
                 "stash_weights",
+                "balance_shares",
                 "block_bytes_max",
                 "parts",
                 "roles"});
     check_job(member(all, "", "job"));
     out_.name = text_of(member(all, "", "wiring"), "wiring");
     for (const auto& [key, to] : {std::pair{"recompute", &out_.recompute},
-                                  std::pair{"stash_weights", &out_.stash_weights}}) {
-      if (!all.contains(key)) continue;
-      if (!all[key].is_boolean()) refuse(key, "it is neither true nor false");
-      *to = all[key].get<bool>();
-    }
+                                  std::pair{"stash_weights", &out_.stash_weights},
+                                  std::pair{"balance_shares", &out_.balance_shares}})
+      if (all.contains(key)) *to = yes(all[key], key);
     if (all.contains("consistency")) {
       const auto said = text_of(all["consistency"], "consistency");
       const auto known = parse_consistency(said);
@@ -175,6 +175,11 @@ private:
     return value.get<std::string>();
   }
 
+  [[nodiscard]] bool yes(const json& value, const std::string& place) const {
+    if (!value.is_boolean()) refuse(place, "it is neither true nor false");
+    return value.get<bool>();
+  }
+
   [[nodiscard]] std::int64_t
   number(const json& value, const std::string& place, std::int64_t least, std::int64_t most) const {
     const bool whole = value.is_number_integer();
@@ -232,7 +237,9 @@ private:
 
   void read_role(const json& entry, std::string place) {
     known_keys(
-        entry, place, {"role", "node", "microbatches", "parts", "schedule", "group", "talks_to"});
+        entry,
+        place,
+        {"role", "node", "microbatches", "parts", "schedule", "group", "backup", "talks_to"});
     wired_role role;
     role.where = address_of(member(entry, place, "role"), place + ", role");
     place += fmt::format(" ({})", role.where.text());
@@ -254,6 +261,7 @@ private:
     if (entry.contains("schedule")) read_schedule(role, entry["schedule"], place + ", schedule");
     if (entry.contains("group"))
       role.group = static_cast<int>(number(entry["group"], place + ", group", 0, int_max));
+    if (entry.contains("backup")) role.backup = yes(entry["backup"], place + ", backup");
     if (entry.contains("talks_to"))
       for (const auto& peer : list(entry["talks_to"], place + ", talks_to"))
         role.talks_to.push_back(address_of(peer, place + ", talks_to"));
@@ -304,7 +312,7 @@ private:
   void count_grid() {
     std::map<int, int> shards; // by replica; slices are of a stage
     for (const auto& role : out_.roles)
-      if (role.where.role == role_kind::layer_shard && role.where.slice == 0)
+      if (role.where.role == role_kind::layer_shard && role.where.slice == 0 && !role.backup)
         ++shards[role.where.replica];
     out_.replicas = std::max<int>(1, static_cast<int>(shards.size()));
     for (const auto& [replica, count] : shards)
@@ -333,6 +341,7 @@ std::string to_json(const wiring& w) {
   "recompute": {},
   "consistency": {},
   "stash_weights": {},
+  "balance_shares": {},
   "block_bytes_max": {},
   "parts": [
 {}
@@ -347,6 +356,7 @@ std::string to_json(const wiring& w) {
                      w.recompute,
                      quoted(text(w.order)),
                      w.stash_weights,
+                     w.balance_shares,
                      w.block_bytes_max,
                      fmt::join(parts, ",\n"),
                      fmt::join(roles, ",\n"));

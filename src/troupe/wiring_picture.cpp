@@ -122,7 +122,7 @@ private:
           out.push_back(
               fmt::format("part {}: {}", p, wiring_.parts[static_cast<std::size_t>(p)].layers));
     if (!grouped_ && (kind == role_kind::layer_shard || kind == role_kind::data_loader))
-      out.push_back(range_text(role.microbatches));
+      out.push_back(range_text(role.microbatches) + (role.backup ? ", backup" : ""));
     if (price_ == nullptr) return out;
     for (const auto& s : price_->shards)
       if (s.where == role.where)

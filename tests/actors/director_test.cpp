@@ -3,6 +3,7 @@
 #include "support/fake_context.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <limits>
@@ -44,6 +45,16 @@ struct fixture {
   }
 
   std::uint64_t permitted() const { return world.of<protocol::begin_step>().back().step; }
+
+  // Whole shares of the steps that a shard was told of, in order.
+  std::string told(const address& who) const {
+    std::string out;
+    for (const auto& s : world.sent)
+      if (const auto* m = std::get_if<protocol::begin_step>(&s.content);
+          m != nullptr && s.to == who)
+        out += fmt::format("{}: {}+{}; ", m->step, m->run.first, m->run.count);
+    return out;
+  }
 
   test::fake_context world{{.role = role_kind::director}};
   director boss;
@@ -194,4 +205,34 @@ TEST_CASE(
   f.report(1, 1, 1.0);
   commit(1, 2, 11);
   CHECK(f.world.of<protocol::step_committed>().back().digest == 22); // the one that both have
+}
+
+TEST_CASE("a director deals each step once, and tells it again to whom is restarted") {
+  const address other{.role = role_kind::layer_shard, .replica = 1};
+  fixture f{{.shards = {shard, other},
+             .shares = {
+                 .wired = {{0, {0, 1}}, {1, {1, 1}}}, .balance = true, .units = tree_nodes(2, 1)}}};
+  CHECK(f.told(shard) == "0: 0+1; 1: 0+1; ");
+  CHECK(f.told(other) == "0: 1+1; 1: 1+1; ");
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = other, .life = 2});
+  CHECK(f.told(shard).empty());
+  CHECK(f.told(other) == "0: 1+1; 1: 1+1; ");
+  f.run_step(0);
+  f.run_step(1);
+  REQUIRE(f.world.of<protocol::step_committed>().size() == 2);
+  CHECK(text(f.world.of<protocol::step_committed>()[0].shares) == "1:1");
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = shard, .life = 2});
+  CHECK(f.told(shard) == "2: 0+1; 3: 0+1; "); // what was committed is nobody's share
+}
+
+TEST_CASE("a director counts the layer shards that were overtaken since the last commit") {
+  fixture f;
+  f.boss.on(protocol::share_computed{.who = shard, .microbatches = 1, .overtaken = true});
+  f.run_step(0);
+  f.run_step(1);
+  const auto steps = f.world.of<protocol::step_committed>();
+  CHECK(steps[0].overtaken == 1);
+  CHECK(steps[1].overtaken == 0);
 }

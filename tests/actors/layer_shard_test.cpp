@@ -28,11 +28,13 @@ const std::vector<schedule_op> both_forward = {{op_kind::forward, 0, 0},
 
 // The second of two replicas: microbatches 2 and 3 of 4, of a model with one dense layer.
 struct fixture {
-  explicit fixture(std::vector<schedule_op> order = one_by_one) : schedule(std::move(order)) {
+  explicit fixture(std::vector<schedule_op> order = one_by_one, bool shares_are_dealt = false)
+      : schedule(std::move(order)), dealt(shares_are_dealt) {
     REQUIRE(start.size() == 1);
   }
 
   std::vector<schedule_op> schedule;
+  bool dealt = false;
   graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
   std::shared_ptr<pool<shard_kernels>> kernels =
       std::make_shared<pool<shard_kernels>>([g = network] {
@@ -55,7 +57,8 @@ struct fixture {
                      .loader = loader,
                      .director = director,
                      .kernels = kernels,
-                     .spans = tree_cover_below_root(4, {2, 2})}};
+                     .spans = tree_cover_below_root(4, {2, 2}),
+                     .dealt = dealt}};
 
   protocol::parameters version(std::uint64_t v) const { return {v, v, 0, start[0]}; }
 
@@ -316,4 +319,89 @@ TEST_CASE("a new incarnation acts on no permission before it has heard its credi
   f.shard.on(protocol::begin_step{0, 0, 2});
   f.shard.on(fixture::batch(0, 2));
   CHECK(f.asked(2) == microbatches{2, 3});
+}
+
+TEST_CASE("a shard whose shares are dealt waits for its share, and computes that run") {
+  fixture f(one_by_one, true);
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{1, 0, 0, {0, 2}}); // of another step
+  CHECK(f.asked(0).empty());
+  f.shard.on(protocol::begin_step{0, 0, 0, {3, 1}});
+  CHECK(f.asked(0) == microbatches{3});
+  f.shard.on(fixture::batch(0, 3));
+  CHECK(f.asked(1) == microbatches{0, 1}); // known, so it is read while the kernels run
+  for (const auto& m : f.world.run_one()) {
+    if (std::holds_alternative<protocol::operations_begun>(m))
+      f.world.clock = std::chrono::seconds(1);
+    if (std::holds_alternative<protocol::operations_done>(m))
+      f.world.clock = std::chrono::seconds(4);
+    f.shard.receive(m);
+  }
+  const auto gradients = f.world.of<protocol::gradient>();
+  REQUIRE(gradients.size() == 1);
+  CHECK(gradients[0].span == tree_span{3, 1});
+  const auto times = f.world.of<protocol::share_computed>();
+  REQUIRE(times.size() == 1);
+  CHECK(times[0].microbatches == 1);
+  CHECK(times[0].seconds == 3);
+  CHECK_FALSE(times[0].overtaken);
+}
+
+TEST_CASE("a shard that does not know its next share asks for batches when it does") {
+  fixture f(one_by_one, true);
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{0, 0, 0, {2, 1}});
+  f.shard.on(fixture::batch(0, 2));
+  CHECK(f.asked(1).empty());
+  f.finish();
+  f.shard.on(f.version(1));
+  CHECK(f.asked(1).empty());
+  f.shard.on(protocol::begin_step{1, 1, 0, {2, 2}});
+  CHECK(f.asked(1) == microbatches{2, 3});
+}
+
+TEST_CASE("a shard whose kernels are overtaken leaves them and goes on") {
+  fixture f(one_by_one, true);
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{0, 0, 0, {2, 2}});
+  f.shard.on(protocol::begin_step{1, 0, 0, {2, 1}});
+  f.shard.on(fixture::batch(0, 2));
+  REQUIRE(f.world.computations.size() == 1);
+  f.shard.on(protocol::operations_begun{0});
+  f.world.clock = std::chrono::seconds(5);
+  f.shard.on(f.version(1)); // a backup's gradients completed step 0
+  CHECK(f.world.abandoned == 0);
+  f.shard.on(protocol::begin_step{2, 1, 0, {2, 1}});
+  CHECK(f.world.abandoned == 1);
+  const auto times = f.world.of<protocol::share_computed>();
+  REQUIRE(times.size() == 1);
+  CHECK(times[0].step == 0);
+  CHECK(times[0].microbatches == 1); // begun, of two
+  CHECK(times[0].seconds == 5);
+  CHECK(times[0].overtaken);
+  f.shard.on(fixture::batch(1, 2));
+  CHECK(f.world.computations.size() == 2); // with other programs than those that may still run
+  f.finish();
+  const auto gradients = f.world.of<protocol::gradient>();
+  REQUIRE(!gradients.empty());
+  CHECK(gradients.back().step == 1);
+  CHECK(f.world.of<protocol::share_computed>().size() == 2);
+}
+
+TEST_CASE("a shard that has handed on all it had is not overtaken") {
+  fixture f(one_by_one, true);
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{0, 0, 0, {2, 1}});
+  f.shard.on(fixture::batch(0, 2));
+  auto said = f.world.run_one();
+  REQUIRE(std::holds_alternative<protocol::operations_done>(said.back()));
+  said.pop_back();
+  for (const auto& m : said)
+    f.shard.receive(m);
+  f.shard.on(protocol::begin_step{1, 1, 0, {2, 1}}); // its gradient was the last, and fast
+  CHECK(f.world.abandoned == 0);
+  CHECK(f.world.of<protocol::share_computed>().empty());
+  f.shard.on(protocol::operations_done{0});
+  REQUIRE(f.world.of<protocol::share_computed>().size() == 1);
+  CHECK_FALSE(f.world.of<protocol::share_computed>()[0].overtaken);
 }

@@ -334,6 +334,13 @@ TEST_CASE("options choose and shape the topology") {
   CHECK(grid({"--topology=hybrid", "--replicas=4", "--groups=2"}).groups == 2);
   CHECK(wrong_of({"--topology=pipeline", "--groups=2"}).find("topology pipeline has no --groups") !=
         std::string::npos);
+  CHECK(grid({"--replicas=2", "--balance"}).balance_shares);
+  CHECK(grid({"--topology=hybrid", "--backups=2"}).backups == 2);
+  CHECK(grid({"--topology=pipeline", "--backups=1"}).backups == 1);
+  CHECK(wrong_of({"--topology=pipeline", "--balance"}).find("topology pipeline has no --balance") !=
+        std::string::npos);
+  CHECK(wrong_of({"--wiring=w.json", "--balance"})
+            .find("--wiring and --balance contradict each other") != std::string::npos);
   CHECK(grid({"--split-layers", "100000"}).block_bytes_max == 100000);
 }
 

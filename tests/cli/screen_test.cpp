@@ -204,6 +204,24 @@ TEST_CASE("an asynchronous run tells how stale its updates were") {
   CHECK(credit[0]["kept"] == false);
 }
 
+TEST_CASE("a run whose shares are dealt tells them, and who was overtaken") {
+  run_result r = some_result();
+  CHECK(nlohmann::json::parse(end_json(r))["shares"].is_null());
+  r.shares = {{0, {0, 6}}, {1, {6, 2}}, {2, {6, 2}}};
+  r.overtaken = 1200;
+  const std::string table = result_table(r);
+  CHECK(table.find("shares            6:2, replica 2 as replica 1 at the end\n") !=
+        std::string::npos);
+  CHECK(table.find(
+            "overtaken         1,200 shares of a layer shard that others were faster with\n") !=
+        std::string::npos);
+  const auto told = nlohmann::json::parse(end_json(r));
+  CHECK(told["shares"]["1"] == std::vector<int>{6, 2});
+  CHECK(told["overtaken"] == 1200);
+  const auto step = nlohmann::json::parse(json_line(run_event{step_event{.shares = r.shares}}));
+  CHECK(step["shares"]["0"] == std::vector<int>{0, 6});
+}
+
 TEST_CASE("the end object has what readers of metrics need") {
   const auto end = nlohmann::json::parse(end_json(some_result()));
   CHECK(end["event"] == "end");

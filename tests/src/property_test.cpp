@@ -39,8 +39,9 @@ std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise)
 
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
-  int pipelines = 0, hybrids = 0, grouped = 0, own_schedules = 0, recomputing = 0, edited = 0;
-  int sliced = 0, spread = 0, compressed = 0, with_residuals = 0, tested = 0, stashed = 0;
+  int pipelines = 0, hybrids = 0, grouped = 0, dealt = 0, own_schedules = 0, recomputing = 0;
+  int edited = 0, sliced = 0, spread = 0, compressed = 0, with_residuals = 0, tested = 0,
+      stashed = 0;
   int resumed = 0, split = 0, partial = 0, balanced = 0;
   int dialled = 0, lowered = 0, islands = 0;
   std::int64_t restarts = 0;
@@ -55,6 +56,7 @@ struct tally {
     count(pipelines, o.stages > 1);
     count(hybrids, o.stages > 1 && o.replicas > 1);
     count(grouped, o.groups > 1);
+    count(dealt, o.balance_shares || o.backups > 0);
     count(own_schedules, o.own_schedule.has_value());
     count(recomputing, o.recompute);
     count(sliced, !j.slices.empty());
@@ -74,7 +76,7 @@ struct tally {
   [[nodiscard]] std::string text() const {
     return fmt::format(
         "{} pairs compared: {} pipelines, {} of them with replicas; {} in groups; {} on islands; "
-        "{} drawn "
+        "{} dealt step by step; {} drawn "
         "schedules, {} with replicas that differ, {} recomputing; {} sliced, {} with shards for "
         "slices; {} compressed, {} with residuals; {} with stashed weights; {} with layers in "
         "several blocks, {} balanced, {} with images left over; {} evaluated; {} resumed under "
@@ -86,6 +88,7 @@ struct tally {
         hybrids,
         grouped,
         islands,
+        dealt,
         own_schedules,
         edited,
         recomputing,
@@ -139,14 +142,17 @@ struct drawn_run {
   wiring wired;
   std::vector<planned_kill> kills;
   std::vector<dial> dials;
+  std::vector<slow_actor> slow;
   int threads = 0;
 
-  [[nodiscard]] run_options options() const { return {.kills = kills, .dials = dials}; }
+  [[nodiscard]] run_options options() const {
+    return {.kills = kills, .slow = slow, .dials = dials};
+  }
 };
 
 drawn_run
 draw_run(chance& c, const job& j, const hybrid_options& options, std::string& told, tally& out) {
-  drawn_run run{.wired = hybrid(j, options), .kills = {}, .dials = {}};
+  drawn_run run{.wired = hybrid(j, options), .kills = {}, .dials = {}, .slow = {}};
   const bool may_differ = !options.spread_slices && !options.stash_weights &&
                           (!j.compression || j.compressed_microbatches == 1);
   if (options.replicas > 1 && may_differ && c.percent(30)) {
@@ -156,8 +162,12 @@ draw_run(chance& c, const job& j, const hybrid_options& options, std::string& to
   run.kills = random_kills(c, run.wired);
   run.dials = random_dials(c, run.wired);
   run.threads = c.between(1, 3);
-  told +=
-      fmt::format("\n{} threads{}{}", run.threads, test::text(run.kills), test::text(run.dials));
+  if (run.wired.deals_shares()) run.slow = random_slow(c, run.wired);
+  told += fmt::format("\n{} threads{}{}{}",
+                      run.threads,
+                      test::text(run.kills),
+                      test::text(run.dials),
+                      test::text(run.slow));
   return run;
 }
 
@@ -195,8 +205,8 @@ void check_resumed(chance& c,
   ++out.resumed;
 }
 
-// The draws of a seed, in this order: job, wiring, edits, kills, dials, threads, whether it runs
-// twice, whether it is resumed, and how.
+// The draws of a seed, in this order: job, wiring, edits, kills, dials, threads, who is slow where
+// shares are dealt, whether it runs twice, whether it is resumed, and how.
 void check_pair(std::uint64_t seed, bool print, tally& out) {
   chance c(seed);
   const job j = random_job(c);
@@ -253,6 +263,7 @@ TEST_CASE(test_name) {
   CHECK(all.hybrids >= all.compared / 10);
   for (const auto rare : {all.grouped,
                           all.islands,
+                          all.dealt,
                           all.own_schedules,
                           all.edited,
                           all.sliced,

@@ -46,6 +46,7 @@ struct log_of_run {
   std::uint64_t staleness = 0, lead = 0; // the most
   std::vector<fault_event> faults;
   std::vector<epoch_event> epochs;
+  std::vector<std::vector<replica_share>> shares; // by step
 };
 
 // On a cluster of any kind.
@@ -58,6 +59,7 @@ log_of_run play_on(const Cluster& where, const wiring& wired, run_options option
       out.losses.push_back(s->loss);
       out.staleness = std::max(out.staleness, s->staleness);
       out.lead = std::max(out.lead, s->lead);
+      out.shares.push_back(s->shares);
     }
     if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
     if (const auto* epoch = std::get_if<epoch_event>(&e)) out.epochs.push_back(*epoch);

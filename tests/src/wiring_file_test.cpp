@@ -18,6 +18,7 @@ void check_equal(const wiring& a, const wiring& b) {
   CHECK(a.stages == b.stages);
   CHECK(a.parts == b.parts);
   CHECK(a.recompute == b.recompute);
+  CHECK(a.balance_shares == b.balance_shares);
   CHECK(a.block_bytes_max == b.block_bytes_max);
   CHECK(a.roles == b.roles);
 }
@@ -41,6 +42,7 @@ TEST_CASE("a wiring is written and read back") {
   const auto j = small_job(1, 8);
   for (const auto& w : {data_parallel(j, {.replicas = 2}),
                         data_parallel(j, {.replicas = 4, .groups = 2}),
+                        data_parallel(j, {.replicas = 2, .balance_shares = true, .backups = 1}),
                         pipeline(j, {.stages = 3, .schedule = "zero-bubble", .recompute = true}),
                         hybrid(j,
                                {.replicas = 2,

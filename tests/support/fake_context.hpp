@@ -38,6 +38,9 @@ public:
     computations.push_back(std::move(work));
   }
 
+  // They go on: a world need not stop them.
+  void abandon_computations() override { ++abandoned; }
+
   incarnation start(const address& who) override {
     started.push_back(who);
     return 2;
@@ -77,6 +80,7 @@ public:
   std::vector<address> started;
   std::deque<std::function<void(computation&)>> computations;
   std::chrono::nanoseconds clock{0};
+  int abandoned = 0;
 
 private:
   address who_;

@@ -102,6 +102,13 @@ inline bool fit_compression(const job& j, int replicas) {
   });
 }
 
+// Balanced shares, backups, or both. The order of computing is then for the whole batch.
+inline void draw_dealing(chance& c, hybrid_options& o) {
+  o.balance_shares = c.percent(60);
+  if (!o.balance_shares || c.percent(40)) o.backups = c.between(1, 2);
+  o.groups = 0;
+}
+
 inline hybrid_options random_wiring(chance& c, const job& j) {
   const graph g = graph_of(j);
   const auto pieces =
@@ -116,19 +123,23 @@ inline hybrid_options random_wiring(chance& c, const job& j) {
   out.holders = c.one_of({0, 0, 1, 1, 2, 3, 5});
   out.block_bytes_max = c.one_of({0, 64 * 1024, 128 * 1024});
   out.recompute = c.percent(30);
+  const bool residuals = j.compression && j.compression->has_residual();
+  if (j.outer.islands == 0 && !residuals && c.percent(30)) draw_dealing(c, out);
   if (out.stages > 1 || c.percent(20))
-    draw_schedule(c, out, pieces, static_cast<int>(j.microbatches) / out.replicas);
+    draw_schedule(
+        c, out, pieces, static_cast<int>(j.microbatches) / (out.balance_shares ? 1 : out.replicas));
   if (const int parts = out.stages * out.chunks; parts > 1 && c.percent(50))
     out.cut = random_cut(c, parts, pieces);
   else if (c.percent(20))
     for (int i = 0; i < pieces; ++i)
       out.piece_costs.push_back(c.between(1, 9));
-  if (c.percent(50))
+  if (!out.balance_shares && out.backups == 0 && c.percent(50))
     out.groups = islands * random_divisor(c, out.replicas / islands, std::max(1, 4 / islands));
   out.spread_slices = !j.slices.empty() && c.percent(50);
   // Another result, which its own reference has.
   out.stash_weights = out.stages > 1 && out.chunks == 1 && !out.own_schedule &&
-                      !out.spread_slices && j.outer.islands == 0 && c.percent(25);
+                      !out.spread_slices && j.outer.islands == 0 && !out.balance_shares &&
+                      out.backups == 0 && c.percent(25);
   return out;
 }
 
@@ -140,14 +151,21 @@ inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiri
   const int islands = std::max(1, static_cast<int>(w.job.outer.islands));
   const int of_island = o.replicas / islands, groups = o.groups / islands;
   std::uint32_t first = 0;
-  for (int r = 0; r < o.replicas; ++r) {
-    const int island = r / of_island;
-    const auto others = static_cast<std::uint32_t>(of_island - 1 - r % of_island);
+  std::vector<microbatch_range> runs;
+  std::uint32_t longest = 0;
+  for (int r = 0; r < o.replicas + o.backups; ++r) {
+    const bool backup = r >= o.replicas; // not of islands
+    const int island = backup ? 0 : r / of_island;
+    const auto others = static_cast<std::uint32_t>(backup ? 0 : of_island - 1 - r % of_island);
     const auto end = static_cast<std::uint32_t>(island + 1) * w.job.island_microbatches();
     const std::uint32_t left = end - first - others;
-    const microbatch_range own{
-        first, others == 0 ? left : static_cast<std::uint32_t>(c.between(1, int(left)))};
-    const schedule order = random_schedule(c, o.stages, parts, own.count, split_percent);
+    const microbatch_range own =
+        backup
+            ? runs[static_cast<std::size_t>(c.between(0, o.replicas - 1))]
+            : microbatch_range{first, others == 0 ? left : std::uint32_t(c.between(1, int(left)))};
+    longest = std::max(longest, own.count);
+    const auto most = o.balance_shares ? w.job.microbatches : backup ? longest : own.count;
+    const schedule order = random_schedule(c, o.stages, parts, most, split_percent);
     int group = groups > 0 ? c.between(0, groups) : 0;
     if (group > 0) group += island * groups;
     out += fmt::format("\nreplica {}, group {}: {}", r, group, troupe::text(order));
@@ -160,8 +178,16 @@ inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiri
       role.schedule = order.per_stage[role.where.stage];
       role.group = group;
     }
-    first += own.count;
+    runs.push_back(own);
+    if (!backup) first += own.count;
   }
+  return out;
+}
+
+inline std::vector<slow_actor> random_slow(chance& c, const wiring& w) {
+  std::vector<slow_actor> out;
+  for (const auto& who : w.of(role_kind::layer_shard))
+    if (c.percent(30)) out.push_back({who, double(c.between(2, 8))});
   return out;
 }
 
@@ -198,21 +224,30 @@ inline std::vector<dial> random_dials(chance& c, const wiring& w) {
 }
 
 inline std::string text(const hybrid_options& o) {
-  return fmt::format(
-      "wiring: {} replicas, {} groups, {} stages, {} holders, {}, {} chunks, cut [{}], {} piece "
-      "costs{}{}{}, blocks of at most {} bytes",
-      o.replicas,
-      o.groups,
-      o.stages,
-      o.holders,
-      o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,
-      o.chunks,
-      fmt::join(o.cut, " "),
-      o.piece_costs.size(),
-      o.recompute ? ", recomputing" : "",
-      o.spread_slices ? ", slices spread" : "",
-      o.stash_weights ? ", weights stashed" : "",
-      o.block_bytes_max);
+  return fmt::format("wiring: {} replicas, {} backups{}, {} groups, {} stages, {} holders, {}, {} "
+                     "chunks, cut [{}], {} piece "
+                     "costs{}{}{}, blocks of at most {} bytes",
+                     o.replicas,
+                     o.backups,
+                     o.balance_shares ? ", balanced" : "",
+                     o.groups,
+                     o.stages,
+                     o.holders,
+                     o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,
+                     o.chunks,
+                     fmt::join(o.cut, " "),
+                     o.piece_costs.size(),
+                     o.recompute ? ", recomputing" : "",
+                     o.spread_slices ? ", slices spread" : "",
+                     o.stash_weights ? ", weights stashed" : "",
+                     o.block_bytes_max);
+}
+
+inline std::string text(const std::vector<slow_actor>& slow) {
+  std::string out;
+  for (const auto& s : slow)
+    out += fmt::format("\nslow {}@x{}", s.who.text(), s.factor);
+  return out;
 }
 
 inline std::string text(const std::vector<dial>& dials) {

@@ -24,6 +24,14 @@ json bound_json(std::uint64_t bound) {
   return bound == no_bound ? json(nullptr) : json(bound);
 }
 
+// The first microbatch and how many, by replica; null where the wiring says it all.
+json json_of(const std::vector<replica_share>& shares) {
+  json out;
+  for (const auto& s : shares)
+    out[std::to_string(s.replica)] = {s.run.first, s.run.count};
+  return out;
+}
+
 json json_of(const step_event& e) {
   return {{"event", "step"},
           {"step", e.step},
@@ -33,6 +41,8 @@ json json_of(const step_event& e) {
           {"staleness", e.staleness},
           {"lead", e.lead},
           {"lead_bound", bound_json(e.lead_bound)},
+          {"shares", json_of(e.shares)},
+          {"overtaken", e.overtaken},
           {"digest", digest_text(e.digest)}};
 }
 
@@ -138,6 +148,8 @@ std::string end_json(const run_result& r, const std::vector<memory_comparison>& 
               {"restarts", r.restarts},
               {"staleness", json_of(r.staleness)},
               {"credit", json_of(r.credit)},
+              {"shares", json_of(r.shares)},
+              {"overtaken", r.overtaken},
               {"peak_memory_bytes", r.peak_memory_bytes},
               {"memory", json_of(memory)},
               {"parameter_digest", digest_text(r.parameter_digest)},

@@ -44,6 +44,12 @@ std::string staleness_text(const staleness_count& s) {
   return fmt::format("mean {:.1f}, most {}; lead at most {}", s.mean(), s.most, s.lead);
 }
 
+std::string shares_overtaken(std::uint64_t count) {
+  return fmt::format("{} share{} of a layer shard that others were faster with",
+                     count_text(static_cast<std::int64_t>(count)),
+                     count == 1 ? "" : "s");
+}
+
 } // namespace
 
 std::string live_line(const progress_state& s, int width, bool colour) {
@@ -103,6 +109,8 @@ std::string result_table(const run_result& r) {
   row("peak memory", bytes_text(r.peak_memory_bytes));
   row("restarts", count_text(r.restarts));
   if (!r.staleness.empty()) row("staleness", staleness_text(r.staleness));
+  if (!r.shares.empty()) row("shares", text(r.shares) + " at the end");
+  if (r.overtaken > 0) row("overtaken", shares_overtaken(r.overtaken));
   row("parameter digest", digest_text(r.parameter_digest));
   return out;
 }

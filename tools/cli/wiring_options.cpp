@@ -33,7 +33,7 @@ const std::vector<known_topology>& topologies() {
        "each replica computes the whole model, and they share each batch",
        "--topology pipeline, parameter-server or hybrid"},
       {"pipeline",
-       {"replicas", "groups", "consistency", "staleness-aware", "delay-compensation"},
+       {"replicas", "groups", "balance", "consistency", "staleness-aware", "delay-compensation"},
        "it is one replica",
        "--topology hybrid"},
       {"parameter-server",
@@ -81,6 +81,8 @@ void refuse_beside_file(value_reader& read) {
                            "replicas",
                            "holders",
                            "groups",
+                           "balance",
+                           "backups",
                            "split-layers",
                            "spread-slices",
                            "stages",
@@ -192,6 +194,8 @@ wiring_options wiring_options_of(value_reader& read) {
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
   out.grid.groups =
       out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 4096));
+  out.grid.balance_shares = out.topology != "pipeline" && read.flag("balance");
+  out.grid.backups = static_cast<int>(read.whole("backups", 0, 4096));
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
   out.grid.spread_slices = read.flag("spread-slices");
   if (out.topology != "data-parallel") read_pipeline(read, out);

@@ -205,6 +205,43 @@ TEST_CASE("kernels that wait are computed by step, and of one step the newest fi
   CHECK(said.all() == std::vector<std::string>{"6", "newer of 7", "older of 7", "8"});
 }
 
+TEST_CASE("abandoned computations are cancelled and not heard, and those that follow are") {
+  for (const double factor : {1.0, 1e5}) { // of a slow actor, what was said before is not either
+    CAPTURE(factor);
+    notes said;
+    gate begun;
+    live_world world({.kernel_threads = 2});
+    world.add(worker, plays([&](context& c, const message& m) {
+                if (number(m) == 1) {
+                  c.compute(lane::kernels, [&](computation& here) {
+                    if (factor > 1) here.post(step(8));
+                    begun.open = true;
+                    while (!here.cancelled())
+                      std::this_thread::sleep_for(1ms);
+                    here.post(step(9));
+                    said.add("ended");
+                  });
+                } else if (number(m) == 2) {
+                  c.abandon_computations();
+                  c.compute(lane::brief, [](computation& here) { here.post(step(3)); });
+                } else {
+                  said.add(std::to_string(number(m)));
+                }
+              }));
+    world.slow(worker, factor);
+    world.start();
+    world.send(worker, step(1));
+    begun.wait();
+    world.send(worker, step(2));
+    CHECK(said.wait_for("ended"));
+    CHECK(said.wait_for("3"));
+    world.send(worker, step(4));
+    CHECK(said.wait_for("4"));
+    CHECK(said.count("8") + said.count("9") == 0);
+    world.stop();
+  }
+}
+
 TEST_CASE("brief jobs run beside kernels, updates before kernels that have not begun") {
   notes said;
   gate first;

@@ -27,6 +27,15 @@ TEST_CASE("a message arrives at its address as it was said") {
   CHECK(std::get<protocol::begin_step>(came.content).committed == 5);
 }
 
+TEST_CASE("shares that were dealt cross") {
+  const auto begun = crossed(protocol::begin_step{.step = 7, .run = {3, 2}});
+  CHECK(std::get<protocol::begin_step>(begun.content).run == tree_span{3, 2});
+  const std::vector<replica_share> dealt = {{0, {0, 6}}, {1, {6, 2}}};
+  const auto done = crossed(protocol::step_committed{.shares = dealt, .overtaken = 4});
+  CHECK(std::get<protocol::step_committed>(done.content).shares == dealt);
+  CHECK(std::get<protocol::step_committed>(done.content).overtaken == 4);
+}
+
 TEST_CASE("every float crosses with its bits, and without a copy") {
   const tensor sent = floats({std::numeric_limits<float>::quiet_NaN(),
                               std::numeric_limits<float>::infinity(),

@@ -74,10 +74,12 @@ void scheduler::run(kind k) {
           kernel_wanted_.wait(lock);
         } else {
           ++sleeping_services_;
-          if (timers_.empty())
+          if (timers_.empty()) {
             service_wanted_.wait(lock);
-          else
-            service_wanted_.wait_until(lock, timers_.begin()->first);
+          } else {
+            const time due = timers_.begin()->first; // the timer may be gone when the wait ends
+            service_wanted_.wait_until(lock, due);
+          }
           --sleeping_services_;
         }
       }

@@ -16,9 +16,9 @@ void checkpointer::on(const protocol::save& m) {
   collected_.clear();
   residuals_.clear();
   for (const auto& holder : options_->holders)
-    world_.send(holder, protocol::want_state{m.request, world_.self()});
+    world_.send(holder, protocol::want_state{m.request, world_.self(), m.version});
   for (const auto& keeper : options_->keepers)
-    world_.send(keeper, protocol::want_state{m.request, world_.self()});
+    world_.send(keeper, protocol::want_state{m.request, world_.self(), m.version});
 }
 
 void checkpointer::on(const protocol::state& m) {
@@ -29,19 +29,19 @@ void checkpointer::on(const protocol::state& m) {
 
 void checkpointer::on(const protocol::kept_residual& m) {
   if (!wanted_ || m.request != wanted_->request) return;
-  residuals_[m.value.step][{m.value.first_microbatch, m.value.block}] = m.value.value;
+  residuals_[{m.value.first_microbatch, m.value.block}] = m.value.value;
   write_if_complete();
 }
 
 std::shared_ptr<checkpoint> checkpointer::assembled() {
   auto content = std::make_shared<checkpoint>();
-  content->step = collected_.rbegin()->second.version;
+  content->step = wanted_->version;
   content->job = options_->job;
   content->islands.resize(options_->islands);
   for (const tree_span& node : options_->nodes) {
     auto& of_node = content->residuals.emplace_back();
     for (std::size_t b = 0; b < options_->layout->blocks.size(); ++b)
-      of_node.push_back(residuals_[content->step].at({node.first, static_cast<int>(b)}));
+      of_node.push_back(residuals_.at({node.first, static_cast<int>(b)}));
   }
   residuals_.clear();
   for (auto& [key, state] : std::exchange(collected_, {})) {
@@ -59,8 +59,7 @@ std::shared_ptr<checkpoint> checkpointer::assembled() {
 void checkpointer::write_if_complete() {
   const auto blocks = options_->layout->blocks.size();
   if (collected_.size() != blocks * (1 + options_->islands)) return;
-  const auto version = collected_.rbegin()->second.version; // that of the outer parameters is older
-  if (residuals_[version].size() != options_->nodes.size() * blocks) return;
+  if (residuals_.size() != options_->nodes.size() * blocks) return;
   const auto content = assembled();
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
     here.begin({work_kind::write, want.path.empty() ? 0 : options->layout->bytes() / 4});

@@ -46,8 +46,7 @@ private:
   std::optional<protocol::save> wanted_;
   std::uint64_t newest_ = 0;                                           // request that was wanted
   std::map<std::pair<std::uint32_t, int>, protocol::state> collected_; // by island, block
-  std::map<std::uint64_t, std::map<std::pair<std::uint32_t, int>, tensor>>
-      residuals_; // by step; first microbatch, block
+  std::map<std::pair<std::uint32_t, int>, tensor> residuals_;          // by first microbatch, block
 };
 
 // Removes the oldest checkpoints of a folder until `kept` are left.

@@ -294,7 +294,8 @@ void director::save(bool write) {
   phase_ = phase::saving;
   save_ = {save_.request + 1,
            write ? fmt::format("{}/step-{:08}.safetensors", options_.checkpoint_folder, committed_)
-                 : ""};
+                 : "",
+           committed_};
   world_.send(options_.checkpointer, save_);
 }
 

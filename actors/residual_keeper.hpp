@@ -27,14 +27,12 @@ public:
   void on(const protocol::want_state& m);
 
 private:
-  void tell_late(const protocol::residual& m);
+  void tell_saving(const protocol::residual& m);
 
   context& world_;
   const std::uint64_t steps_kept_;
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> kept_; // by step
-  std::optional<protocol::want_state> asked_; // last, while residuals of its step may come
-  std::uint64_t asked_newest_ = 0;            // step that was kept then
-  std::uint64_t late_step_ = 0;               // the next one that came; 0: none has
+  std::optional<protocol::want_state> asked_; // last: residuals of its step may still come
 };
 
 } // namespace troupe

@@ -35,7 +35,8 @@ struct evaluate {
 // Bound: one at a time.
 struct save {
   std::uint64_t request = 0;
-  std::string path; // empty: collect the state, write nothing
+  std::string path;          // empty: collect the state, write nothing
+  std::uint64_t version = 0; // steps committed: of the state that is wanted
 };
 
 // From: the run's owner. To: director: finish the step, save, end.

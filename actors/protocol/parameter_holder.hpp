@@ -53,11 +53,12 @@ struct committed {
   std::uint32_t island = 0;            // from 1; 0: there is none
 };
 
-// From: checkpointer. To: parameter_holder. Key: (request). Twice: answered again.
+// From: checkpointer. To: parameter_holder, residual_keeper. Key: (request). Twice: answered again.
 // Bound: one per save.
 struct want_state {
   std::uint64_t request = 0;
   address reply_to;
+  std::uint64_t version = 0; // steps committed; training is paused there
 };
 
 // From: parameter_holder. To: checkpointer. Key: (request, island, block). Twice: dropped.

@@ -32,7 +32,7 @@ struct want_residuals {
 };
 
 // From: residual_keeper; parameter_holder of an island. To: checkpointer, which wants the state.
-// Key: (request, residual). Twice: dropped. Bound: all that are kept, per save.
+// Key: (request, residual). Twice: dropped. Bound: those of one step, per save.
 struct kept_residual {
   std::uint64_t request = 0;
   residual value;

@@ -90,7 +90,7 @@ void serialize(A& a, evaluate& m) {
 
 template <class A>
 void serialize(A& a, save& m) {
-  all_fields(a, m, m.request, m.path);
+  all_fields(a, m, m.request, m.path, m.version);
 }
 
 template <class A>
@@ -195,7 +195,7 @@ void serialize(A& a, committed& m) {
 
 template <class A>
 void serialize(A& a, want_state& m) {
-  all_fields(a, m, m.request, m.reply_to);
+  all_fields(a, m, m.request, m.reply_to, m.version);
 }
 
 template <class A>

@@ -41,7 +41,7 @@ struct fixture {
   }
 
   void save(std::uint64_t request, const std::string& path) {
-    keeper.on(protocol::save{request, path});
+    keeper.on(protocol::save{request, path, 12});
     keeper.on(state(request, 1));
     keeper.on(state(request, 0));
     finish();
@@ -53,7 +53,7 @@ struct fixture {
 TEST_CASE("a checkpointer asks every holder, waits for all blocks and writes what can be read") {
   fixture f;
   const auto path = f.folder.file("step-00000012.safetensors");
-  f.keeper.on(protocol::save{1, path});
+  f.keeper.on(protocol::save{1, path, 12});
   CHECK(f.world.of<protocol::want_state>().size() == 2);
   f.keeper.on(f.state(1, 1));
   f.keeper.on(f.state(1, 1)); // twice
@@ -75,8 +75,8 @@ TEST_CASE("a checkpointer asks every holder, waits for all blocks and writes wha
 TEST_CASE("a save that is asked for twice is written once") {
   fixture f;
   const auto path = f.folder.file("step-00000012.safetensors");
-  f.keeper.on(protocol::save{1, path});
-  f.keeper.on(protocol::save{1, path});
+  f.keeper.on(protocol::save{1, path, 12});
+  f.keeper.on(protocol::save{1, path, 12});
   CHECK(f.world.of<protocol::want_state>().size() == 2);
 }
 

@@ -1,10 +1,24 @@
 #include "actors/checkpointer.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 namespace troupe {
+
+namespace {
+
+// The oldest ones of the folder in which the newest was written.
+void remove_old_checkpoints(disk& files, const std::string& newest, int kept) {
+  const auto folder = newest.substr(0, newest.rfind('/'));
+  auto names = files.list(folder);
+  std::erase_if(names, [](const std::string& name) {
+    return !name.starts_with("step-") || !name.ends_with(".safetensors");
+  });
+  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(kept, 1)) < names.size(); ++i)
+    files.remove(folder + "/" + names[i]);
+}
+
+} // namespace
 
 checkpointer::checkpointer(context& world, checkpointer_options options)
     : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
@@ -66,9 +80,8 @@ void checkpointer::write_if_complete() {
     protocol::saved out{want.request, want.path, content, {}};
     try {
       if (!want.path.empty()) {
-        write_checkpoint(want.path, *options->layout, *content);
-        remove_old_checkpoints(std::filesystem::path(want.path).parent_path().string(),
-                               options->kept);
+        here.files().write(want.path, checkpoint_bytes(*options->layout, *content));
+        remove_old_checkpoints(here.files(), want.path, options->kept);
       }
     } catch (const error& e) {
       out.problem = e.what();
@@ -81,18 +94,6 @@ void checkpointer::write_if_complete() {
 void checkpointer::on(const protocol::written& m) {
   if (wanted_ && wanted_->request == m.value.request) wanted_.reset();
   world_.send(options_->director, m.value);
-}
-
-void remove_old_checkpoints(const std::string& folder, int kept) {
-  std::vector<std::filesystem::path> files;
-  std::error_code ignored; // a file that vanishes meanwhile is as good as removed
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const auto name = entry.path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".safetensors")) files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(kept, 1)) < files.size(); ++i)
-    std::filesystem::remove(files[i], ignored);
 }
 
 } // namespace troupe

@@ -49,7 +49,4 @@ private:
   std::map<std::pair<std::uint32_t, int>, tensor> residuals_;          // by first microbatch, block
 };
 
-// Removes the oldest checkpoints of a folder until `kept` are left.
-void remove_old_checkpoints(const std::string& folder, int kept);
-
 } // namespace troupe

@@ -16,7 +16,7 @@ void data_loader::act() {
   if (busy_ || wanted_.empty()) return;
   busy_ = true;
   world_.compute(lane::brief, [reader = reader_, want = wanted_.front()](computation& here) {
-    here.begin({work_kind::read});
+    here.begin({.kind = work_kind::read, .which = want.microbatch});
     here.post(protocol::batch_ready{
         {want.step, want.microbatch, reader->read(want.step, want.microbatch, want.images)},
         want.reply_to});

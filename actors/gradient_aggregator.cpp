@@ -75,7 +75,7 @@ void gradient_aggregator::act(std::uint64_t number, int index) {
        codec = options_.codecs.empty() ? nullptr : options_.codecs[static_cast<std::size_t>(index)],
        arrived = std::exchange(step.arrived, {})](computation& here) {
         for (auto g : arrived) {
-          here.begin({work_kind::sum, g.value.elements()});
+          here.begin({.kind = work_kind::sum, .amount = g.value.elements(), .which = g.block});
           if (g.encoded) g.value = codec->decode(g.value);
           sums->add(g);
         }

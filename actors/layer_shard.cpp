@@ -11,18 +11,22 @@ namespace troupe {
 
 namespace {
 
-work work_of(const schedule_op& op) {
-  switch (op.kind) {
+work_kind kind_of(op_kind kind) {
+  switch (kind) {
   case op_kind::forward:
-    return {.kind = work_kind::forward, .part = op.part};
+    return work_kind::forward;
   case op_kind::backward_input:
-    return {.kind = work_kind::backward_inputs, .part = op.part};
+    return work_kind::backward_inputs;
   case op_kind::backward_weights:
-    return {.kind = work_kind::backward_weights, .part = op.part};
+    return work_kind::backward_weights;
   case op_kind::backward:
     break;
   }
-  return {.kind = work_kind::backward, .part = op.part};
+  return work_kind::backward;
+}
+
+work work_of(const schedule_op& op) {
+  return {.kind = kind_of(op.kind), .part = op.part, .which = op.microbatch};
 }
 
 shard_shares shares_of(const layer_shard_options& o) {

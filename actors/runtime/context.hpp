@@ -7,6 +7,8 @@
 
 #include "actors/address.hpp"
 #include "actors/message.hpp"
+#include "actors/runtime/disk.hpp"
+#include "actors/runtime/work.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -23,25 +25,6 @@ namespace troupe {
 // has nothing else to do takes them. Brief jobs (data, files) wait for nobody.
 enum class lane { kernels, updates, brief };
 
-// What a computation is about to do: from it a simulated world knows how long it takes.
-enum class work_kind : std::uint8_t {
-  forward, // of a part of the model, so many microbatches
-  backward,
-  backward_inputs,
-  backward_weights,
-  evaluate, // so many images
-  read,     // a microbatch: so many
-  sum,      // elements
-  update,   // elements
-  write,    // elements
-};
-
-struct work {
-  work_kind kind = work_kind::forward;
-  std::int64_t amount = 1;
-  int part = 0;
-};
-
 // What a computation may do: report to its actor, and see whether anybody still wants the result.
 class computation {
 public:
@@ -49,6 +32,8 @@ public:
   virtual void post(message m) = 0; // to the actor that asked; dropped if that incarnation is gone
 
   virtual void begin(const work&) {} // what is posted until the next one comes of it
+
+  virtual disk& files() = 0;
 
   [[nodiscard]] virtual const std::atomic<bool>& cancelled() const = 0;
 };

@@ -31,6 +31,7 @@ struct envelope {
   troupe::address from;
   troupe::incarnation to_life = 0; // 0: whoever plays the role
   troupe::message content;
+  std::chrono::nanoseconds sent{0}; // told to an observer
 };
 
 } // namespace
@@ -94,8 +95,13 @@ struct live_world::impl {
     TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
     const sending order;
     const auto [player, life] = target->current();
+    if (observer != nullptr) e.sent = now();
     if (!player || (e.to_life != 0 && e.to_life != life)) return;
     caf::anon_send(player, std::move(e));
+  }
+
+  [[nodiscard]] std::chrono::nanoseconds now() const {
+    return std::chrono::steady_clock::now() - began;
   }
 
   incarnation seat_player(seat& s); // lazily: it does nothing before its first message
@@ -108,6 +114,7 @@ struct live_world::impl {
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
   std::mutex starting; // held where a life begins, and where `stopping` becomes true
   std::atomic<bool> stopping{false};
+  world_observer* observer = nullptr; // fixed after start()
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 
@@ -118,13 +125,49 @@ struct life_flag {
   std::atomic<bool> over{false};
 };
 
+// Tells the observer what was computed, each time when it is done. (Nobody looks on: nothing.)
+class work_watch {
+public:
+  work_watch(const live_world::impl& world, const address& who, std::uint64_t step)
+      : world_(world), work_{.who = who, .step = step} {}
+
+  work_watch(const work_watch&) = delete;
+  work_watch& operator=(const work_watch&) = delete;
+
+  ~work_watch() { close(); }
+
+  void begin(const work& what) {
+    if (world_.observer == nullptr) return;
+    close();
+    work_.what = what;
+    work_.from = world_.now();
+    open_ = true;
+  }
+
+private:
+  void close() {
+    if (!std::exchange(open_, false)) return;
+    work_.until = world_.now();
+    world_.observer->computed(work_);
+  }
+
+  const live_world::impl& world_;
+  computed_work work_;
+  bool open_ = false;
+};
+
 class live_computation final : public computation {
 public:
   live_computation(live_world::impl& world,
                    const address& who,
                    incarnation life,
+                   std::uint64_t step,
                    const life_flag& flag)
-      : world_(world), who_(who), life_(life), flag_(flag) {}
+      : world_(world), who_(who), life_(life), flag_(flag), watch_(world, who, step) {}
+
+  void begin(const work& what) override { watch_.begin(what); }
+
+  disk& files() override { return machine_disk(); }
 
   void post(message m) override {
     if (!flag_.over) world_.deliver(who_, envelope{who_, life_, std::move(m)});
@@ -137,6 +180,7 @@ private:
   address who_;
   incarnation life_;
   const life_flag& flag_;
+  work_watch watch_;
 };
 
 // A computation of a slow actor: what it says after t is heard after factor x t, in the order in
@@ -146,9 +190,19 @@ public:
   slow_computation(live_world::impl& world,
                    const address& who,
                    incarnation life,
+                   std::uint64_t step,
                    std::shared_ptr<const life_flag> flag,
                    double factor)
-      : world_(world), who_(who), life_(life), flag_(std::move(flag)), factor_(factor) {}
+      : world_(world),
+        who_(who),
+        life_(life),
+        flag_(std::move(flag)),
+        watch_(world, who, step),
+        factor_(factor) {}
+
+  void begin(const work& what) override { watch_.begin(what); }
+
+  disk& files() override { return machine_disk(); }
 
   void post(message m) override {
     const auto late = (factor_ - 1) * (std::chrono::steady_clock::now() - began_);
@@ -178,6 +232,7 @@ private:
   address who_;
   incarnation life_;
   std::shared_ptr<const life_flag> flag_;
+  work_watch watch_;
   double factor_;
   std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
   std::shared_ptr<queue> queue_ = std::make_shared<queue>();
@@ -203,9 +258,7 @@ public:
     });
   }
 
-  [[nodiscard]] std::chrono::nanoseconds now() const override {
-    return std::chrono::steady_clock::now() - world_.began;
-  }
+  [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.now(); }
 
   void compute(lane where, std::uint64_t step, std::function<void(computation&)> job) override {
     world_.threads.submit(where,
@@ -213,14 +266,15 @@ public:
                           [&world = world_,
                            who = who_,
                            life = life_,
+                           step,
                            flag = flag_,
                            factor = where == lane::kernels ? slowness_ : 1,
                            job = std::move(job)] {
                             if (flag->over) return;
                             if (factor > 1)
-                              run(job, slow_computation(world, who, life, flag, factor));
+                              run(job, slow_computation(world, who, life, step, flag, factor));
                             else
-                              run(job, live_computation(world, who, life, *flag));
+                              run(job, live_computation(world, who, life, step, *flag));
                           });
   }
 
@@ -260,6 +314,28 @@ private:
   double slowness_;
   incarnation life_;
   std::shared_ptr<life_flag> flag_ = std::make_shared<life_flag>();
+};
+
+// Tells the observer what was heard, when it was handled or has ended its actor.
+class hearing {
+public:
+  hearing(const live_world::impl& world, const address& to, const envelope& e)
+      : world_(world), told_{{}, e.from, to, &e.content, false, e.sent, {}} {
+    if (world_.observer != nullptr) told_.when = world_.now();
+  }
+
+  hearing(const hearing&) = delete;
+  hearing& operator=(const hearing&) = delete;
+
+  ~hearing() {
+    if (world_.observer == nullptr) return;
+    told_.until = world_.now();
+    world_.observer->heard(told_);
+  }
+
+private:
+  const live_world::impl& world_;
+  heard_message told_;
 };
 
 // Turns a role into a CAF actor.
@@ -304,6 +380,7 @@ public:
 private:
   void handle(const envelope& e) {
     if (e.to_life != 0 && e.to_life != life_) return;
+    const hearing watched(world_, seat_.who, e);
     // A computation of this actor failed: so does the actor. (The director hears of failures of
     // others.)
     const auto* failed = std::get_if<protocol::job_failed>(&e.content);
@@ -391,6 +468,10 @@ void live_world::slow(const address& who, double factor) {
   TROUPE_ASSERT(s != nullptr, "a slow actor at an unknown address: " + who.text());
   TROUPE_ASSERT(factor >= 1, "nothing takes less than its time");
   s->slowness = factor;
+}
+
+void live_world::observe(world_observer& by) {
+  impl_->observer = &by;
 }
 
 void live_world::start() {

@@ -20,6 +20,7 @@ public:
   void add(const address& who, role_factory make) override;
   void plan(const kill_plan& kill) override;
   void slow(const address& who, double factor) override;
+  void observe(world_observer& by) override;
   void start() override;
 
   void play(const std::function<bool()>&) override {}

@@ -33,7 +33,9 @@ struct killed : std::runtime_error {
 
 struct simulated_world::impl {
   explicit impl(simulated_world_options o)
-      : options(std::move(o)), events(options.model.seed), net(options.model, events) {}
+      : options(std::move(o)), events(options.model.seed), net(options.model, events) {
+    if (!options.files) options.files = std::make_shared<memory_disk>();
+  }
 
   seat& at(const address& who) {
     const auto found = seats.find(who);
@@ -52,6 +54,7 @@ struct simulated_world::impl {
   void end(seat& s, bool on_purpose, const std::string& reason);
   void submit(seat& s, running asked);
   void compute(seat& s, const std::shared_ptr<running>& r);
+  void tell(const running& r);
   void finish(seat& s, const std::shared_ptr<running>& r);
   void happen(const fault& f);
   void take_orders();
@@ -65,6 +68,7 @@ struct simulated_world::impl {
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
   std::vector<seat*> by_index;
   bool stopping = false;
+  world_observer* observer = nullptr;
 
   std::mutex mutex;                          // guards what other threads ask for
   std::vector<std::function<void()>> orders; // likewise
@@ -91,7 +95,8 @@ public:
     world_.events.push(
         {.when = world_.events.now() + delay,
          .happen =
-             [&world = world_, e = envelope{seat_.index, seat_.index, life_, std::move(m)}] {
+             [&world = world_,
+              e = envelope{seat_.index, seat_.index, life_, std::move(m), world_.events.now()}] {
                world.hear(e, false);
              },
          .node = seat_.node});
@@ -157,10 +162,11 @@ void simulated_world::impl::enter(seat& s, incarnation life) {
 
 void simulated_world::impl::send(seat& from, seat& to, message m) {
   const auto bytes = message_bytes(m);
-  net.send(
-      {from.index, to.index, from.node, to.node},
-      bytes,
-      [this, e = envelope{from.index, to.index, 0, std::move(m)}](bool copy) { hear(e, copy); });
+  net.send({from.index, to.index, from.node, to.node},
+           bytes,
+           [this, e = envelope{from.index, to.index, 0, std::move(m), events.now()}](bool copy) {
+             hear(e, copy);
+           });
 }
 
 // What an actor says to itself (timers, results of its computations) is for one incarnation.
@@ -171,8 +177,10 @@ void simulated_world::impl::hear(const envelope& e, bool copy) {
     s.early.push_back(e);
     return;
   }
-  const heard_message told{events.now(), by_index[e.from]->who, s.who, &e.content, copy};
+  const heard_message told{
+      events.now(), by_index[e.from]->who, s.who, &e.content, copy, e.sent, events.now()};
   heard.note(told);
+  if (observer != nullptr) observer->heard(told);
   if (options.on_message) options.on_message(told);
   ++s.messages;
   s.heard_at = events.now();
@@ -206,8 +214,10 @@ void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& rea
   s.player.reset();
   s.world.reset();
   s.early.clear();
-  for (const auto& r : std::exchange(s.computing, {}))
+  for (const auto& r : std::exchange(s.computing, {})) {
+    tell(*r);
     if (std::exchange(r->has_core, false)) node_of(s).release();
+  }
   send(s, at({.role = role_kind::supervisor}), protocol::down{s.who, s.life, on_purpose, reason});
 }
 
@@ -232,13 +242,19 @@ void simulated_world::impl::submit(seat& s, running asked) {
 void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) {
   if (s.life != r->life || s.now != seat::phase::playing) return; // end() took the core back
   const double factor = node_of(s).slowness * (r->where == lane::kernels ? s.slowness : 1);
-  computing here([&](const work& w) {
-    return duration(static_cast<std::int64_t>(static_cast<double>(options.cost(s.who, w).count()) *
-                                              factor)) +
-           net.linger();
-  });
+  computing here(
+      [&](const work& w) {
+        return duration(static_cast<std::int64_t>(
+                   static_cast<double>(options.cost(s.who, w).count()) * factor)) +
+               net.linger();
+      },
+      *options.files);
   auto said = here.carry_out(r->job);
   r->job = nullptr;
+  if (observer != nullptr)
+    for (const auto& did : here.spans())
+      r->told.push_back(
+          {s.who, did.what, r->step, events.now() + did.from, events.now() + did.until});
   s.busy += here.duration_in_all();
   const auto plan = [&](duration after, std::function<void()> happen) {
     events.push({.when = events.now() + after,
@@ -253,8 +269,18 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
   plan(here.duration_in_all(), [this, &s, r] { finish(s, r); });
 }
 
+// A death may have come before the end.
+void simulated_world::impl::tell(const running& r) {
+  for (computed_work did : r.told) {
+    if (did.from >= events.now()) break;
+    did.until = std::min(did.until, events.now());
+    observer->computed(did);
+  }
+}
+
 void simulated_world::impl::finish(seat& s, const std::shared_ptr<running>& r) {
   std::erase(s.computing, r);
+  tell(*r);
   if (std::exchange(r->has_core, false)) node_of(s).release();
 }
 
@@ -319,6 +345,10 @@ void simulated_world::plan(const kill_plan& kill) {
 
 void simulated_world::slow(const address& who, double factor) {
   impl_->at(who).slowness = factor;
+}
+
+void simulated_world::observe(world_observer& by) {
+  impl_->observer = &by;
 }
 
 void simulated_world::start() {

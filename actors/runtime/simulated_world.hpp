@@ -13,6 +13,8 @@
 // Messages between nodes take a link (simulation/network.hpp); within a node a small constant time.
 // A death is known to the supervisor's node after a message's time, and a new incarnation hears
 // what arrives from the moment at which the supervisor orders it.
+//
+// Files stay in memory, unless a disk is given.
 #pragma once
 
 #include "actors/runtime/simulation/model.hpp"
@@ -31,6 +33,7 @@ struct simulated_world_options {
   // On a node of slowness 1.
   std::function<std::chrono::nanoseconds(const address&, const work&)> cost;
   std::function<void(const heard_message&)> on_message = {}; // may be empty
+  std::shared_ptr<disk> files = {}; // empty: in memory, and gone with the world
 };
 
 class simulated_world final : public world {
@@ -41,6 +44,7 @@ public:
   void add(const address& who, role_factory make) override;
   void plan(const kill_plan& kill) override;
   void slow(const address& who, double factor) override;
+  void observe(world_observer& by) override;
   void start() override;
   // Throws error where nothing is left to happen, with who heard what last.
   void play(const std::function<bool()>& ended) override;

@@ -8,6 +8,7 @@
 #include "actors/address.hpp"
 #include "actors/message.hpp"
 #include "actors/runtime/role.hpp"
+#include "actors/runtime/world_observer.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,7 @@ public:
   // Before start(). Kernels of the actor at `who` take `factor`, 1 or more, times as long: what
   // they report is heard later. No thread is busy meanwhile.
   virtual void slow(const address& who, double factor) = 0;
+  virtual void observe(world_observer& by) = 0; // before start(); outlives the world
   virtual void start() = 0;
   // Until `ended`, where time passes only while somebody waits; a live world plays by itself.
   // Throws error where nobody can go on.

@@ -19,4 +19,6 @@ std::string read_maybe_gzip(const std::string& path, std::size_t bytes_max);
 std::string
 decompress_maybe_gzip(std::string bytes, const std::string& name, std::size_t bytes_max);
 
+std::string gzip_of(std::string_view bytes); // one member (RFC 1952)
+
 } // namespace troupe

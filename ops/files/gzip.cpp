@@ -120,4 +120,22 @@ std::string read_maybe_gzip(const std::string& path, std::size_t bytes_max) {
   return decompress_maybe_gzip(read_file(path), path, bytes_max);
 }
 
+std::string gzip_of(std::string_view bytes) {
+  constexpr int gzip_header = 16 + MAX_WBITS;
+  constexpr int memory = 8; // zlib's default
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, gzip_header, memory, Z_DEFAULT_STRATEGY) !=
+      Z_OK)
+    throw std::bad_alloc();
+  std::string out(deflateBound(&stream, static_cast<uLong>(bytes.size())), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH); // ends at once: there is room for all
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
 } // namespace troupe

@@ -1,6 +1,7 @@
 #include "troupe/cluster.hpp"
 
 #include "actors/recorder.hpp"
+#include "actors/runtime/disk.hpp"
 #include "actors/runtime/live_world.hpp"
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
@@ -12,7 +13,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -258,15 +258,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   state->result.skipped_checkpoints = begin.skipped;
   state->result.layout = *state->layout;
   state->result.parameter_digest = parameter_digest(*state->layout, begin.content.parameters);
-  if (!state->options.checkpoint_folder.empty()) {
-    std::error_code problem;
-    std::filesystem::create_directories(state->options.checkpoint_folder, problem);
-    if (problem)
-      throw error({.what = "checkpoints cannot be written",
-                   .where = state->options.checkpoint_folder,
-                   .why = problem.message(),
-                   .help = "choose a folder that you may write to"});
-  }
+  if (!state->options.checkpoint_folder.empty())
+    (stage.files ? *stage.files : machine_disk()).make_folder(state->options.checkpoint_folder);
 
   state->world = stage.make_world();
   state->report = stage.report;
@@ -283,6 +276,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
     state->world->plan({k.who, static_cast<std::uint64_t>(k.step), k.after_messages});
   for (const auto& s : state->options.slow)
     state->world->slow(s.who, s.factor);
+  if (state->options.watch) state->world->observe(*state->options.watch);
   state->world->start();
   return run(std::move(state));
 }

@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "actors/credit.hpp"
 #include "actors/runtime/simulation/report.hpp"
+#include "actors/runtime/world_observer.hpp"
 #include "actors/shares.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
@@ -94,6 +95,7 @@ struct run_options {
   std::vector<slow_actor> slow;
   std::vector<dial> dials; // set when so many steps are committed; see docs/credit.md
   std::function<void(const run_event&)> observer;
+  std::shared_ptr<world_observer> watch; // every message and every computation: run_timeline.hpp
 };
 
 struct run_result {

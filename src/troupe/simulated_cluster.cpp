@@ -132,6 +132,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
   auto node_of = std::make_shared<std::map<address, int>>();
   for (const auto& role : w.roles)
     (*node_of)[role.where] = role.node % (nodes > 0 ? nodes : w.nodes());
+  const auto disk_here = files ? files : std::make_shared<memory_disk>();
   auto playing = std::make_shared<simulated_world*>(nullptr);
   return start_run(w,
                    std::move(options),
@@ -141,12 +142,14 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                               .model = model,
                               .node_of = [node_of](const address& a) { return node_of->at(a); },
                               .cost = cost_function(w, costs),
-                              .on_message = on_message});
+                              .on_message = on_message,
+                              .files = disk_here});
                           *playing = out.get();
                           return out;
                         },
                     .kernel_threads = model.node.cores,
                     .compile = timing_only ? stand_in_compiler() : compile_cpu,
+                    .files = disk_here,
                     .report = [playing](run_result& r) { r.simulation = (*playing)->report(); }});
 }
 

@@ -20,6 +20,8 @@ struct simulated_cluster {
   // thousand nodes take seconds. Losses and digests are void, and nothing is evaluated.
   bool timing_only = false;
   std::function<void(const heard_message&)> on_message; // everything that is heard, in order
+  // Where checkpoints are written; empty: in memory, and gone with the run.
+  std::shared_ptr<disk> files;
 
   // Throws error before anything is played. Virtual time passes within run::wait(), which throws
   // error, too, where nobody can go on. run_result::seconds and the like are virtual.

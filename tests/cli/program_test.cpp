@@ -259,6 +259,28 @@ TEST_CASE("a training leaves its run folder, metrics and weights") {
   CHECK(again.text.find("a second run never overlays the first") != std::string::npos);
 }
 
+TEST_CASE("a training and a simulation leave a timeline, and say what opens it") {
+  const scratch here;
+  for (const std::string command : {"train --run-folder none", "simulate"}) {
+    CAPTURE(command);
+    const answer a = here.run(command + " --model mlp --data synthetic:400 --batch 40 --steps 6 "
+                                        "--timeline t.json --timeline-steps 2 2>&1");
+    CHECK(a.code == 0);
+    CHECK(a.text.find("open t.json in ui.perfetto.dev") != std::string::npos);
+    std::ifstream file(here / "t.json");
+    const auto events = nlohmann::json::parse(file)["traceEvents"];
+    CHECK(std::any_of(events.begin(), events.end(), [](const auto& e) {
+      return e["name"] == "step 5 committed";
+    }));
+    CHECK(std::none_of(events.begin(), events.end(), [](const auto& e) {
+      return e["name"] == "step 2 committed";
+    }));
+  }
+  const answer nowhere = here.run(std::string(small) + "--timeline no/such/folder/t.json 2>&1");
+  CHECK(nowhere.code != 0);
+  CHECK(nowhere.text.find("--timeline no/such/folder/t.json") != std::string::npos);
+}
+
 TEST_CASE("a run's own configuration gives the same bits again") {
   const scratch here;
   const auto first = end_of(here, "--run-folder r --seed 5");

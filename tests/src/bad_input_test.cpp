@@ -133,6 +133,6 @@ TEST_CASE("checkpoints that cannot be written are told before the first step") {
   CHECK_ERROR(cluster{}.start(data_parallel(tiny_job()),
                               {.checkpoint_folder = below_a_file,
                                .observer = [&](const run_event&) { ++events; }}),
-              "checkpoints cannot be written\n  --> " + below_a_file);
+              "a folder cannot be made\n  --> " + below_a_file);
   CHECK(events == 0);
 }

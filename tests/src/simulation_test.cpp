@@ -322,3 +322,22 @@ TEST_CASE("every mistake of a simulated cluster is told at once") {
     CHECK_MESSAGE((told.what + told.where + told.why).find(part) != std::string::npos, part);
   CHECK_THROWS_AS(static_cast<void>(wrong.start(w)), error);
 }
+
+TEST_CASE("a simulated cluster keeps its checkpoints in memory, the newest ones") {
+  const auto files = std::make_shared<memory_disk>();
+  simulated_cluster where;
+  where.files = files;
+  const auto result = where
+                          .start(data_parallel(small_job(8), {.replicas = 2}),
+                                 {.checkpoint_folder = "/nowhere/checkpoints",
+                                  .checkpoint_every = 2,
+                                  .checkpoints_kept = 2,
+                                  .evaluate = false})
+                          .wait();
+  const auto kept = files->files();
+  REQUIRE(kept.size() == 2);
+  CHECK(kept.begin()->first == "/nowhere/checkpoints/step-00000006.safetensors");
+  CHECK(kept.rbegin()->first == result.last_checkpoint);
+  const auto last = parse_checkpoint(kept.rbegin()->second, result.last_checkpoint, result.layout);
+  CHECK(parameter_digest(result.layout, last.parameters) == result.parameter_digest);
+}

@@ -106,6 +106,8 @@ private:
 
     void post(message m) override { all.push_back(std::move(m)); }
 
+    disk& files() override { return machine_disk(); }
+
     const std::atomic<bool>& cancelled() const override { return never; }
   };
 

@@ -56,6 +56,8 @@ public:
 
       void post(message m) override { posted.push_back(std::move(m)); }
 
+      disk& files() override { return machine_disk(); }
+
       const std::atomic<bool>& cancelled() const override { return flag; }
     } collector;
 

@@ -292,6 +292,21 @@ setting_list files() {
   };
 }
 
+setting_list timeline_settings(const std::string& g) {
+  return {
+      {g,
+       "timeline",
+       "FILE",
+       "",
+       "who computed, heard and said what, and when, as trace events (.json or .json.gz): open it "
+       "in ui.perfetto.dev or chrome://tracing",
+       text,
+       false,
+       false},
+      {g, "timeline-steps", "N", "20", "so many steps are in it, the last ones", number},
+  };
+}
+
 setting_list screen_settings() {
   const std::string g = "Screen";
   return {
@@ -321,7 +336,7 @@ setting_list what_and_who() {
 } // namespace
 
 setting_list train_settings() {
-  return together({what_and_who(), files(), screen_settings()});
+  return together({what_and_who(), files(), timeline_settings("Files"), screen_settings()});
 }
 
 setting_list wiring_settings() {
@@ -402,10 +417,11 @@ setting_list simulate_settings() {
   const std::string end = "Files and screen";
   out.push_back({end, "load", "FILE", "", "start from these weights"});
   out.push_back({end, "save", "FILE", "", "write the weights at the end"});
-  for (setting s : screen_settings()) {
-    s.group = end;
-    out.push_back(s);
-  }
+  for (const setting_list& more : {timeline_settings(end), screen_settings()})
+    for (setting s : more) {
+      s.group = end;
+      out.push_back(s);
+    }
   std::erase_if(out, [](const setting& s) { return s.name == "threads"; });
   for (setting& s : out)
     if (s.name == "steps") s.otherwise = "20";

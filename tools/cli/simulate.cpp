@@ -4,6 +4,7 @@
 #include "cli/screen.hpp"
 #include "cli/simulation_options.hpp"
 #include "cli/simulation_table.hpp"
+#include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
 
 #include <fmt/format.h>
@@ -85,6 +86,7 @@ int simulate(const command_line& line) {
   if (auto wrong = mistakes_of(s.cluster, w); !wrong.empty()) throw mistakes(std::move(wrong));
   if (s.measured) s.cluster.costs.pieces = measured_costs(w.job);
 
+  const timeline_file timeline(o, w, s.cluster.nodes);
   trace_file trace(s.trace);
   if (!s.trace.empty()) s.cluster.on_message = [&](const heard_message& m) { trace.write(m); };
   screen to(look_of(o, w.job));
@@ -93,7 +95,8 @@ int simulate(const command_line& line) {
                       .evaluate = value_reader(values).flag("evaluate"),
                       .kills = o.kills,
                       .slow = o.slow,
-                      .dials = o.dials};
+                      .dials = o.dials,
+                      .watch = timeline.watch()};
   options.observer = [&](const run_event& event) {
     if (const auto* step = std::get_if<step_event>(&event)) steps.add(step->seconds);
     to.show(event);
@@ -103,6 +106,7 @@ int simulate(const command_line& line) {
     const bool computed = !s.cluster.timing_only;
     const run_result r = s.cluster.start(w, std::move(options)).wait();
     to.finish();
+    timeline.write(to);
     if (!o.save.empty()) r.save_weights(o.save);
     fmt::print("{}",
                o.json ? simulation_json(r, steps, computed) + "\n"
@@ -112,6 +116,7 @@ int simulate(const command_line& line) {
     return exit_done;
   } catch (const error&) {
     to.finish();
+    timeline.write(to);
     fmt::print(stderr, "replay: {}\n", replay_line(line));
     throw;
   }

@@ -5,6 +5,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/run_folder.hpp"
 #include "cli/screen.hpp"
+#include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
 #include "ops/files/count_text.hpp"
 #include "troupe/price.hpp"
@@ -155,6 +156,7 @@ int train(const command_line& line) {
   const auto& data_where = line.values.at("data").where;
   const wiring w = wiring_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
 
+  const timeline_file timeline(o, w);
   const std::string name = fmt::format("{}-{}", o.data, o.model);
   const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
   watch.on_first([&folder] { // nothing has begun
@@ -172,6 +174,7 @@ int train(const command_line& line) {
 
   report_to.write_line(json_line(facts_of(o, w)), true);
   run_options options = run_options_of(o, folder);
+  options.watch = timeline.watch();
   options.observer = [&](const run_event& event) {
     report_to.write(event);
     to.show(event);
@@ -179,9 +182,11 @@ int train(const command_line& line) {
   try {
     const run_result result = play(o, w, folder, std::move(options), watch, to, report_to);
     to.finish();
+    timeline.write(to);
     return finish(o, w, result, folder, to, report_to);
   } catch (const std::exception& e) {
     to.finish();
+    timeline.write(to);
     report_to.write_line(failed_json(e.what()), true);
     throw;
   }

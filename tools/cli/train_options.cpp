@@ -191,6 +191,8 @@ train_options train_options_of(const setting_values& values) {
   out.resume = read.text("resume");
   out.run_folder = read.text("run-folder");
   out.metrics = read.text("metrics");
+  out.timeline = read.text("timeline");
+  out.timeline_steps = static_cast<int>(read.whole("timeline-steps", 1, 1'000'000));
   out.checkpoint_every = read.whole("checkpoint-every", 0, INT64_MAX);
   out.digest_every = read.whole("digest-every", 0, INT64_MAX);
   out.quiet = read.flag("quiet");

@@ -37,7 +37,8 @@ struct train_options {
   std::vector<slow_actor> slow;
   std::vector<dial> dials;
 
-  std::string load, save, resume, run_folder, metrics;
+  std::string load, save, resume, run_folder, metrics, timeline;
+  int timeline_steps = 20;
   std::int64_t checkpoint_every = 0, digest_every = 0;
   bool quiet = false, json = false;
 };

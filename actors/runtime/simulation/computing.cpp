@@ -18,6 +18,7 @@ computing::said computing::carry_out(const std::function<void(computation&)>& jo
 void computing::begin(const work& w) {
   close();
   open_ = cost_(w);
+  spans_.push_back({w, all_, all_ + open_});
 }
 
 // The last thing is posted when the work is done.

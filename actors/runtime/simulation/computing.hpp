@@ -16,16 +16,26 @@ class computing final : public computation {
 public:
   using said = std::vector<std::pair<duration, message>>; // since its begin
 
-  explicit computing(std::function<duration(const work&)> cost) : cost_(std::move(cost)) {}
+  struct span { // since its begin
+    work what;
+    duration from{0}, until{0};
+  };
+
+  computing(std::function<duration(const work&)> cost, disk& files)
+      : cost_(std::move(cost)), files_(files) {}
 
   // In order, no two at once. An exception of the job is posted as job_failed.
   said carry_out(const std::function<void(computation&)>& job);
 
   [[nodiscard]] duration duration_in_all() const { return all_; }
 
+  [[nodiscard]] const std::vector<span>& spans() const { return spans_; }
+
   void post(message m) override { said_.emplace_back(duration{0}, std::move(m)); }
 
   void begin(const work& w) override;
+
+  disk& files() override { return files_; }
 
   [[nodiscard]] const std::atomic<bool>& cancelled() const override { return never_; }
 
@@ -33,11 +43,13 @@ private:
   void close();
 
   std::function<duration(const work&)> cost_;
+  disk& files_;
   std::atomic<bool> never_{false};
   said said_;
   std::size_t closed_ = 0; // of said_, whose times are known
   duration all_{0};        // of what is closed
   duration open_{0};       // how long the work that has begun takes
+  std::vector<span> spans_;
 };
 
 } // namespace troupe::simulation

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "actors/address.hpp"
-#include "actors/runtime/context.hpp"
+#include "actors/runtime/world_observer.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -83,14 +83,6 @@ struct simulation_model {
   std::chrono::nanoseconds start_delay{50'000}; // from a restart to the first message heard
   std::vector<timed_fault> faults;
   std::chrono::nanoseconds time_max = std::chrono::hours(24 * 365); // virtual; then it is a mistake
-};
-
-// One thing that was heard.
-struct heard_message {
-  std::chrono::nanoseconds when{0};
-  address from, to;
-  const message* content = nullptr;
-  bool copy = false; // a duplicate
 };
 
 } // namespace troupe

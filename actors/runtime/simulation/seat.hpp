@@ -4,6 +4,7 @@
 #include "actors/runtime/role.hpp"
 #include "actors/runtime/simulation/event_queue.hpp"
 #include "actors/runtime/world.hpp"
+#include "actors/runtime/world_observer.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +22,14 @@ struct running {
   std::uint64_t step = 0;
   std::function<void(computation&)> job;
   bool has_core = false;
+  std::vector<computed_work> told; // where somebody looks on: what it does, by plan
 };
 
 struct envelope {
   std::uint32_t from = 0, to = 0; // seats
   incarnation to_life = 0;        // 0: whoever plays the role
   message content;
+  instant sent{0};
 };
 
 struct seat {

@@ -1,0 +1,29 @@
+#include "actors/runtime/work.hpp"
+
+namespace troupe {
+
+const char* work_name(work_kind kind) {
+  switch (kind) {
+  case work_kind::forward:
+    return "forward";
+  case work_kind::backward:
+    return "backward";
+  case work_kind::backward_inputs:
+    return "backward inputs";
+  case work_kind::backward_weights:
+    return "backward weights";
+  case work_kind::evaluate:
+    return "evaluate";
+  case work_kind::read:
+    return "read";
+  case work_kind::sum:
+    return "sum";
+  case work_kind::update:
+    return "update";
+  case work_kind::write:
+    break;
+  }
+  return "write";
+}
+
+} // namespace troupe

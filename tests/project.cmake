@@ -6,6 +6,8 @@ set_tests_properties("outside project builds against the install tree" PROPERTIE
 
 find_program(PYTHON3 python3 REQUIRED)
 add_test(NAME tidy COMMAND ${PYTHON3} ${PROJECT_SOURCE_DIR}/tools/tidy.py)
+add_test(NAME "roles reach the outside through their context alone"
+  COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/role_ports.py $<TARGET_FILE:troupe_actors>)
 add_test(NAME docs COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/docs.py)
 # Trains for two epochs: a minute.
 add_test(NAME "the quickstart runs" COMMAND example_quickstart)

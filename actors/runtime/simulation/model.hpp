@@ -21,8 +21,9 @@ namespace troupe {
 struct link_model {
   std::chrono::nanoseconds latency{0};
   std::chrono::nanoseconds jitter{0}; // mean of an exponential tail on top of the latency
-  double bytes_per_second = std::numeric_limits<double>::infinity(); // shared by all flows
-  double loss = 0;                                                   // of messages, 0 to 0.9
+  double bytes_per_second =
+      std::numeric_limits<double>::infinity(); // that this one carries at most
+  double loss = 0;                             // of messages, 0 to 0.9
   std::chrono::nanoseconds resend_after{200'000'000};
   // Of messages, 0 to 0.9: a second copy comes later, out of order, as after a reconnection.
   double duplicates = 0;
@@ -31,6 +32,16 @@ struct link_model {
 struct node_model {
   int cores = 2;
   double slowness = 1; // everything that is computed on it takes so many times as long
+  // Of its port, in each direction, shared by all that it sends, or hears; 0: as the links.
+  double bytes_per_second = 0;
+};
+
+// Nodes stand in racks in the order of their numbers. What goes from rack to rack shares the uplink
+// of either, which has so much bandwidth in each direction.
+struct rack_model {
+  int nodes = 0; // of a rack; 0: no racks
+  double bytes_per_second = std::numeric_limits<double>::infinity();
+  std::chrono::nanoseconds latency{0}; // between racks, on top of the link's
 };
 
 // What goes wrong, and what is repaired, at a virtual time.
@@ -79,6 +90,7 @@ struct simulation_model {
   std::map<int, node_model> nodes;
   link_model link; // where `links` says nothing
   std::map<std::pair<int, int>, link_model> links;
+  rack_model racks;
   std::chrono::nanoseconds local_delay{2'000};  // of a message within a node
   std::chrono::nanoseconds start_delay{50'000}; // from a restart to the first message heard
   std::vector<timed_fault> faults;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <utility>
 
 namespace troupe::simulation {
@@ -40,13 +41,41 @@ const link_model& network::model_of(int from, int to) const {
 }
 
 duration network::latency(int from, int to) const {
-  return from == to ? model_.local_delay : model_of(from, to).latency;
+  if (from == to) return model_.local_delay;
+  return model_of(from, to).latency +
+         (crosses_racks(from, to) ? model_.racks.latency : duration(0));
+}
+
+double network::port_rate(int node) const {
+  const auto own = model_.nodes.find(node);
+  const double rate = (own == model_.nodes.end() ? model_.node : own->second).bytes_per_second;
+  return rate > 0 ? rate : model_.link.bytes_per_second;
+}
+
+bool network::crosses_racks(int from, int to) const {
+  return model_.racks.nodes > 0 && from / model_.racks.nodes != to / model_.racks.nodes;
 }
 
 network::edge& network::edge_of(int from, int to) {
   const auto found = edges_.find({from, to});
   if (found != edges_.end()) return found->second;
-  return edges_.try_emplace({from, to}, model_of(from, to), from, to).first->second;
+  edge& e = edges_.try_emplace({from, to}, model_of(from, to)).first->second;
+  e.latency = latency(from, to);
+  e.use.from = from;
+  e.use.to = to;
+  const auto by = [&](place where, int a, int b, double rate) {
+    if (std::isfinite(rate))
+      e.passes.push_back(&shared_.try_emplace({where, a, b}, rate).first->second);
+  };
+  by(place::port_out, from, 0, port_rate(from));
+  if (e.model.bytes_per_second < std::min(port_rate(from), port_rate(to)))
+    by(place::own, from, to, e.model.bytes_per_second);
+  if (crosses_racks(from, to)) {
+    by(place::uplink_out, from / model_.racks.nodes, 0, model_.racks.bytes_per_second);
+    by(place::uplink_in, to / model_.racks.nodes, 0, model_.racks.bytes_per_second);
+  }
+  by(place::port_in, to, 0, port_rate(to));
+  return e;
 }
 
 void network::send(const flow& f, std::int64_t bytes, arrival arrive) {
@@ -69,33 +98,53 @@ void network::send(const flow& f, std::int64_t bytes, arrival arrive) {
     if (!chance(duplicates_, e.model.duplicates)) return;
     ++e.use.duplicated;
     events_.push(
-        {.when = events_.now() + exponential(duplicates_, 5 * e.model.latency + duration(500'000)),
+        {.when = events_.now() + exponential(duplicates_, 5 * e.latency + duration(500'000)),
          .happen = [arrive] { arrive(true); },
          .node = e.use.to});
   };
-  e.pipe.send(events_.now(),
-              (std::uint64_t{f.from} << 32U) | f.to,
-              bytes,
-              [this, &e, &order, number, hear = std::move(hear)] {
-                travel(e, [this, &order, number, hear] { in_order(order, number, hear); });
-              });
-  plan_end(e);
+  pass(e,
+       (std::uint64_t{f.from} << 32U) | f.to,
+       bytes,
+       [this, &e, &order, number, hear = std::move(hear)] {
+         travel(e, [this, &order, number, hear] { in_order(order, number, hear); });
+       });
 }
 
-void network::plan_end(edge& e) {
-  const auto change = ++e.pipe.changes;
-  if (const auto end = e.pipe.next_end())
-    events_.push({.when = *end, .happen = [this, &e, change] {
-                    if (change != e.pipe.changes) return;
-                    const auto sent = e.pipe.end_first(events_.now());
-                    plan_end(e);
-                    sent();
-                  }});
+void network::pass(edge& e, std::uint64_t pair, std::int64_t bytes, link::passed passed) {
+  if (e.cut) {
+    e.unsent.emplace_back(
+        [this, &e, pair, bytes, passed = std::move(passed)] { pass(e, pair, bytes, passed); });
+    return;
+  }
+  if (e.passes.empty()) return passed();
+  auto all =
+      std::make_shared<std::pair<std::size_t, link::passed>>(e.passes.size(), std::move(passed));
+  for (shared* s : e.passes) {
+    s->carries.send(events_.now(), pair, bytes, [all] {
+      if (--all->first == 0) all->second();
+    });
+    plan_end(*s);
+  }
 }
 
-// From the sender's port to the receiver's.
+void network::plan_end(shared& s) {
+  const auto end = s.carries.next_end();
+  if (!end || *end >= s.planned) return; // that event plans again
+  s.planned = *end;
+  events_.push({.when = *end, .happen = [this, &s] { end_due(s); }});
+}
+
+void network::end_due(shared& s) {
+  if (s.planned != events_.now()) return; // another was planned for an earlier time
+  s.planned = instant::max();
+  for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end())
+    s.carries.end_first(events_.now())();
+  plan_end(s);
+}
+
+// What has passed everything takes its time.
 void network::travel(edge& e, std::function<void()> arrive) {
-  auto delay = e.model.latency + exponential(jitter_, e.model.jitter) + linger();
+  auto delay = e.latency + exponential(jitter_, e.model.jitter) + linger();
   while (chance(loss_, e.model.loss)) {
     ++e.use.resent;
     delay += e.model.resend_after;
@@ -103,7 +152,7 @@ void network::travel(edge& e, std::function<void()> arrive) {
   events_.push({.when = events_.now() + delay,
                 .happen =
                     [&e, arrive = std::move(arrive)] {
-                      if (e.pipe.is_cut())
+                      if (e.cut)
                         e.held.push_back(arrive);
                       else
                         arrive();
@@ -125,19 +174,19 @@ void network::in_order(channel& c, std::uint64_t number, std::function<void()> h
   }
 }
 
+// What is on its way stays where it would have arrived, and what is sent stays at the sender; ports
+// are not blocked by it.
 void network::cut(int from, int to) {
-  edge& e = edge_of(from, to);
-  e.pipe.cut(events_.now());
-  plan_end(e);
+  edge_of(from, to).cut = true;
 }
 
 void network::heal(int from, int to) {
   edge& e = edge_of(from, to);
-  if (!e.pipe.is_cut()) return;
-  e.pipe.heal(events_.now());
-  plan_end(e);
+  e.cut = false;
   for (auto& arrive : std::exchange(e.held, {}))
     travel(e, std::move(arrive));
+  for (auto& send : std::exchange(e.unsent, {}))
+    send();
 }
 
 bool network::chance(random_stream& draws, double probability) {
@@ -154,8 +203,7 @@ std::vector<simulation_report::link_use> network::use() const {
 std::string network::cuts_text() const {
   std::string out;
   for (const auto& [nodes, e] : edges_)
-    if (e.pipe.is_cut())
-      out += fmt::format("{}{} -> {}", out.empty() ? "" : ", ", nodes.first, nodes.second);
+    if (e.cut) out += fmt::format("{}{} -> {}", out.empty() ? "" : ", ", nodes.first, nodes.second);
   return out;
 }
 

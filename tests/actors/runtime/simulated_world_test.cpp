@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -204,6 +205,102 @@ TEST_CASE("a message takes latency and its bytes, and flows of a link share its 
     const std::chrono::duration<double> took = s.messages[0].when;
     CHECK(took.count() == doctest::Approx((shared ? 2 : 1) * alone.count() + 0.005));
   }
+}
+
+namespace {
+
+address on(std::uint16_t node) {
+  return {.role = role_kind::layer_shard, .replica = node};
+}
+
+struct parcel {
+  address from, to;
+  std::int64_t bytes = 1'000'000; // of a second, at a megabyte a second
+  std::chrono::nanoseconds at{0};
+};
+
+// The seconds after which each parcel is heard, in a network of 1 MB/s.
+std::vector<double> arrivals(simulation_model model, const std::vector<parcel>& parcels) {
+  model.link.bytes_per_second = 1e6;
+  stage s(std::move(model));
+  const auto header = message_bytes(weighing(0));
+  std::vector<double> out(parcels.size());
+  std::map<address, std::vector<std::size_t>> senders;
+  for (std::size_t i = 0; i < parcels.size(); ++i) {
+    senders[parcels[i].from].push_back(i);
+    senders[parcels[i].to];
+  }
+  const auto hear = [&](context& c, const message& m) {
+    if (const auto* p = std::get_if<protocol::parameters>(&m)) {
+      out[p->step] = std::chrono::duration<double>(c.now()).count();
+    } else {
+      const auto& due = parcels[number_of(m)];
+      c.send(due.to, weighing(due.bytes - header, number_of(m)));
+    }
+  };
+  for (const auto& [who, own] : senders)
+    s.world->add(who, plays(hear, [&parcels, own = own](context& c) {
+                   for (const auto i : own)
+                     c.send_after(parcels[i].at, number(i));
+                 }));
+  s.play();
+  return out;
+}
+
+void check_near(const std::vector<double>& got, const std::vector<double>& expected) {
+  REQUIRE(got.size() == expected.size());
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    CAPTURE(i);
+    CHECK(got[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+  }
+}
+
+} // namespace
+
+TEST_CASE("whoever sends to one node shares its port, and so does all that a node sends") {
+  check_near(arrivals({}, {{on(1), on(9)}}), {1});
+  check_near(arrivals({}, {{on(1), on(9)}, {on(2), on(9)}}), {2, 2});
+  check_near(arrivals({}, {{on(1), on(8)}, {on(1), on(9)}, {on(1), on(7)}}), {3, 3, 3});
+  check_near(arrivals({}, {{on(1), on(8)}, {on(2), on(9)}, {on(8), on(1)}}), {1, 1, 1});
+  simulation_model model;
+  model.nodes[9].bytes_per_second = 4e6; // its port alone
+  check_near(arrivals(model, {{on(1), on(9)}, {on(2), on(9)}}), {1, 1});
+  model.links[{1, 9}].bytes_per_second = 5e5; // narrower than both ports
+  check_near(arrivals(model, {{on(1), on(9)}, {on(2), on(9)}}), {2, 1});
+}
+
+TEST_CASE("a small message does not wait for an early large one, but for those of its own pair") {
+  const std::int64_t small = 100'000;
+  check_near(arrivals({}, {{on(1), on(9)}, {on(2), on(9), small, 500ms}}), {1.1, 0.7});
+  check_near(arrivals({}, {{on(1), on(9)}, {on(1), on(9), small, 500ms}}), {1, 1.1});
+  check_near(arrivals({}, {{on(1), on(9), 3'000'000}, {on(2), on(9)}}), {4, 2});
+}
+
+TEST_CASE("what goes from rack to rack shares the uplinks of both, and takes longer") {
+  simulation_model model;
+  model.racks = {.nodes = 4, .bytes_per_second = 5e5, .latency = 10ms};
+  check_near(arrivals(model, {{on(1), on(2)}}), {1});
+  check_near(arrivals(model, {{on(1), on(4)}}), {2.01});
+  check_near(arrivals(model, {{on(1), on(4)}, {on(2), on(5)}, {on(3), on(0)}}), {4.01, 4.01, 1});
+  check_near(arrivals(model, {{on(1), on(4)}, {on(5), on(2)}}), {2.01, 2.01});
+  check_near(arrivals(model, {{on(1), on(9)}, {on(5), on(10)}}), {4.01, 4.01});
+}
+
+TEST_CASE("each port shares by itself: where max-min fair rates would differ, and by how much") {
+  // Node 1 sends to four others, one of them node 9, which hears node 2 as well. Max-min: a quarter
+  // and three quarters of node 9's port, so node 2 is done after 1.33 s. Here both have a half at
+  // first. What is long is right: node 9's port carries as many bytes either way.
+  const std::vector<parcel> fan = {{on(1), on(6)}, {on(1), on(7)}, {on(1), on(8)}};
+  auto both = fan;
+  both.push_back({on(1), on(9)});
+  both.push_back({on(2), on(9)});
+  check_near(arrivals({}, both), {4, 4, 4, 4, 2});
+  both.back().bytes = 10'000'000;
+  check_near(arrivals({}, both), {4, 4, 4, 4, 11});
+  // Node 1 is busy first and node 9 later. Max-min: node 1 has sent half when node 2 begins, which
+  // is done after 2.5 s. Here node 9's port has carried all of it before node 2 comes.
+  check_near(arrivals({}, {{on(1), on(8)}, {on(1), on(9)}, {on(2), on(9), 1'000'000, 1s}}),
+             {2, 2, 2});
 }
 
 TEST_CASE("a cut link keeps what is sent until it heals; the other direction goes on") {

@@ -48,7 +48,7 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
   auto& block = blocks_.at(m.block);
   if (options_.order.as_they_come()) {
     if (block.clocks.accept(m.step)) block.waiting[block.arrivals++] = m;
-  } else if (m.step >= next_step(block) + (block.update ? 1 : 0)) {
+  } else if (m.step >= (block.update ? next_step(block) + 1 : block.version)) {
     block.waiting[m.step] = m;
   }
   update_next(m.block);

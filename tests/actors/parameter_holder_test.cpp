@@ -401,3 +401,18 @@ TEST_CASE("a version of the outer parameters is a round's, and their holder comm
   CHECK(f.world.of<protocol::parameters>().back().version == 6);
   CHECK(f.world.of<protocol::committed>().empty());
 }
+
+TEST_CASE("a late copy of the last round's gradient is not applied again") {
+  fixture f;
+  auto options = options_of(f.layout, f.start);
+  options.islands = 2;
+  options.rounds = {.every = 3, .last_step = 3};
+  parameter_holder holder(f.world, options);
+  for (int copy = 0; copy < 2; ++copy) {
+    holder.on(f.gradient(2, 1));
+    CHECK(f.world.computations.size() == (copy == 0 ? 1 : 0));
+    while (!f.world.computations.empty())
+      for (const auto& m : f.world.run_one())
+        holder.receive(m);
+  }
+}

@@ -10,12 +10,12 @@
 #include "actors/parameter_holder.hpp"
 #include "ops/program.hpp"
 #include "support/disordered_world.hpp"
+#include "support/environment.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <set>
 #include <string>
 
@@ -25,17 +25,6 @@ using namespace troupe::test;
 namespace {
 
 constexpr const char* test_name = "late and doubled messages and dying workers lose no update";
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t seeds_default = 40;
-#else
-constexpr std::uint64_t seeds_default = 1000;
-#endif
-
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 const address director_{.role = role_kind::director}, supervisor_{.role = role_kind::supervisor},
     recorder_{.role = role_kind::recorder}, checkpointer_{.role = role_kind::checkpointer};
@@ -308,11 +297,8 @@ void check_seed(const small_server_job& j, std::uint64_t seed) {
 TEST_CASE(test_name) {
   const small_server_job j;
   REQUIRE(j.blocks() > 1);
-  if (const auto seed = number_from_environment("TROUPE_DISORDER_SEED", 0); seed > 0) {
-    check_seed(j, seed);
-    return;
-  }
-  const auto seeds = number_from_environment("TROUPE_DISORDER_SEEDS", seeds_default);
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed)
-    check_seed(j, seed);
+  for_each_seed("TROUPE_DISORDER_SEED",
+                "TROUPE_DISORDER_SEEDS",
+                unless_sanitized(1000, 40),
+                [&](std::uint64_t seed, bool) { check_seed(j, seed); });
 }

@@ -4,6 +4,7 @@
 //   TROUPE_PROPERTY_SEED=1234    this pair alone, printed
 #include "src/small_jobs.hpp"
 #include "support/deadline.hpp"
+#include "support/environment.hpp"
 #include "support/random_jobs.hpp"
 #include "support/random_wirings.hpp"
 #include "support/scratch_folder.hpp"
@@ -15,7 +16,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -25,17 +25,6 @@ using namespace troupe::test;
 namespace {
 
 constexpr const char* test_name = "any wiring of any job gives the bits of one plain loop";
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t pairs_default = 40;
-#else
-constexpr std::uint64_t pairs_default = 400;
-#endif
-
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 struct tally {
   int compared = 0, refused = 0, diverged = 0, repeated = 0;
@@ -250,13 +239,11 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
 
 TEST_CASE(test_name) {
   tally all;
-  if (const auto seed = number_from_environment("TROUPE_PROPERTY_SEED", 0); seed > 0) {
-    check_pair(seed, true, all);
+  if (!for_each_seed("TROUPE_PROPERTY_SEED",
+                     "TROUPE_PROPERTY_PAIRS",
+                     unless_sanitized(400, 40),
+                     [&](std::uint64_t seed, bool alone) { check_pair(seed, alone, all); }))
     return;
-  }
-  const auto pairs = number_from_environment("TROUPE_PROPERTY_PAIRS", pairs_default);
-  for (std::uint64_t seed = 1; seed <= pairs; ++seed)
-    check_pair(seed, false, all);
   MESSAGE(all.text());
   CHECK(all.refused + all.diverged <= all.compared / 20);
   CHECK(all.pipelines >= all.compared / 3);

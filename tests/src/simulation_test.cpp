@@ -1,22 +1,21 @@
 // The two laws in simulated clusters: whatever the order and the delay of messages, whoever is
-// killed, paused or cut off, after every step the digest and the loss are those of a plain loop.
+// killed, paused or cut off, after every step the digest and the loss are those of a plain loop;
+// where updates are applied as they come, each is applied once, within the bound, and all of it can
+// be computed again. A world that fails is made smaller until nothing can be left out.
 //   TROUPE_SIMULATION_SEEDS=5000   how many worlds are drawn
 //   TROUPE_SIMULATION_SEED=1234    this world alone, printed
+//   TROUPE_SIMULATION_SHRINK=60    seconds for making a failing world smaller; 0: it stays
 #include "src/small_jobs.hpp"
 #include "support/deadline.hpp"
-#include "support/random_jobs.hpp"
-#include "support/random_wirings.hpp"
-#include "support/random_worlds.hpp"
-#include "support/sequential_reference.hpp"
+#include "support/environment.hpp"
+#include "support/shrinking.hpp"
+#include "support/world_checks.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstdlib>
-#include <set>
 #include <string>
 
 using namespace troupe;
@@ -26,17 +25,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr const char* test_name = "no order, delay or death in a simulated cluster changes a bit";
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t seeds_default = 30;
-#else
-constexpr std::uint64_t seeds_default = 200;
-#endif
-
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-  const char* given = std::getenv(name);
-  return given == nullptr ? otherwise : std::strtoull(given, nullptr, 10);
-}
 
 log_of_run simulate(const wiring& w,
                     const simulated_cluster& where,
@@ -52,99 +40,148 @@ simulated_cluster slow_links(std::uint64_t seed) {
 }
 
 struct tally {
-  int compared = 0, refused = 0, diverged = 0, explored = 0, pipelines = 0;
+  int compared = 0, refused = 0, diverged = 0;
+  int explored = 0, pipelines = 0, workers = 0, bounded = 0, islands = 0, dealt = 0, groups = 0;
+  int stashed = 0, sliced = 0, spread = 0, compressed = 0, residuals = 0, recomputed = 0, saved = 0,
+      evaluated = 0, timed = 0, dialled = 0;
   std::int64_t restarts = 0;
   std::uint64_t events = 0, resent = 0, duplicated = 0;
 
+  void note(const drawn_world& d, const run_result& r) {
+    const auto count = [](int& of, bool yes) { of += yes ? 1 : 0; };
+    const auto& o = d.options;
+    ++compared;
+    count(explored, d.cluster.model.order == exploration::anything);
+    count(pipelines, o.stages > 1);
+    count(workers, d.as_they_come());
+    count(bounded, o.order.kind == consistency_kind::bounded);
+    count(islands, d.job.outer.islands > 1);
+    count(dealt, o.balance_shares || o.backups > 0);
+    count(groups, o.groups > 1);
+    count(stashed, o.stash_weights);
+    count(sliced, !d.job.slices.empty());
+    count(spread, o.spread_slices);
+    count(compressed, d.job.compression != nullptr);
+    count(residuals, d.job.compression && d.job.compression->has_residual());
+    count(recomputed, o.recompute);
+    count(saved, d.checkpoint_every > 0);
+    count(evaluated, d.evaluates && d.job.data.test);
+    count(timed, d.timed);
+    count(dialled, !d.dials.empty());
+    restarts += r.restarts;
+    events += r.simulation->events;
+    for (const auto& link : r.simulation->links) {
+      resent += link.resent;
+      duplicated += link.duplicated;
+    }
+  }
+
   [[nodiscard]] std::string text() const {
-    return fmt::format("{} worlds compared, {} of them in any order, {} pipelines; {} messages "
-                       "heard, {} sent again, {} twice; {} restarts; {} refused, {} diverged",
-                       compared,
-                       explored,
-                       pipelines,
-                       events,
-                       resent,
-                       duplicated,
-                       restarts,
-                       refused,
-                       diverged);
+    return fmt::format(
+        "{} worlds compared, {} of them in any order: {} pipelines, {} servers whose "
+        "updates come as they do, {} of them bounded, {} islands, {} dealt, {} in "
+        "groups; {} stashed, {} sliced, {} spread, {} compressed, {} with residuals, "
+        "{} recomputing; {} with dials, {} saved, {} evaluated, {} timed; {} "
+        "messages heard, {} sent again, {} twice; {} restarts; {} refused, {} "
+        "diverged",
+        compared,
+        explored,
+        pipelines,
+        workers,
+        bounded,
+        islands,
+        dealt,
+        groups,
+        stashed,
+        sliced,
+        spread,
+        compressed,
+        residuals,
+        recomputed,
+        dialled,
+        saved,
+        evaluated,
+        timed,
+        events,
+        resent,
+        duplicated,
+        restarts,
+        refused,
+        diverged);
   }
 };
 
-// The draws of a seed, in this order: job, wiring, edits, nodes, kills, dials, world, whether it
-// runs twice.
+// How the failure is seen again, and the smallest world that shows it.
+std::string report_of(const drawn_world& d, const world_failure& failure) {
+  auto out = fmt::format("{}: {}\nTROUPE_SIMULATION_SEED={} build/release/tests/test_src -tc=\"{}\""
+                         "\n{}",
+                         failure.kind,
+                         failure.text,
+                         d.seed,
+                         "no order*",
+                         test::text(d));
+  const auto seconds = number_from_environment("TROUPE_SIMULATION_SHRINK", 20);
+  if (seconds == 0) return out;
+  const auto small = shrunk(d, failure, {.seconds = static_cast<double>(seconds)});
+  return out + fmt::format("\nthe same in a smaller world, after {} tries: {}\n{}",
+                           small.tries,
+                           small.failure.text,
+                           test::text(small.world));
+}
+
 void check_world(std::uint64_t seed, bool print, tally& out) {
-  chance c(seed);
-  const job j = random_job(c);
-  const hybrid_options options = random_wiring(c, j);
-  std::string told =
-      fmt::format("TROUPE_SIMULATION_SEED={} build/release/tests/test_src -tc=\"{}\"\n{}\n{}",
-                  seed,
-                  test_name,
-                  test::text(j),
-                  test::text(options));
-  INFO(told);
-  if (!mistakes_of(j, options).empty()) {
+  const auto d = draw_world(seed);
+  if (!d) {
     ++out.refused;
     return;
   }
-  wiring w = hybrid(j, options);
-  const bool may_differ = !options.spread_slices && !options.stash_weights &&
-                          (!j.compression || j.compressed_microbatches == 1);
-  if (options.replicas > 1 && may_differ && c.percent(30))
-    told += make_replicas_differ(c, options, w);
-  if (c.percent(40)) scatter(w);
-  const auto kills = random_kills(c, w);
-  const auto dials = random_dials(c, w);
-  const auto world = random_world(c, w, seed);
-  told += "\n" + test::text(world) + test::text(kills) + test::text(dials);
-  if (print) MESSAGE(told);
-  const reference_run expected = play_sequentially(j, delays_of(w));
-  if (!std::all_of(expected.losses.begin(), expected.losses.end(), [](double x) {
-        return std::isfinite(x);
-      })) {
+  if (print) MESSAGE(test::text(*d));
+  const reference_run expected = reference_of(*d);
+  const deadline patience(100s, fmt::format("TROUPE_SIMULATION_SEED={}\n{}", seed, test::text(*d)));
+  if (!is_finite(expected)) {
     ++out.diverged;
     return;
   }
-  const deadline patience(100s, told);
-  std::uint64_t hash = 0;
-  for (int times = c.percent(5) ? 2 : 1; times > 0; --times)
-    try {
-      const log_of_run run = simulate(w, world, {.kills = kills, .dials = dials});
-      CHECK(run.digests == expected.digests);
-      CHECK(run.losses == expected.losses);
-      const auto& facts = *run.result.simulation;
-      if (hash != 0) CHECK(hash == facts.trace_hash);
-      hash = facts.trace_hash;
-      out.restarts += run.result.restarts;
-      out.events += facts.events;
-      for (const auto& link : facts.links) {
-        out.resent += link.resent;
-        out.duplicated += link.duplicated;
-      }
-    } catch (const error& e) {
-      FAIL_CHECK(std::string(e.what()));
-    }
-  ++out.compared;
-  out.explored += world.model.order == exploration::anything ? 1 : 0;
-  out.pipelines += options.stages > 1 ? 1 : 0;
+  const auto played = world_check(*d, expected).play();
+  if (played.failure) {
+    FAIL_CHECK(report_of(*d, *played.failure));
+    return;
+  }
+  if (played.diverged) {
+    ++out.diverged;
+    return;
+  }
+  out.note(*d, played.run.result);
+  if (seed % 20 != 0) return;
+  const auto again = world_check(*d, expected).play();
+  CHECK(again.run.result.simulation->trace_hash == played.run.result.simulation->trace_hash);
 }
 
 } // namespace
 
 TEST_CASE(test_name) {
   tally all;
-  if (const auto seed = number_from_environment("TROUPE_SIMULATION_SEED", 0); seed > 0) {
-    check_world(seed, true, all);
+  if (!for_each_seed("TROUPE_SIMULATION_SEED",
+                     "TROUPE_SIMULATION_SEEDS",
+                     unless_sanitized(200, 30),
+                     [&](std::uint64_t seed, bool alone) { check_world(seed, alone, all); }))
     return;
-  }
-  const auto seeds = number_from_environment("TROUPE_SIMULATION_SEEDS", seeds_default);
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed)
-    check_world(seed, false, all);
   MESSAGE(all.text());
-  CHECK(all.refused + all.diverged <= all.compared / 20);
+  CHECK(all.refused + all.diverged <= all.compared / 10);
   CHECK(all.explored >= all.compared / 3);
   CHECK(all.pipelines >= all.compared / 3);
+  for (const auto often : {all.workers, all.dealt, all.compressed, all.saved, all.dialled})
+    CHECK(often >= all.compared / 10);
+  for (const auto rare : {all.islands,
+                          all.bounded,
+                          all.groups,
+                          all.sliced,
+                          all.residuals,
+                          all.recomputed,
+                          all.evaluated,
+                          all.timed})
+    CHECK(rare >= all.compared / 30);
+  CHECK(all.stashed + all.spread >= all.compared / 30);
   CHECK(all.restarts >= all.compared / 2);
   CHECK(all.resent > 0);
   CHECK(all.duplicated > 0);

@@ -17,6 +17,8 @@ public:
     return first + static_cast<int>(draw_.below(static_cast<std::uint32_t>(last - first + 1)));
   }
 
+  std::size_t below(std::size_t end) { return draw_.below(static_cast<std::uint32_t>(end)); }
+
   bool percent(int p) { return between(0, 99) < p; }
 
   template <class T>

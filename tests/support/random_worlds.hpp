@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace troupe::test {
@@ -33,44 +34,67 @@ inline link_model random_link(chance& c) {
   return out;
 }
 
-inline void add_faults(chance& c, const wiring& w, int nodes, std::vector<timed_fault>& out) {
-  std::vector<address> mortal;
+// What goes wrong, and what repairs it.
+using trouble = std::vector<timed_fault>;
+
+inline std::vector<address> mortals_of(const wiring& w) {
+  std::vector<address> out;
   for (const auto& r : w.roles)
     if (r.where.role == role_kind::layer_shard || r.where.role == role_kind::data_loader ||
         r.where.role == role_kind::gradient_aggregator || r.where.role == role_kind::checkpointer ||
         r.where.role == role_kind::evaluator)
-      mortal.push_back(r.where);
+      out.push_back(r.where);
+  return out;
+}
+
+inline std::vector<trouble> random_troubles(chance& c, const wiring& w, int nodes) {
+  std::vector<trouble> out;
+  const auto mortal = mortals_of(w);
   if (c.percent(70))
-    for (int n = c.between(1, 8); n > 0; --n)
-      out.push_back({random_time(c),
-                     kill_fault{mortal[static_cast<std::size_t>(
-                         c.between(0, static_cast<int>(mortal.size()) - 1))]}});
+    for (int n = c.between(1, 8); n > 0; --n) {
+      const auto when = random_time(c);
+      out.push_back({{when, kill_fault{mortal[c.below(mortal.size())]}}});
+      if (!c.percent(25)) continue; // and again while it comes back
+      auto again = out.back().front();
+      again.when += std::chrono::microseconds(c.one_of({1, 60, 500, 20'000}));
+      out.push_back({again});
+    }
   if (c.percent(30))
     for (int n = c.between(1, 3); n > 0; --n) {
       const auto began = random_time(c);
       const int node = c.between(0, nodes - 1);
-      out.push_back({began, pause_fault{node}});
-      out.push_back({began + random_time(c), resume_fault{node}});
+      const auto ended = began + random_time(c);
+      out.push_back({{began, pause_fault{node}}, {ended, resume_fault{node}}});
     }
   if (nodes > 1 && c.percent(40))
     for (int n = c.between(1, 4); n > 0; --n) {
       const auto began = random_time(c);
       const int from = c.between(0, nodes - 1);
       const int to = (from + c.between(1, nodes - 1)) % nodes;
-      out.push_back({began, cut_fault{from, to}});
-      out.push_back({began + random_time(c), heal_fault{from, to}});
+      const auto ended = began + random_time(c);
+      out.push_back({{began, cut_fault{from, to}}, {ended, heal_fault{from, to}}});
     }
-  if (c.percent(20))
-    out.push_back(
-        {random_time(c), slow_fault{c.between(0, nodes - 1), c.one_of({0.5, 3.0, 50.0})}});
+  if (c.percent(20)) {
+    const auto began = random_time(c);
+    const int node = c.between(0, nodes - 1);
+    const double factor = c.one_of({0.5, 3.0, 50.0});
+    const auto ended = began + random_time(c);
+    out.push_back({{began, slow_fault{node, factor}}, {ended, slow_fault{node, 1}}});
+  }
+  return out;
 }
 
-inline simulated_cluster random_world(chance& c, const wiring& w, std::uint64_t seed) {
+inline int nodes_of(const simulated_cluster& s, const wiring& w) {
+  return s.nodes > 0 ? s.nodes : w.nodes();
+}
+
+// In which nothing goes wrong.
+inline simulated_cluster random_cluster(chance& c, const wiring& w, std::uint64_t seed) {
   simulated_cluster out;
   out.model.seed = seed;
   if (c.percent(50)) out.model.order = exploration::anything;
   out.nodes = c.percent(30) ? c.between(1, w.nodes()) : 0;
-  const int nodes = out.nodes > 0 ? out.nodes : w.nodes();
+  const int nodes = nodes_of(out, w);
   out.model.node = {.cores = c.between(1, 4)};
   for (int n = 0; n < nodes; ++n)
     if (c.percent(20))
@@ -82,7 +106,17 @@ inline simulated_cluster random_world(chance& c, const wiring& w, std::uint64_t 
       out.model.links[{from, (from + c.between(1, nodes - 1)) % nodes}] = random_link(c);
     }
   out.costs.flops_per_second = c.one_of({1e6, 1e8, 1e10});
-  add_faults(c, w, nodes, out.model.faults);
+  return out;
+}
+
+inline void add_troubles(const std::vector<trouble>& troubles, simulated_cluster& to) {
+  for (const auto& t : troubles)
+    to.model.faults.insert(to.model.faults.end(), t.begin(), t.end());
+}
+
+inline simulated_cluster random_world(chance& c, const wiring& w, std::uint64_t seed) {
+  auto out = random_cluster(c, w, seed);
+  add_troubles(random_troubles(c, w, nodes_of(out, w)), out);
   return out;
 }
 
@@ -92,23 +126,62 @@ inline void scatter(wiring& w) {
     w.roles[i].node = static_cast<int>(i);
 }
 
+inline double milliseconds(std::chrono::nanoseconds t) {
+  return std::chrono::duration<double, std::milli>(t).count();
+}
+
 inline std::string text(const link_model& l) {
-  return fmt::format("{} us, tail {} us, {:.3g} bytes/s, loss {}, duplicates {}",
-                     l.latency.count() / 1000,
-                     l.jitter.count() / 1000,
+  return fmt::format("{} ms, jitter {} ms, {:.3g} bytes/s, loss {} sent again after {} ms, "
+                     "duplicates {}",
+                     milliseconds(l.latency),
+                     milliseconds(l.jitter),
                      l.bytes_per_second,
                      l.loss,
+                     milliseconds(l.resend_after),
                      l.duplicates);
 }
 
+// As `troupe simulate --event` reads it.
+inline std::string text(const timed_fault& f) {
+  struct verb {
+    std::string operator()(const kill_fault& k) const { return "kill " + k.who.text(); }
+
+    std::string operator()(const pause_fault& p) const { return fmt::format("pause {}", p.node); }
+
+    std::string operator()(const resume_fault& r) const { return fmt::format("resume {}", r.node); }
+
+    std::string operator()(const slow_fault& s) const {
+      return fmt::format("slow {} x{}", s.node, s.factor);
+    }
+
+    std::string operator()(const cut_fault& c) const {
+      return fmt::format("cut {}->{}", c.from, c.to);
+    }
+
+    std::string operator()(const heal_fault& h) const {
+      return fmt::format("heal {}->{}", h.from, h.to);
+    }
+  };
+
+  return fmt::format("{} ms {}", milliseconds(f.when), std::visit(verb{}, f.what));
+}
+
 inline std::string text(const simulated_cluster& s) {
-  return fmt::format("world: {} nodes, {}; links {}; {} links and {} nodes differ; {} faults",
-                     s.nodes,
-                     s.model.order == exploration::anything ? "any order" : "by time",
-                     text(s.model.link),
-                     s.model.links.size(),
-                     s.model.nodes.size(),
-                     s.model.faults.size());
+  std::string out = fmt::format(
+      "world: seed {}, {} nodes (0: as the wiring), {}, {:g} FLOP/s, {} cores\nlinks: {}",
+      s.model.seed,
+      s.nodes,
+      s.model.order == exploration::anything ? "any order" : "by time",
+      s.costs.flops_per_second,
+      s.model.node.cores,
+      text(s.model.link));
+  for (const auto& [ends, link] : s.model.links)
+    out += fmt::format("\nlink {}->{}: {}", ends.first, ends.second, text(link));
+  for (const auto& [number, node] : s.model.nodes)
+    out += fmt::format("\nnode {}: {}x slower, {} cores", number, node.slowness, node.cores);
+  for (const auto& f : s.model.faults)
+    out += "\n" + text(f);
+  return out;
 }
 
 } // namespace troupe::test

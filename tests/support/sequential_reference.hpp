@@ -100,6 +100,14 @@ public:
     return std::move(out_);
   }
 
+  [[nodiscard]] const parameter_layout& layout() const { return out_.layout; }
+
+  // The sum over all microbatches of a step, by block, of a job without islands.
+  std::vector<tensor> gradients_at(std::vector<tensor> parameters, std::int64_t step) {
+    islands_[0].parameters = std::move(parameters);
+    return gradients_of(0, step);
+  }
+
 private:
   using block_slots = std::vector<std::vector<std::vector<float>>>; // by block, slot
 

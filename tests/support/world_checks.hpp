@@ -102,6 +102,7 @@ private:
   }
 
   log_of_run simulate(simulated_cluster where, run_options how) {
+    where.files = {&machine_disk(), [](disk*) {}}; // it is resumed from there
     where.on_message = [this](const heard_message& m) {
       lives_.hear(m);
       if (drawn_.as_they_come()) updates_.hear(m);

@@ -6,6 +6,7 @@
 #include "troupe/job.hpp"
 #include "troupe/model_parts.hpp"
 #include "troupe/price.hpp"
+#include "troupe/run_timeline.hpp"
 #include "troupe/schedule.hpp"
 #include "troupe/schedule_times.hpp"
 #include "troupe/shard_memory.hpp"

@@ -2,6 +2,7 @@
 
 #include "actors/message_facts.hpp"
 #include "actors/runtime/simulation/computing.hpp"
+#include "actors/runtime/simulation/membership.hpp"
 #include "actors/runtime/simulation/network.hpp"
 #include "actors/runtime/simulation/node.hpp"
 #include "actors/runtime/simulation/seat.hpp"
@@ -16,6 +17,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -56,6 +58,9 @@ struct simulated_world::impl {
   void compute(seat& s, const std::shared_ptr<running>& r);
   void tell(const running& r);
   void finish(seat& s, const std::shared_ptr<running>& r);
+  void end_all(const std::string& reason, const std::function<bool(const seat&)>& whom);
+  void leave(int node);
+  void join(int node);
   void happen(const fault& f);
   void take_orders();
   void step();
@@ -65,6 +70,7 @@ struct simulated_world::impl {
   network net;
   trace heard;
   std::map<int, simulated_node> nodes;
+  std::set<int> absent;
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
   std::vector<seat*> by_index;
   bool stopping = false;
@@ -92,14 +98,15 @@ public:
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
-    world_.events.push(
-        {.when = world_.events.now() + delay,
-         .happen =
-             [&world = world_,
-              e = envelope{seat_.index, seat_.index, life_, std::move(m), world_.events.now()}] {
-               world.hear(e, false);
-             },
-         .node = seat_.node});
+    world_.events.push({.when = world_.events.now() + delay,
+                        .happen = [&world = world_,
+                                   e = envelope{seat_.index,
+                                                seat_.index,
+                                                life_,
+                                                seat_.node,
+                                                std::move(m),
+                                                world_.events.now()}] { world.hear(e, false); },
+                        .node = seat_.node});
   }
 
   [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.events.now(); }
@@ -111,6 +118,7 @@ public:
   incarnation start(const address& who) override {
     seat& s = world_.at(who);
     if (world_.stopping) return s.life;
+    s.node = place_of(s, world_.by_index, world_.absent);
     world_.begin_life(s, world_.net.latency(seat_.node, s.node) + world_.options.model.start_delay);
     return s.life;
   }
@@ -160,19 +168,21 @@ void simulated_world::impl::enter(seat& s, incarnation life) {
     hear(e, false);
 }
 
+// From a node that is gone nothing is sent; that it is gone is noticed where it matters.
 void simulated_world::impl::send(seat& from, seat& to, message m) {
   const auto bytes = message_bytes(m);
-  net.send({from.index, to.index, from.node, to.node},
+  net.send({from.index, to.index, absent.contains(from.node) ? to.node : from.node, to.node},
            bytes,
-           [this, e = envelope{from.index, to.index, 0, std::move(m), events.now()}](bool copy) {
-             hear(e, copy);
-           });
+           [this, e = envelope{from.index, to.index, 0, to.node, std::move(m), events.now()}](
+               bool copy) { hear(e, copy); });
 }
 
-// What an actor says to itself (timers, results of its computations) is for one incarnation.
+// What an actor says to itself (timers, results of its computations) is for one incarnation, and
+// what was sent to another node than it is on is lost with the link.
 void simulated_world::impl::hear(const envelope& e, bool copy) {
   seat& s = *by_index[e.to];
   if (s.now == seat::phase::down || (e.to_life != 0 && e.to_life != s.life)) return;
+  if (e.to_node != s.node) return;
   if (s.now == seat::phase::starting) {
     s.early.push_back(e);
     return;
@@ -264,8 +274,9 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
                  .paused = node_of(s).paused_in_all()});
   };
   for (auto& [after, content] : said)
-    plan(after,
-         [this, e = envelope{s.index, s.index, r->life, std::move(content)}] { hear(e, false); });
+    plan(after, [this, e = envelope{s.index, s.index, r->life, s.node, std::move(content)}] {
+      hear(e, false);
+    });
   plan(here.duration_in_all(), [this, &s, r] { finish(s, r); });
 }
 
@@ -284,11 +295,38 @@ void simulated_world::impl::finish(seat& s, const std::shared_ptr<running>& r) {
   if (std::exchange(r->has_core, false)) node_of(s).release();
 }
 
+void simulated_world::impl::end_all(const std::string& reason,
+                                    const std::function<bool(const seat&)>& whom) {
+  for (seat* s : by_index)
+    if (whom(*s)) end(*s, true, reason);
+}
+
+void simulated_world::impl::leave(int node) {
+  if (!absent.insert(node).second) return;
+  end_all(fmt::format("node {} left", node), [&](const seat& s) { return s.node == node; });
+  node_at(node).resume();
+}
+
+void simulated_world::impl::join(int node) {
+  if (absent.erase(node) == 0) return;
+  end_all(fmt::format("moves to node {}, which joined", node),
+          [&](const seat& s) { return s.home == node; });
+}
+
 void simulated_world::impl::happen(const fault& f) {
   struct doing {
     impl& world;
 
     void operator()(const kill_fault& k) const { world.end(world.at(k.who), true, "killed"); }
+
+    void operator()(const kill_node_fault& k) const {
+      world.end_all(fmt::format("node {} was killed", k.node),
+                    [&](const seat& s) { return s.node == k.node; });
+    }
+
+    void operator()(const leave_fault& l) const { world.leave(l.node); }
+
+    void operator()(const join_fault& j) const { world.join(j.node); }
 
     void operator()(const pause_fault& p) const { world.node_at(p.node).pause(); }
 
@@ -299,6 +337,10 @@ void simulated_world::impl::happen(const fault& f) {
     void operator()(const cut_fault& c) const { world.net.cut(c.from, c.to); }
 
     void operator()(const heal_fault& h) const { world.net.heal(h.from, h.to); }
+
+    void operator()(const isolate_fault& i) const { world.net.isolate(i.what, i.number); }
+
+    void operator()(const reconnect_fault& r) const { world.net.reconnect(r.what, r.number); }
   };
 
   std::visit(doing{*this}, f);
@@ -332,7 +374,7 @@ void simulated_world::add(const address& who, role_factory make) {
   auto s = std::make_unique<seat>();
   s->who = who;
   s->index = static_cast<std::uint32_t>(impl_->by_index.size());
-  s->node = impl_->options.node_of(who);
+  s->home = s->node = impl_->options.node_of(who);
   s->make = std::move(make);
   impl_->by_index.push_back(s.get());
   const bool fresh = impl_->seats.emplace(who, std::move(s)).second;
@@ -352,9 +394,20 @@ void simulated_world::observe(world_observer& by) {
 }
 
 void simulated_world::start() {
-  for (const auto& f : impl_->options.model.faults)
-    impl_->events.push(
-        {.when = f.when, .happen = [world = impl_.get(), &f] { world->happen(f.what); }});
+  auto& faults = impl_->options.model.faults;
+  std::stable_sort(
+      faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.when < b.when; });
+  impl_->absent = absent_at_first(faults);
+  for (auto f = faults.cbegin(); f != faults.cend();) {
+    const auto next =
+        std::find_if(f, faults.cend(), [&](const auto& o) { return o.when != f->when; });
+    impl_->events.push({.when = f->when, .happen = [world = impl_.get(), f, next] {
+                          std::for_each(f, next, [&](const auto& due) { world->happen(due.what); });
+                        }});
+    f = next;
+  }
+  for (seat* s : impl_->by_index)
+    s->node = place_of(*s, impl_->by_index, impl_->absent);
   for (auto& [who, s] : impl_->seats)
     impl_->begin_life(*s, {});
 }
@@ -363,8 +416,12 @@ void simulated_world::play(const std::function<bool()>& ended) {
   while (!ended()) {
     impl_->take_orders();
     if (impl_->events.empty() || impl_->events.now() > impl_->options.model.time_max)
-      throw error(stuck_text(
-          impl_->options.model, impl_->events, impl_->net, impl_->nodes, impl_->by_index));
+      throw error(stuck_text(impl_->options.model,
+                             impl_->events,
+                             impl_->net,
+                             impl_->nodes,
+                             impl_->absent,
+                             impl_->by_index));
     impl_->step();
   }
 }

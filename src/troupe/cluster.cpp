@@ -88,13 +88,17 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 
 } // namespace
 
-void check_mortal(const wiring& w, const address& who, const std::string& where) {
+bool is_mortal(role_kind role) {
   constexpr role_kind can[] = {role_kind::layer_shard,
                                role_kind::data_loader,
                                role_kind::gradient_aggregator,
                                role_kind::evaluator,
                                role_kind::checkpointer};
-  if (std::find(std::begin(can), std::end(can), who.role) == std::end(can))
+  return std::find(std::begin(can), std::end(can), role) != std::end(can);
+}
+
+void check_mortal(const wiring& w, const address& who, const std::string& where) {
+  if (!is_mortal(who.role))
     throw error(
         {.what = fmt::format("{} cannot be killed in this release", role_text(who.role)),
          .where = where,

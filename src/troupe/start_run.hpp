@@ -20,6 +20,9 @@ struct stage_of_run {
   std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
 };
 
+// Whether its players can be killed: what they know others know, too.
+bool is_mortal(role_kind role);
+
 // Throws error where `who` is not played, or cannot be restarted once it was killed.
 void check_mortal(const wiring& w, const address& who, const std::string& where);
 

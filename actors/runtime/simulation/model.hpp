@@ -34,6 +34,7 @@ struct node_model {
   double slowness = 1; // everything that is computed on it takes so many times as long
   // Of its port, in each direction, shared by all that it sends, or hears; 0: as the links.
   double bytes_per_second = 0;
+  std::int64_t memory_bytes = 0; // that its actors may need; 0: no limit
 };
 
 // Nodes stand in racks in the order of their numbers. What goes from rack to rack shares the uplink
@@ -47,6 +48,21 @@ struct rack_model {
 // What goes wrong, and what is repaired, at a virtual time.
 struct kill_fault {
   address who;
+};
+
+struct kill_node_fault { // all of its actors at once; the node stays
+  int node = 0;
+};
+
+// It goes, and its actors are restarted on the node of those present that has the fewest.
+struct leave_fault {
+  int node = 0;
+};
+
+// It comes, and the actors that are wired to it are restarted there. A node whose first event this
+// is was not there before.
+struct join_fault {
+  int node = 0;
 };
 
 struct pause_fault { // nothing is heard, computed or timed on it; what it has sent still arrives
@@ -70,12 +86,35 @@ struct heal_fault {
   int from = 0, to = 0;
 };
 
-using fault =
-    std::variant<kill_fault, pause_fault, resume_fault, slow_fault, cut_fault, heal_fault>;
+enum class whole : std::uint8_t { node, rack };
 
+struct isolate_fault { // all links between it and the rest, both ways
+  whole what = whole::node;
+  int number = 0;
+};
+
+struct reconnect_fault { // what isolate_fault cut; links that were cut by themselves stay so
+  whole what = whole::node;
+  int number = 0;
+};
+
+using fault = std::variant<kill_fault,
+                           kill_node_fault,
+                           leave_fault,
+                           join_fault,
+                           pause_fault,
+                           resume_fault,
+                           slow_fault,
+                           cut_fault,
+                           heal_fault,
+                           isolate_fault,
+                           reconnect_fault>;
+
+// Faults of the same time happen in their order.
 struct timed_fault {
   std::chrono::nanoseconds when{0};
   fault what;
+  std::string where = {}; // that asked for it, told in mistakes; may be empty
 };
 
 enum class exploration : std::uint8_t {

@@ -79,7 +79,7 @@ network::edge& network::edge_of(int from, int to) {
 }
 
 void network::send(const flow& f, std::int64_t bytes, arrival arrive) {
-  auto& order = channels_[{f.from, f.to}];
+  auto& order = channels_[{f.from, f.to, f.from_node, f.to_node}];
   const auto number = order.sent++;
   if (f.from_node == f.to_node) {
     events_.push({.when = events_.now() + model_.local_delay + linger(),
@@ -111,7 +111,7 @@ void network::send(const flow& f, std::int64_t bytes, arrival arrive) {
 }
 
 void network::pass(edge& e, std::uint64_t pair, std::int64_t bytes, link::passed passed) {
-  if (e.cut) {
+  if (is_cut(e)) {
     e.unsent.emplace_back(
         [this, &e, pair, bytes, passed = std::move(passed)] { pass(e, pair, bytes, passed); });
     return;
@@ -151,8 +151,8 @@ void network::travel(edge& e, std::function<void()> arrive) {
   }
   events_.push({.when = events_.now() + delay,
                 .happen =
-                    [&e, arrive = std::move(arrive)] {
-                      if (e.cut)
+                    [this, &e, arrive = std::move(arrive)] {
+                      if (is_cut(e))
                         e.held.push_back(arrive);
                       else
                         arrive();
@@ -181,12 +181,37 @@ void network::cut(int from, int to) {
 }
 
 void network::heal(int from, int to) {
-  edge& e = edge_of(from, to);
-  e.cut = false;
-  for (auto& arrive : std::exchange(e.held, {}))
-    travel(e, std::move(arrive));
-  for (auto& send : std::exchange(e.unsent, {}))
-    send();
+  edge_of(from, to).cut = false;
+  release();
+}
+
+void network::isolate(whole what, int number) {
+  isolated_.insert({what, number});
+}
+
+void network::reconnect(whole what, int number) {
+  isolated_.erase({what, number});
+  release();
+}
+
+bool network::is_cut(const edge& e) const {
+  if (e.cut || isolated_.empty()) return e.cut;
+  for (const int end : {e.use.from, e.use.to})
+    if (isolated_.contains({whole::node, end}) ||
+        (crosses_racks(e.use.from, e.use.to) &&
+         isolated_.contains({whole::rack, end / model_.racks.nodes})))
+      return true;
+  return false;
+}
+
+void network::release() {
+  for (auto& [ends, e] : edges_) {
+    if (is_cut(e)) continue;
+    for (auto& arrive : std::exchange(e.held, {}))
+      travel(e, std::move(arrive));
+    for (auto& send : std::exchange(e.unsent, {}))
+      send();
+  }
 }
 
 bool network::chance(random_stream& draws, double probability) {
@@ -202,8 +227,11 @@ std::vector<simulation_report::link_use> network::use() const {
 
 std::string network::cuts_text() const {
   std::string out;
+  const auto add = [&](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
   for (const auto& [nodes, e] : edges_)
-    if (e.cut) out += fmt::format("{}{} -> {}", out.empty() ? "" : ", ", nodes.first, nodes.second);
+    if (e.cut) add(fmt::format("{} -> {}", nodes.first, nodes.second));
+  for (const auto& [what, number] : isolated_)
+    add(fmt::format("{} {}", what == whole::node ? "node" : "rack", number));
   return out;
 }
 

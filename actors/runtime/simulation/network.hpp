@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -44,14 +45,16 @@ public:
   void send(const flow& f, std::int64_t bytes, arrival arrive);
   void cut(int from, int to);
   void heal(int from, int to);
+  void isolate(whole what, int number);
+  void reconnect(whole what, int number);
 
   [[nodiscard]] duration latency(int from, int to) const;
   [[nodiscard]] std::vector<simulation_report::link_use> use() const;
-  [[nodiscard]] std::string cuts_text() const; // "0 -> 1, 2 -> 0"; empty: none
+  [[nodiscard]] std::string cuts_text() const; // "0 -> 1, node 2"; empty: none
   [[nodiscard]] duration linger();             // at random, where the order explores
 
 private:
-  // What was sent by one actor to another, in order.
+  // What was sent by one actor to another, from node to node, in order.
   struct channel {
     std::uint64_t sent = 0, heard = 0;
     std::map<std::uint64_t, std::function<void()>> early; // by number
@@ -81,6 +84,8 @@ private:
   [[nodiscard]] const link_model& model_of(int from, int to) const;
   [[nodiscard]] double port_rate(int node) const;
   [[nodiscard]] bool crosses_racks(int from, int to) const;
+  [[nodiscard]] bool is_cut(const edge& e) const;
+  void release();
   void pass(edge& e, std::uint64_t pair, std::int64_t bytes, link::passed passed);
   void plan_end(shared& s);
   void end_due(shared& s);
@@ -90,9 +95,10 @@ private:
 
   const simulation_model& model_;
   event_queue& events_;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, channel> channels_;
+  std::map<std::tuple<std::uint32_t, std::uint32_t, int, int>, channel> channels_;
   std::map<std::pair<int, int>, edge> edges_;
   std::map<std::tuple<place, int, int>, shared> shared_;
+  std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
   float spread_seconds_ = 0; // how long messages linger at most
 };

@@ -28,6 +28,7 @@ struct running {
 struct envelope {
   std::uint32_t from = 0, to = 0; // seats
   incarnation to_life = 0;        // 0: whoever plays the role
+  int to_node = 0;
   message content;
   instant sent{0};
 };
@@ -37,7 +38,8 @@ struct seat {
 
   address who;
   std::uint32_t index = 0;
-  int node = 0;
+  int home = 0; // the node that it is wired to
+  int node = 0; // that it is on, or was last
   role_factory make;
   std::vector<kill_plan> kills; // done ones are removed
   double slowness = 1;          // of its kernels

@@ -42,6 +42,7 @@ error_text stuck_text(const simulation_model& model,
                       const event_queue& events,
                       const network& net,
                       const std::map<int, simulated_node>& nodes,
+                      const std::set<int>& absent,
                       const std::vector<seat*>& seats) {
   error_text out;
   out.what = events.empty() ? "nobody can go on: nothing is left to happen"
@@ -51,6 +52,8 @@ error_text stuck_text(const simulation_model& model,
   if (const auto cuts = net.cuts_text(); !cuts.empty()) out.why += "cut links: " + cuts + "\n  ";
   for (const auto& [number, n] : nodes)
     if (n.is_paused()) out.why += fmt::format("node {} is paused\n  ", number);
+  for (const int number : absent)
+    out.why += fmt::format("node {} is not there\n  ", number);
   auto order = seats;
   std::stable_sort(order.begin(), order.end(), [](const seat* a, const seat* b) {
     const bool gone = a->now == seat::phase::down, other = b->now == seat::phase::down;

@@ -7,6 +7,7 @@
 #include "ops/error.hpp"
 
 #include <map>
+#include <set>
 #include <vector>
 
 namespace troupe::simulation {
@@ -15,6 +16,7 @@ error_text stuck_text(const simulation_model& model,
                       const event_queue& events,
                       const network& net,
                       const std::map<int, simulated_node>& nodes,
+                      const std::set<int>& absent,
                       const std::vector<seat*>& seats);
 
 } // namespace troupe::simulation

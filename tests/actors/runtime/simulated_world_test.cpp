@@ -316,6 +316,97 @@ TEST_CASE("a cut link keeps what is sent until it heals; the other direction goe
   CHECK(s.times_of(one).back() < 2ms);
 }
 
+TEST_CASE("a node or a rack that is cut off keeps what crosses its boundary, and nothing else") {
+  for (const auto what : {whole::node, whole::rack}) {
+    simulation_model model;
+    model.link.latency = 1ms;
+    model.racks = {.nodes = 3}; // one and two stand in the first rack
+    const int number = what == whole::node ? 1 : 0;
+    model.faults = {{500us, isolate_fault{what, number}}, {1s, reconnect_fault{what, number}}};
+    stage s(model);
+    s.world->add(one, says(two, 5));
+    s.world->add(two, says(on(4), 5));
+    s.world->add(on(4), says(one, 5));
+    s.play();
+    const bool rack = what == whole::rack;
+    CHECK(s.times_of(two).back() == (rack ? 1ms : 1s + 1ms));
+    CHECK(s.times_of(on(4)).back() == (rack ? 1s + 1ms : 1ms));
+    CHECK(s.times_of(one).back() == 1s + 1ms);
+    CHECK(s.heard_by(one) == rising(5));
+  }
+}
+
+TEST_CASE("a killed node's actors die at one moment and live again on it") {
+  simulation_model model;
+  model.faults = {{1ms, kill_node_fault{1}}};
+  stage s(model);
+  const address neighbour{.role = role_kind::data_loader, .replica = 1};
+  std::vector<std::pair<address, std::chrono::nanoseconds>> born;
+  const auto note = [&](context& c) { born.emplace_back(c.self(), c.now()); };
+  s.world->add(one, plays({}, note));
+  s.world->add(neighbour, plays({}, note));
+  s.world->add(two, plays({}, note));
+  s.play();
+  REQUIRE(born.size() == 5);
+  CHECK(born[3].second == born[4].second);
+  for (const auto& a : s.world->report().actors)
+    if (a.who == one || a.who == neighbour) CHECK(a.node == 1);
+}
+
+TEST_CASE("actors of a node that leaves go where the fewest are, and home when it joins") {
+  simulation_model model;
+  model.link.latency = 1ms;
+  model.faults = {{10ms, leave_fault{1}}, {20ms, join_fault{1}}, {20ms, leave_fault{3}}};
+  stage s(model);
+  const address loader{.role = role_kind::data_loader, .replica = 2};
+  std::vector<int> nodes; // of `one`, at each birth
+  s.world->add(one, plays({}, [&](context&) { nodes.push_back(0); }));
+  s.world->add(two, plays({}));
+  s.world->add(loader, plays({}));
+  s.world->add(on(3), plays({}));
+  const auto node_of = [&](const address& who) {
+    for (const auto& a : s.world->report().actors)
+      if (a.who == who) return a.node;
+    return -1;
+  };
+  std::vector<int> seen;
+  s.world->start();
+  for (const auto until : {5ms, 15ms, 25ms}) {
+    bool passed = false;
+    s.world->send(two, number(0));
+    s.play_until([&] {
+      passed = passed || s.world->report().seconds >= std::chrono::duration<double>(until).count();
+      return passed;
+    });
+    seen.push_back(node_of(one));
+  }
+  CHECK(seen == std::vector<int>{1, 0, 1}); // the supervisor's node has one actor, as node 3 has
+  CHECK(nodes.size() == 3);
+  CHECK(node_of(on(3)) != 3);
+}
+
+TEST_CASE(
+    "what is on its way to a node that was left is lost, and what has been sent since is not") {
+  simulation_model model;
+  model.links[{1, 2}] = {.latency = 100ms};
+  model.links[{1, 0}] = {.latency = 1ms};
+  model.faults = {{10ms, leave_fault{2}}};
+  stage s(model);
+  s.world->add(one,
+               plays(
+                   [](context& c, const message& m) {
+                     if (number_of(m) < 2) c.send(two, m);
+                   },
+                   [](context& c) {
+                     c.send_after(1ms, number(0));
+                     c.send_after(20ms, number(1));
+                   }));
+  s.world->add(two, plays({}));
+  s.play();
+  CHECK(s.heard_by(two) == std::vector<std::uint64_t>{1});
+  CHECK(s.times_of(two).back() < 30ms);
+}
+
 TEST_CASE("computations wait for a core: updates pass kernels, and kernels of lower steps others") {
   simulation_model model;
   model.node.cores = 1;

@@ -138,17 +138,23 @@ private:
 
 std::string node_memory::text() const {
   using detail::size_text;
-  return fmt::format(
-      "{}: {} of parameters, {} of gradients, {} of the optimizer, {} of activations",
-      size_text(all()),
-      size_text(parameters),
-      size_text(gradients),
-      size_text(optimizer),
-      size_text(activations));
+  return fmt::format("{} of parameters, {} of gradients, {} of the optimizer, {} of activations",
+                     size_text(all()),
+                     size_text(parameters),
+                     size_text(gradients),
+                     size_text(optimizer),
+                     size_text(activations));
 }
 
 std::vector<node_memory> memory_of_nodes(const simulated_cluster& c, const wiring& w) {
   return weighing(c, w).nodes();
+}
+
+std::string most_text(const std::vector<node_memory>& needs) {
+  const auto most = std::max_element(
+      needs.begin(), needs.end(), [](const auto& a, const auto& b) { return a.all() < b.all(); });
+  return fmt::format(
+      "{} on node {}: {}", detail::size_text(most->all()), most - needs.begin(), most->text());
 }
 
 std::vector<error_text> too_large(const simulated_cluster& c,
@@ -163,7 +169,8 @@ std::vector<error_text> too_large(const simulated_cluster& c,
     out.push_back(
         {.what = fmt::format("node {} has too little memory: {}", n, detail::size_text(has)),
          .where = "memory of nodes",
-         .why = "its actors need " + needs[n].text(),
+         .why = fmt::format(
+             "its actors need {}: {}", detail::size_text(needs[n].all()), needs[n].text()),
          .help = of_activations
                      ? "fewer activations: --recompute, more --microbatches, or 1f1b, which has "
                        "fewer in flight than gpipe"

@@ -22,11 +22,14 @@ struct node_memory {            // bytes
     return parameters + gradients + optimizer + activations;
   }
 
-  [[nodiscard]] std::string text() const; // "1.9 MB: 0.9 MB parameters, ..."
+  [[nodiscard]] std::string text() const; // "0.9 MB of parameters, ..."
 };
 
 // By node. Compiles the programs of each kind of layer shard. REQUIRES: the wiring runs.
 std::vector<node_memory> memory_of_nodes(const simulated_cluster& c, const wiring& w);
+
+// "21.6 MB on node 0: ...": of the one that needs most.
+std::string most_text(const std::vector<node_memory>& needs);
 
 // Nodes that have less than they need.
 std::vector<error_text> too_large(const simulated_cluster& c,

@@ -386,6 +386,31 @@ TEST_CASE("a simulation prints a line that plays it again, and has the digest of
   CHECK(told["links"].size() == 2);
 }
 
+TEST_CASE("the scenarios of the examples play as they say, to the digest of a calm run") {
+  const scratch in;
+  const std::string job =
+      " --model mlp --data synthetic:400 --batch 40 --warmup 0 --json --quiet 2>/dev/null";
+  int played = 0;
+  for (const auto& file : fs::directory_iterator(TROUPE_SCENARIOS)) {
+    CAPTURE(file.path().string());
+    std::ifstream text(file.path());
+    std::string line, said;
+    while (said.empty() && std::getline(text, line))
+      if (line.starts_with("#   troupe simulate --scenario ")) said = line;
+    const auto options = said.find(" --", said.find(".toml"));
+    REQUIRE(options != std::string::npos);
+    const auto stormy =
+        in.run("simulate --scenario '" + file.path().string() + "'" + said.substr(options) + job);
+    const auto calm = in.run("simulate" + said.substr(options) + job);
+    REQUIRE(stormy.code == 0);
+    const auto told = nlohmann::json::parse(stormy.text);
+    if (file.path().stem() == "storm") CHECK(told["restarts"] > 5);
+    CHECK(told["parameter_digest"] == nlohmann::json::parse(calm.text)["parameter_digest"]);
+    ++played;
+  }
+  CHECK(played >= 2);
+}
+
 TEST_CASE("a simulation that stands still ends with who waits and how to see it again") {
   const scratch in;
   const answer a = in.run("simulate --model mlp --data synthetic:400 --batch 40 --steps 6 "

@@ -79,17 +79,26 @@ Examples:
   troupe simulate --replicas 4 --link "1 ms, 10 Gbit/s"
   troupe simulate --replicas 4 --nodes 2 --node "4 cores" --node "1: 2x slower"
   troupe simulate --topology pipeline --stages 2 --event "30 ms kill layer_shard/0/1"
-  troupe simulate --link "200 us, 1 Gbit/s, loss 1 %" --link "0->1: 20 ms" --scenario storm.txt
+  troupe simulate --link "200 us, 1 Gbit/s, loss 1 %" --link "0->1: 20 ms" --scenario storm.toml
   troupe simulate --timing-only --replicas 1000 --microbatches 1000 --batch 8000 --groups 40
   troupe simulate --any-order --world-seed 7 --trace heard.txt
 
-A scenario has an event a line, # begins a comment:
-  30 ms  kill layer_shard/1     in virtual time since the start
-  40 ms  pause 1                node 1 stands still
-  90 ms  resume 1
-  50 ms  slow 0 x3              what begins on node 0 from now on takes three times as long
-  60 ms  cut 0->1               what node 0 sends to node 1 waits; 0-1: both ways
-  80 ms  heal 0->1
+Events:
+  30 ms kill layer_shard/1     in virtual time since the start; kill node 3: all of its actors
+  30 ms leave 3                node 3 goes, its actors are restarted on others; join 3: it comes
+  40 ms pause 1                node 1 stands still; resume 1
+  50 ms slow 0 x3              what begins on node 0 from now on takes three times as long
+  60 ms cut 0->1               what node 0 sends to node 1 waits; 0-1: both ways; node 3, rack 2: all
+  80 ms heal 0->1
+
+A scenario describes the cluster and its events (docs/simulation.md has all keys):
+  seed = 7
+  [link]
+  latency = "100 us"
+  bandwidth = "10 Gbit/s"
+  [[event]]
+  at = "30 ms"
+  kill = "layer_shard/1"
 )";
   if (command == "eval")
     return R"(Loss and accuracy of saved weights on the test images.

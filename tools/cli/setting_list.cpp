@@ -370,8 +370,9 @@ setting_list simulate_settings() {
        "node",
        "TEXT",
        "",
-       "how nodes are, e.g. \"2x slower, 4 cores\"; of one node: \"3: 2x slower\"; may be repeated "
-       "(2 cores)",
+       "how nodes are, e.g. \"2x slower, 4 cores, 25 Gbit/s, 8 GB\"; of one node: \"3: 2x "
+       "slower\"; may "
+       "be repeated (2 cores, a port as wide as a link, any memory)",
        text,
        true},
       {g,
@@ -382,8 +383,14 @@ setting_list simulate_settings() {
        "may be repeated (no latency, any bandwidth)",
        text,
        true},
+      {g,
+       "racks",
+       "TEXT",
+       "",
+       "nodes in each, the bandwidth of its uplink and the latency between racks, e.g. \"40 nodes, "
+       "100 Gbit/s, 2 us\" (no racks)"},
       {g, "event", "TEXT", "", "e.g. \"30 ms kill layer_shard/1\"; may be repeated", text, true},
-      {g, "scenario", "FILE", "", "a file with an event a line"},
+      {g, "scenario", "FILE", "", "cluster and events as TOML; options go before it"},
       {g, "world-seed", "N", "1", "of everything that could happen otherwise", number},
       {g,
        "any-order",

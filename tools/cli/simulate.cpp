@@ -6,6 +6,7 @@
 #include "cli/simulation_table.hpp"
 #include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
+#include "troupe/node_memory.hpp"
 
 #include <fmt/format.h>
 
@@ -111,7 +112,10 @@ int simulate(const command_line& line) {
     fmt::print("{}",
                o.json ? simulation_json(r, steps, computed) + "\n"
                       : simulation_table(r, steps, computed));
-    if (!o.json) fmt::print("replay            {}\n", replay_line(line));
+    if (!o.json)
+      fmt::print("predicted memory  at most {}\nreplay            {}\n",
+                 most_text(memory_of_nodes(s.cluster, w)),
+                 replay_line(line));
     std::fflush(stdout);
     return exit_done;
   } catch (const error&) {

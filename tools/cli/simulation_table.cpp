@@ -129,6 +129,7 @@ std::string model_text(const simulated_cluster& c, const wiring& w) {
   if (!c.model.nodes.empty()) out += fmt::format(" ({} differ)", c.model.nodes.size());
   out += "; links " + link_text(c.model.link);
   if (!c.model.links.empty()) out += fmt::format(" ({} differ)", c.model.links.size());
+  if (c.model.racks.nodes > 0) out += fmt::format("; racks of {}", c.model.racks.nodes);
   return out + fmt::format("; {} events; seed {}{}",
                            c.model.faults.size(),
                            c.model.seed,

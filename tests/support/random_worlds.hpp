@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -37,13 +38,44 @@ inline link_model random_link(chance& c) {
 // What goes wrong, and what repairs it.
 using trouble = std::vector<timed_fault>;
 
+inline bool is_mortal_role(role_kind role) {
+  return role == role_kind::layer_shard || role == role_kind::data_loader ||
+         role == role_kind::gradient_aggregator || role == role_kind::checkpointer ||
+         role == role_kind::evaluator;
+}
+
 inline std::vector<address> mortals_of(const wiring& w) {
   std::vector<address> out;
   for (const auto& r : w.roles)
-    if (r.where.role == role_kind::layer_shard || r.where.role == role_kind::data_loader ||
-        r.where.role == role_kind::gradient_aggregator || r.where.role == role_kind::checkpointer ||
-        r.where.role == role_kind::evaluator)
-      out.push_back(r.where);
+    if (is_mortal_role(r.where.role)) out.push_back(r.where);
+  return out;
+}
+
+// Nodes that come, go and die as a whole: those on which nobody is immortal, and which nothing else
+// happens to (who is not there cannot be paused).
+inline std::vector<trouble>
+random_memberships(chance& c, const wiring& w, int nodes, const std::vector<trouble>& others) {
+  std::set<int> busy;
+  for (const auto& r : w.roles)
+    if (!is_mortal_role(r.where.role)) busy.insert(r.node % nodes);
+  for (const auto& t : others)
+    for (const auto& f : t) {
+      if (const auto* p = std::get_if<pause_fault>(&f.what)) busy.insert(p->node);
+      if (const auto* s = std::get_if<slow_fault>(&f.what)) busy.insert(s->node);
+    }
+  std::vector<trouble> out;
+  for (int node = 0; node < nodes; ++node) {
+    if (busy.contains(node) || !c.percent(30)) continue;
+    const auto first = random_time(c), second = first + random_time(c);
+    if (c.percent(25))
+      out.push_back({{first, kill_node_fault{node}}});
+    else if (c.percent(30))
+      out.push_back({{first, join_fault{node}}});
+    else if (c.percent(50))
+      out.push_back({{first, leave_fault{node}}});
+    else
+      out.push_back({{first, leave_fault{node}}, {second, join_fault{node}}});
+  }
   return out;
 }
 
@@ -81,6 +113,15 @@ inline std::vector<trouble> random_troubles(chance& c, const wiring& w, int node
     const auto ended = began + random_time(c);
     out.push_back({{began, slow_fault{node, factor}}, {ended, slow_fault{node, 1}}});
   }
+  if (nodes > 1 && c.percent(20)) {
+    const auto began = random_time(c);
+    const int node = c.between(0, nodes - 1);
+    const auto ended = began + random_time(c);
+    out.push_back(
+        {{began, isolate_fault{whole::node, node}}, {ended, reconnect_fault{whole::node, node}}});
+  }
+  const auto memberships = random_memberships(c, w, nodes, out);
+  out.insert(out.end(), memberships.begin(), memberships.end());
   return out;
 }
 
@@ -106,6 +147,11 @@ inline simulated_cluster random_cluster(chance& c, const wiring& w, std::uint64_
       out.model.links[{from, (from + c.between(1, nodes - 1)) % nodes}] = random_link(c);
     }
   out.costs.flops_per_second = c.one_of({1e6, 1e8, 1e10});
+  if (c.percent(25)) out.model.node.bytes_per_second = c.one_of({1e5, 1e7, 1e9});
+  if (c.percent(25))
+    out.model.racks = {.nodes = c.between(1, 4),
+                       .bytes_per_second = c.one_of({1e5, 1e7, 1e9}),
+                       .latency = std::chrono::microseconds(c.one_of({0, 100}))};
   return out;
 }
 
@@ -146,6 +192,24 @@ inline std::string text(const timed_fault& f) {
   struct verb {
     std::string operator()(const kill_fault& k) const { return "kill " + k.who.text(); }
 
+    std::string operator()(const kill_node_fault& k) const {
+      return fmt::format("kill node {}", k.node);
+    }
+
+    std::string operator()(const leave_fault& l) const { return fmt::format("leave {}", l.node); }
+
+    std::string operator()(const join_fault& j) const { return fmt::format("join {}", j.node); }
+
+    std::string operator()(const isolate_fault& i) const { return "cut " + text(i.what, i.number); }
+
+    std::string operator()(const reconnect_fault& r) const {
+      return "heal " + text(r.what, r.number);
+    }
+
+    static std::string text(whole what, int number) {
+      return fmt::format("{} {}", what == whole::node ? "node" : "rack", number);
+    }
+
     std::string operator()(const pause_fault& p) const { return fmt::format("pause {}", p.node); }
 
     std::string operator()(const resume_fault& r) const { return fmt::format("resume {}", r.node); }
@@ -167,14 +231,20 @@ inline std::string text(const timed_fault& f) {
 }
 
 inline std::string text(const simulated_cluster& s) {
-  std::string out = fmt::format(
-      "world: seed {}, {} nodes (0: as the wiring), {}, {:g} FLOP/s, {} cores\nlinks: {}",
-      s.model.seed,
-      s.nodes,
-      s.model.order == exploration::anything ? "any order" : "by time",
-      s.costs.flops_per_second,
-      s.model.node.cores,
-      text(s.model.link));
+  std::string out =
+      fmt::format("world: seed {}, {} nodes (0: as the wiring), {}, {:g} FLOP/s, {} cores, ports "
+                  "of {:g} bytes/s "
+                  "(0: as links), racks of {} (0: none), {:g} bytes/s, {} ms\nlinks: {}",
+                  s.model.seed,
+                  s.nodes,
+                  s.model.order == exploration::anything ? "any order" : "by time",
+                  s.costs.flops_per_second,
+                  s.model.node.cores,
+                  s.model.node.bytes_per_second,
+                  s.model.racks.nodes,
+                  s.model.racks.bytes_per_second,
+                  milliseconds(s.model.racks.latency),
+                  text(s.model.link));
   for (const auto& [ends, link] : s.model.links)
     out += fmt::format("\nlink {}->{}: {}", ends.first, ends.second, text(link));
   for (const auto& [number, node] : s.model.nodes)

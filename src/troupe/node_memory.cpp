@@ -139,7 +139,6 @@ private:
 std::string node_memory::text() const {
   using detail::size_text;
   return fmt::format("{} of parameters, {} of gradients, {} of the optimizer, {} of activations",
-                     size_text(all()),
                      size_text(parameters),
                      size_text(gradients),
                      size_text(optimizer),

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <limits>
 
 namespace troupe {
 
@@ -28,7 +29,7 @@ const char* role_text(role_kind role) {
 
 std::string address::text() const {
   std::string out = role_text(role);
-  const std::uint16_t numbers[] = {replica, stage, slice};
+  const std::uint32_t numbers[] = {replica, stage, slice};
   int last = slice != 0 ? 3 : stage != 0 ? 2 : 1;
   if ((role == role_kind::layer_shard || role == role_kind::residual_keeper) && last < 2) last = 2;
   const bool one_of_its_kind = role == role_kind::director || role == role_kind::supervisor ||
@@ -56,21 +57,25 @@ address parse_address(const std::string& text) {
                                       : fmt::format("did you mean '{}'?", near)});
   }
   out.role = static_cast<role_kind>(kind);
-  std::uint16_t* numbers[] = {&out.replica, &out.stage, &out.slice};
+  std::uint32_t numbers[3] = {};
   std::size_t at = slash, count = 0;
   while (at != std::string::npos) {
     const char* first = text.data() + at + 1;
     const auto next = text.find('/', at + 1);
     const char* last = text.data() + (next == std::string::npos ? text.size() : next);
-    std::uint16_t value = 0;
+    std::uint32_t value = 0;
     const auto parsed = std::from_chars(first, last, value);
-    if (count == 3 || first == last || parsed.ec != std::errc{} || parsed.ptr != last)
+    const bool fits = count == 0 || value <= std::numeric_limits<std::uint16_t>::max();
+    if (count == 3 || first == last || parsed.ec != std::errc{} || parsed.ptr != last || !fits)
       throw error({.what = fmt::format("'{}' is not an address", text),
                    .why = "after the role come at most three numbers: replica, stage, slice",
                    .help = fmt::format("write {}/0 or {}/0/0", role, role)});
-    *numbers[count++] = value;
+    numbers[count++] = value;
     at = next;
   }
+  out.replica = numbers[0];
+  out.stage = static_cast<std::uint16_t>(numbers[1]);
+  out.slice = static_cast<std::uint16_t>(numbers[2]);
   return out;
 }
 

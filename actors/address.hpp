@@ -8,6 +8,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,7 +30,7 @@ enum class role_kind : std::uint8_t {
 
 struct address {
   role_kind role = role_kind::director;
-  std::uint16_t replica = 0;
+  std::uint32_t replica = 0;
   std::uint16_t stage = 0;
   std::uint16_t slice = 0;
 
@@ -37,6 +38,15 @@ struct address {
 
   [[nodiscard]] std::string
   text() const; // leaves trailing zeros out: "layer_shard/1" reads the same as "layer_shard/1/0"
+};
+
+struct address_hash {
+  std::size_t operator()(const address& a) const noexcept {
+    auto out = (std::uint64_t{a.replica} << 32U | std::uint64_t{a.stage} << 16U | a.slice) ^
+               (static_cast<std::uint64_t>(a.role) << 28U);
+    out = (out ^ (out >> 32U)) * 0x9E3779B97F4A7C15U;
+    return static_cast<std::size_t>(out ^ (out >> 29U));
+  }
 };
 
 const char* role_text(role_kind role);

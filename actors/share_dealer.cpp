@@ -89,7 +89,7 @@ void share_dealer::forget_before(std::uint64_t step) {
   dealt_.erase(dealt_.begin(), dealt_.lower_bound(step));
 }
 
-tree_span share_dealer::run_of(std::uint64_t step, std::uint16_t replica) const {
+tree_span share_dealer::run_of(std::uint64_t step, std::uint32_t replica) const {
   for (const auto& share : shares_of_step(step))
     if (share.replica == replica) return share.run;
   return {0, 0};

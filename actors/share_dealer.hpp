@@ -36,7 +36,7 @@ public:
   void forget_before(std::uint64_t step);
 
   // What was dealt of a step; empty where it is not known.
-  [[nodiscard]] tree_span run_of(std::uint64_t step, std::uint16_t replica) const;
+  [[nodiscard]] tree_span run_of(std::uint64_t step, std::uint32_t replica) const;
   [[nodiscard]] const std::vector<replica_share>& shares_of_step(std::uint64_t step) const;
 
 private:

@@ -12,7 +12,7 @@ namespace troupe {
 
 // The run of microbatches that a replica computes in one step.
 struct replica_share {
-  std::uint16_t replica = 0;
+  std::uint32_t replica = 0;
   tree_span run;
   friend bool operator==(const replica_share&, const replica_share&) = default;
 };

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <utility>
 
 namespace troupe {
 
@@ -97,7 +98,7 @@ std::optional<error_text> wrong_value(const dial& d, const std::vector<credit_ed
 std::map<int, std::vector<std::uint32_t>> forwards_of(const wiring& w, int replica) {
   std::map<int, std::vector<std::uint32_t>> out;
   for (const auto& role : w.roles)
-    if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
+    if (role.where.role == role_kind::layer_shard && std::cmp_equal(role.where.replica, replica))
       for (const auto& op : role.schedule)
         if (op.kind == op_kind::forward) out[op.part].push_back(op.microbatch);
   return out;

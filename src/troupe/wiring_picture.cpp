@@ -20,7 +20,7 @@ using group_key = std::tuple<role_kind, int, int, int, std::vector<int>>;
 
 group_key key_of(const wired_role& role, bool grouped) {
   const auto& [kind, replica, stage, slice] = role.where;
-  if (!grouped) return {kind, replica, stage, slice, {}};
+  if (!grouped) return {kind, static_cast<int>(replica), stage, slice, {}};
   if (kind == role_kind::layer_shard) return {kind, -1, stage, slice, role.parts};
   if (kind == role_kind::parameter_holder || kind == role_kind::gradient_aggregator)
     return {

@@ -30,7 +30,7 @@ const address director_{.role = role_kind::director}, supervisor_{.role = role_k
     recorder_{.role = role_kind::recorder}, checkpointer_{.role = role_kind::checkpointer};
 
 address numbered(role_kind role, std::uint64_t n) {
-  return {.role = role, .replica = static_cast<std::uint16_t>(n)};
+  return {.role = role, .replica = static_cast<std::uint32_t>(n)};
 }
 
 // What all worlds share: a small model of several blocks, compiled once.

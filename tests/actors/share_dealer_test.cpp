@@ -8,7 +8,7 @@ using namespace troupe;
 
 namespace {
 
-address shard(std::uint16_t replica, std::uint16_t stage = 0) {
+address shard(std::uint32_t replica, std::uint16_t stage = 0) {
   return {.role = role_kind::layer_shard, .replica = replica, .stage = stage};
 }
 
@@ -19,7 +19,7 @@ share_dealer_options two(bool balance, std::size_t backups = 0) {
                            .balance = balance,
                            .units = tree_nodes(8, 1)};
   for (std::size_t b = 0; b < backups; ++b)
-    out.wired.push_back({static_cast<std::uint16_t>(2 + b), {0, 4}});
+    out.wired.push_back({static_cast<std::uint32_t>(2 + b), {0, 4}});
   return out;
 }
 

@@ -23,7 +23,7 @@ constexpr consistency ssp(std::uint64_t bound) {
 
 address shard(int replica, int stage) {
   return {.role = role_kind::layer_shard,
-          .replica = static_cast<std::uint16_t>(replica),
+          .replica = static_cast<std::uint32_t>(replica),
           .stage = static_cast<std::uint16_t>(stage)};
 }
 

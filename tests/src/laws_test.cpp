@@ -89,7 +89,7 @@ TEST_CASE("kills from outside at any time change no bit") {
       role_kind::layer_shard, role_kind::data_loader, role_kind::gradient_aggregator};
   for (int i = 0; i < 30; ++i) {
     live.kill(
-        {.role = roles[chance.below(3)], .replica = static_cast<std::uint16_t>(chance.below(2))});
+        {.role = roles[chance.below(3)], .replica = static_cast<std::uint32_t>(chance.below(2))});
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   out.result = live.wait();

@@ -16,7 +16,7 @@ using namespace troupe::test;
 
 namespace {
 
-address shard(std::uint16_t replica, std::uint16_t stage = 0) {
+address shard(std::uint32_t replica, std::uint16_t stage = 0) {
   return {.role = role_kind::layer_shard, .replica = replica, .stage = stage};
 }
 

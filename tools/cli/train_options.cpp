@@ -82,7 +82,7 @@ void read_loss(value_reader& read, train_options& out) {
 
 void read_wiring(value_reader& read, train_options& out) {
   out.wired = wiring_options_of(read);
-  out.microbatches = static_cast<std::uint32_t>(read.whole("microbatches", 1, 65536));
+  out.microbatches = static_cast<std::uint32_t>(read.whole("microbatches", 1, 1'000'000));
   out.threads = static_cast<int>(read.whole("threads", 0, 4096));
   for (const std::string& text : read.value("kill").values)
     try {

@@ -6,9 +6,9 @@ namespace troupe::simulation {
 
 namespace {
 
-std::uint64_t number_of(const address& a) {
-  return (static_cast<std::uint64_t>(a.role) << 48U) | (std::uint64_t{a.replica} << 32U) |
-         (std::uint64_t{a.stage} << 16U) | a.slice;
+std::uint64_t number_of(const address& a) { // replicas above 65,535 share its upper bits
+  return (static_cast<std::uint64_t>(a.role) << 48U) ^ (std::uint64_t{a.replica} << 32U) ^
+         (std::uint64_t{a.stage} << 16U) ^ a.slice;
 }
 
 std::uint64_t hash_of(const char* text) { // FNV-1a

@@ -128,7 +128,7 @@ TEST_CASE("a tensor's shape is the size of its payload") {
     net::parcel p;
     net::archive_writer a(p.body, &p.payloads);
     a(static_cast<std::uint8_t>(role_kind::director),
-      std::uint16_t{0},
+      std::uint32_t{0},
       std::uint16_t{0},
       std::uint16_t{0},
       static_cast<std::uint8_t>(message(protocol::boundary{}).index()),

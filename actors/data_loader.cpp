@@ -5,7 +5,7 @@
 namespace troupe {
 
 data_loader::data_loader(context& world, const data_loader_options& options)
-    : world_(world), reader_(std::make_shared<microbatch_reader>(options.make_reader())) {}
+    : world_(world), source_(std::make_shared<const microbatch_source>(options.make_source())) {}
 
 void data_loader::on(const protocol::want_batch& m) {
   wanted_.push_back(m);
@@ -15,10 +15,10 @@ void data_loader::on(const protocol::want_batch& m) {
 void data_loader::act() {
   if (busy_ || wanted_.empty()) return;
   busy_ = true;
-  world_.compute(lane::brief, [reader = reader_, want = wanted_.front()](computation& here) {
+  world_.compute(lane::brief, [read = source_, want = wanted_.front()](computation& here) {
     here.begin({.kind = work_kind::read, .which = want.microbatch});
     here.post(protocol::batch_ready{
-        {want.step, want.microbatch, reader->read(want.step, want.microbatch, want.images)},
+        {want.step, want.microbatch, (*read)(want.step, want.microbatch, want.images)},
         want.reply_to});
   });
   wanted_.pop_front();

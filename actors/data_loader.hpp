@@ -5,14 +5,19 @@
 #include "actors/runtime/role.hpp"
 #include "ops/data/sampler.hpp"
 
-#include <deque>
+#include <cstdint>
+#include <list>
 #include <functional>
 #include <memory>
 
 namespace troupe {
 
+// Reads a microbatch: a function of its key. Used by one computation at a time.
+using microbatch_source =
+    std::function<microbatch_data(std::uint64_t step, std::uint32_t microbatch, bool images)>;
+
 struct data_loader_options {
-  std::function<microbatch_reader()> make_reader;
+  std::function<microbatch_source()> make_source;
 };
 
 class data_loader final : public role_of<data_loader> {
@@ -26,8 +31,8 @@ private:
   void act();
 
   context& world_;
-  std::shared_ptr<microbatch_reader> reader_; // used by one computation at a time
-  std::deque<protocol::want_batch> wanted_;
+  std::shared_ptr<const microbatch_source> source_;
+  std::list<protocol::want_batch> wanted_;
   bool busy_ = false;
 };
 

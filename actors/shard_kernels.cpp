@@ -40,8 +40,9 @@ void shard_kernels::begin(const step& next, std::span<const tensor> parameters) 
   step_ = next;
   busy_.clear();
   free_.clear();
+  std::erase_if(sums_, [&](const auto& s) { return s.first.second >= step_.spans.size(); });
   for (auto& [key, sum] : sums_)
-    sum.clear();
+    sum = tree_sum(step_.microbatches, step_.spans[key.second]);
   busy_most_ = 0;
   for (auto& [index, now] : in_flight_)
     now = 0;
@@ -170,10 +171,11 @@ void shard_kernels::forward(program& p, const task& t, value_sink& values) const
 std::optional<tensor>
 shard_kernels::add(int block, std::uint32_t of_batch, tensor gradient, tree_span& span) {
   const std::uint32_t microbatch = of_batch - step_.first;
-  for (const tree_span& s : step_.spans) {
+  for (std::size_t i = 0; i < step_.spans.size(); ++i) {
+    const tree_span& s = step_.spans[i];
     if (microbatch < s.first || microbatch >= s.first + s.count) continue;
     span = s;
-    auto& sum = sums_.try_emplace({block, s}, step_.microbatches, s).first->second;
+    auto& sum = sums_.try_emplace({block, i}, step_.microbatches, s).first->second;
     return sum.add({microbatch, 1}, std::move(gradient));
   }
   TROUPE_ASSERT(false, "a microbatch of this shard");

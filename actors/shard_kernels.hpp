@@ -100,8 +100,8 @@ private:
   std::vector<tensor> bound_; // kept: what is made of them stays good while they live
   std::map<std::pair<int, std::uint32_t>, program*> busy_; // by part and microbatch
   int busy_most_ = 0;
-  std::map<int, std::vector<program*>> free_;          // by part
-  std::map<std::pair<int, tree_span>, tree_sum> sums_; // by block
+  std::map<int, std::vector<program*>> free_;            // by part
+  std::map<std::pair<int, std::size_t>, tree_sum> sums_; // by block and place in step_.spans
   std::map<int, std::uint64_t> in_flight_; // by part: gone forward, and not back to the end
 };
 

@@ -81,9 +81,12 @@ std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span) {
 
 bool tree_sum::seen(tree_span span) const {
   if (complete_) return true;
-  for (const auto& [held, value] : waiting_)
-    if (contains(held, span)) return true;
-  return false;
+  for (tree_span at = root_; !waiting_.contains(at);) { // down to it
+    if (at == span || at.count == 1) return false;
+    const auto [left, right] = tree_children(n_, at);
+    at = contains(left, span) ? left : right;
+  }
+  return true;
 }
 
 void tree_sum::clear() {
@@ -112,6 +115,8 @@ std::optional<tensor> tree_sum::add(tree_span span, tensor value) {
 
 tensor sum(const tensor& left, const tensor& right) {
   TROUPE_ASSERT(left.dims() == right.dims(), "a sum of two shapes");
+  if (left.is_zeros()) return right;
+  if (right.is_zeros()) return left;
   auto out = buffer_pool::global().take(left.dims());
   flat_sum(left.values(), right.values(), out.values());
   return std::move(out).freeze();

@@ -51,8 +51,9 @@ struct buffer {
   std::atomic<std::uint32_t> owners{1};
   std::size_t bytes = 0;
   float* data = nullptr;
-  std::shared_ptr<buffer_pool::state> home;
-  std::shared_ptr<const void> owner; // of floats that are not ours
+  bool zeros = false;
+  std::shared_ptr<buffer_pool::state> home; // null: of no pool
+  std::shared_ptr<const void> owner;        // of floats that are not ours
 };
 
 } // namespace detail
@@ -121,6 +122,10 @@ tensor::tensor(const shape& dims, std::shared_ptr<const void> owner, const float
   buffer_->owner = std::move(owner);
 }
 
+bool tensor::is_zeros() const noexcept {
+  return buffer_ != nullptr && buffer_->zeros;
+}
+
 tensor tensor::flat_range(std::int64_t first, std::int64_t count) const {
   constexpr std::int64_t line_floats = 16;
   TROUPE_ASSERT(first >= 0 && count >= 0 && first + count <= elements() && first % line_floats == 0,
@@ -184,6 +189,15 @@ tensor make_tensor(const shape& dims, std::span<const float> values) {
   auto out = buffer_pool::global().take(dims);
   std::copy(values.begin(), values.end(), out.data());
   return std::move(out).freeze();
+}
+
+tensor zeros(const shape& dims) {
+  auto* b = new detail::buffer;
+  b->bytes = static_cast<std::size_t>(dims.elements()) * sizeof(float);
+  b->data = allocate(b->bytes);
+  b->zeros = true;
+  std::fill_n(b->data, dims.elements(), 0.0F);
+  return {dims, b};
 }
 
 } // namespace troupe

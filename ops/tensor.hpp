@@ -104,6 +104,9 @@ public:
     return {data(), static_cast<std::size_t>(elements())};
   }
 
+  // Whether it was made by zeros(): known without a look at them.
+  [[nodiscard]] bool is_zeros() const noexcept;
+
   // The same data seen under another shape. REQUIRES: equal element counts.
   [[nodiscard]] tensor reshaped(const shape& dims) const;
 
@@ -113,6 +116,7 @@ public:
 
 private:
   friend class mutable_tensor;
+  friend tensor zeros(const shape& dims);
 
   tensor(const shape& dims, detail::buffer* owned) noexcept : shape_(dims), buffer_(owned) {}
 
@@ -182,5 +186,9 @@ private:
 
 tensor make_tensor(const shape& dims,
                    std::span<const float> values); // copies; from the global pool
+
+// What has a size and no meaning, in simulations without mathematics. A sum with it is the other
+// one, so a thousand of them cost the memory and the time of one.
+tensor zeros(const shape& dims);
 
 } // namespace troupe

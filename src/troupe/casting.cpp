@@ -21,15 +21,6 @@
 
 namespace troupe {
 
-namespace {
-
-template <class Role, class Options>
-role_factory plays(Options options) {
-  return [options = std::move(options)](context& c) { return std::make_unique<Role>(c, options); };
-}
-
-} // namespace
-
 std::vector<int> assign_blocks(const parameter_layout& layout,
                                const std::vector<wired_role>& holders,
                                const std::vector<int>& part_of_block) {
@@ -57,6 +48,7 @@ std::vector<int> assign_blocks(const parameter_layout& layout,
 
 compile_options compile_options_of(const wiring& w) {
   return {.microbatch = w.job.batch / w.job.microbatches,
+          .block_bytes_min = w.block_bytes_min,
           .block_bytes_max = w.block_bytes_max,
           .part_of_piece = w.part_of_piece()};
 }
@@ -70,14 +62,15 @@ std::uint64_t steps_ahead_of(const wiring& w) {
 }
 
 struct casting::impl {
-  wiring wired;
+  std::shared_ptr<const wiring> kept;
   std::shared_ptr<const parameter_layout> layout;
   checkpoint start;
   run_options options;
   recorder_options recording;
   int kernel_threads;
-  program_compiler compile;
+  stand_ins instead;
 
+  const wiring& wired = *kept;
   graph compiled = graph_of(wired.job);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
   std::map<kernel_plan, std::shared_ptr<pool<shard_kernels>>> kernels;
@@ -94,6 +87,13 @@ struct casting::impl {
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
+  std::map<address, std::uint32_t> part_of_evaluator;
+  std::vector<address> holders = holders_of(wired);
+  std::map<std::uint32_t, std::vector<address>> shard_of_part; // by replica
+  std::map<int, std::vector<tree_span>> group_sums = sums_of_groups(wired);
+  std::vector<tree_span> compressed; // nodes of the reduction tree; empty: none
+  bool dealt = wired.deals_shares();
+  pixel_transform evaluated_pixels = pixel_transform_of(*wired.job.data.train, wired.job.augment);
   std::shared_ptr<const parameter_layout> outer_layout; // statistics become a mean at once
 
   // Who holds and who adds each block; without islands, or of the outer parameters, and of each
@@ -106,6 +106,8 @@ struct casting::impl {
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
 
   void prepare();
+  void look_up_once();
+  [[nodiscard]] std::unique_ptr<role> play(const wired_role& where, context& c) const;
   [[nodiscard]] block_owners owners_of(int island, const std::vector<int>& part_of_block) const;
   [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_plan& plan) const;
   void note_facts(int part, const program& compiled_part);
@@ -121,15 +123,34 @@ struct casting::impl {
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
   void take_part_in_islands(parameter_holder_options& holder) const;
   [[nodiscard]] held_block held_at(std::size_t island, std::size_t block) const;
-  [[nodiscard]] std::vector<std::vector<address>> readers(int island) const; // by block
+  [[nodiscard]] std::vector<std::vector<address>> readers_of(const address& holder) const;
   [[nodiscard]] residual_keeper_options residual_keeper_at(const address& where) const;
   [[nodiscard]] evaluator_options evaluator_at(const address& where) const;
 };
 
+// What many roles ask for, and what is searched for in the whole wiring.
+void casting::impl::look_up_once() {
+  for (std::size_t e = 0; e < evaluators.size(); ++e)
+    part_of_evaluator[evaluators[e]] = static_cast<std::uint32_t>(e);
+  for (const auto& role : wired.roles) {
+    if (role.where.role != role_kind::layer_shard) continue;
+    auto& shards_of_replica = shard_of_part[role.where.replica];
+    for (const int p : role.parts) {
+      const auto at = static_cast<std::size_t>(p);
+      shards_of_replica.resize(std::max(shards_of_replica.size(), at + 1));
+      shards_of_replica[at] = role.where;
+    }
+  }
+  if (wired.job.compression) compressed = compressed_nodes(wired.job);
+}
+
 void casting::impl::prepare() {
-  evaluation = std::make_shared<pool<program>>([g = compiled, layout = layout, compile = compile] {
-    return compile(g, {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
-  });
+  look_up_once();
+  evaluation =
+      std::make_shared<pool<program>>([g = compiled, layout = layout, compile = instead.compile] {
+        return compile(g,
+                       {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
+      });
   if (wired.job.compression)
     for (int b = 0; b < blocks(); ++b)
       codecs.push_back(std::make_shared<const block_codec>(wired.job.compression, *layout, b));
@@ -239,7 +260,7 @@ std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_pla
                                                 plan,
                                                 how = compile_options_of(wired),
                                                 recompute = wired.recompute,
-                                                compile = compile] {
+                                                compile = instead.compile] {
     return std::make_unique<shard_kernels>(troupe::compiled(g, plan, how, compile), recompute);
   });
 }
@@ -284,7 +305,7 @@ checkpointer_options casting::impl::checkpointer_here() const {
                            .job = describe_job(wired.job),
                            .kept = options.checkpoints_kept};
   if (const auto& codec = wired.job.compression; codec && codec->has_residual())
-    out.nodes = compressed_nodes(wired.job);
+    out.nodes = compressed;
   return out;
 }
 
@@ -296,12 +317,16 @@ data_loader_options casting::impl::data_loader_here() const {
                          j.balanced_sampling,
                          j.seed,
                          std::max(1U, j.outer.islands)};
+  if (instead.source) return {[source = instead.source] { return source; }};
   return {[data = j.data.train,
            sampled,
            augment = j.augment,
            criterion = criterion,
            outputs = static_cast<int>(compiled.output().elements())] {
-    return microbatch_reader(data, sampled, augment, *criterion, outputs);
+    auto reader = std::make_shared<microbatch_reader>(data, sampled, augment, *criterion, outputs);
+    return [reader = std::move(reader)](std::uint64_t step, std::uint32_t microbatch, bool images) {
+      return reader->read(step, microbatch, images);
+    };
   }};
 }
 
@@ -336,8 +361,8 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
                  .replica = where.where.replica,
                  .stage = where.where.stage,
                  .slice = where.where.slice},
-      .dealt = wired.deals_shares(),
-      .nodes = wired.job.compression ? compressed_nodes(wired.job) : std::vector<tree_span>{}};
+      .dealt = dealt,
+      .nodes = compressed};
   for (const int p : where.parts) {
     const auto& f = facts.at(p);
     out.reads_input = out.reads_input || f.reads_input;
@@ -345,13 +370,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
     for (std::size_t b = 0; b < f.own_blocks.size(); ++b)
       if (f.own_blocks[b]) out.own_blocks[b] = true;
   }
-  for (const auto& role : wired.roles)
-    if (role.where.role == role_kind::layer_shard && role.where.replica == where.where.replica)
-      for (const int p : role.parts) {
-        out.shard_of_part.resize(
-            std::max(out.shard_of_part.size(), static_cast<std::size_t>(p) + 1));
-        out.shard_of_part[static_cast<std::size_t>(p)] = role.where;
-      }
+  out.shard_of_part = shard_of_part.at(where.where.replica);
   return out;
 }
 
@@ -371,23 +390,27 @@ gradient_aggregator_options casting::impl::gradient_aggregator_at(const address&
       .steps_in_flight = wired.stash_weights ? static_cast<std::uint64_t>(wired.stages) : 1,
       .codecs = codecs};
   if (where.stage > 0) {
-    out.group_sums = sums_of_group(wired, where.stage);
+    out.group_sums = group_sums.at(where.stage);
     out.roots = of_island.aggregators;
   }
   return out;
 }
 
-// Of the parameters of an island; of the outer ones, the islands' holders.
-std::vector<std::vector<address>> casting::impl::readers(int island) const {
+// By block that it holds. Of the parameters of an island; of the outer ones, the islands' holders.
+std::vector<std::vector<address>> casting::impl::readers_of(const address& holder) const {
   std::vector<std::vector<address>> out(layout->blocks.size());
-  for (std::size_t w = 1; island == 0 && w < owners.size(); ++w)
-    for (std::size_t b = 0; b < out.size(); ++b)
+  std::vector<std::size_t> held;
+  for (std::size_t b = 0; b < out.size(); ++b)
+    if (owners[holder.slice].holders[b] == holder) held.push_back(b);
+  if (held.empty()) return out;
+  for (std::size_t w = 1; holder.slice == 0 && w < owners.size(); ++w)
+    for (const auto b : held)
       out[b].push_back(owners[w].holders[b]);
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue; // holders name parts, too
-    if (wired.island_of(role.microbatches) != island) continue;
+    if (wired.island_of(role.microbatches) != holder.slice) continue;
     for (const int p : role.parts)
-      for (std::size_t b = 0; b < out.size(); ++b)
+      for (const auto b : held)
         if (facts.at(p).own_blocks[b]) out[b].push_back(role.where);
   }
   return out;
@@ -401,7 +424,7 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .rate = j.learning_rate,
                                .total_steps = j.total_steps(),
                                .microbatches = j.microbatches,
-                               .readers = readers(where.slice),
+                               .readers = readers_of(where),
                                .director = director_address,
                                .parts_max = std::max(kernel_threads, 1),
                                .versions_kept = 2,
@@ -462,7 +485,7 @@ residual_keeper_options casting::impl::residual_keeper_at(const address& where) 
                                   .replica = where.replica,
                                   .stage = where.stage,
                                   .slice = where.slice});
-  const auto nodes = compressed_nodes(wired.job);
+  const auto& nodes = compressed;
   for (const tree_span& span : wired.spans_of(shard->microbatches))
     for (const int p : shard->parts)
       for (std::size_t b = 0; b < codecs.size(); ++b) {
@@ -483,65 +506,69 @@ residual_keeper_options casting::impl::residual_keeper_at(const address& where) 
 }
 
 evaluator_options casting::impl::evaluator_at(const address& where) const {
-  const auto part = std::find(evaluators.begin(), evaluators.end(), where) - evaluators.begin();
-  return {.part = static_cast<std::uint32_t>(part),
+  return {.part = part_of_evaluator.at(where),
           .parts = static_cast<std::uint32_t>(evaluators.size()),
           .blocks = blocks(),
-          .holders = holders_of(wired),
+          .holders = holders,
           .programs = evaluation,
           .criterion = criterion,
           .test = wired.job.data.test,
           .validation = wired.job.data.validation,
-          .pixels = pixel_transform_of(*wired.job.data.train, wired.job.augment)};
+          .pixels = evaluated_pixels};
 }
 
-casting::casting(const wiring& w,
+casting::casting(std::shared_ptr<const wiring> w,
                  std::shared_ptr<const parameter_layout> layout,
                  checkpoint start,
                  const run_options& options,
                  recorder_options recorder,
                  int kernel_threads,
-                 program_compiler compile)
-    : impl_(std::make_unique<impl>(w,
+                 stand_ins instead)
+    : impl_(std::make_shared<impl>(std::move(w),
                                    std::move(layout),
                                    std::move(start),
                                    options,
                                    std::move(recorder),
                                    kernel_threads,
-                                   std::move(compile))) {
+                                   std::move(instead))) {
   impl_->prepare();
 }
 
-casting::~casting() = default;
-
-role_factory casting::role_at(const wired_role& where) const {
+std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) const {
   switch (where.where.role) {
   case role_kind::director:
-    return plays<director>(impl_->director_here());
+    return std::make_unique<director>(c, director_here());
   case role_kind::supervisor:
-    return plays<supervisor>(supervisor_options{.cannot_restart = {role_kind::parameter_holder,
-                                                                   role_kind::residual_keeper,
-                                                                   role_kind::director,
-                                                                   role_kind::recorder}});
+    return std::make_unique<supervisor>(
+        c,
+        supervisor_options{.cannot_restart = {role_kind::parameter_holder,
+                                              role_kind::residual_keeper,
+                                              role_kind::director,
+                                              role_kind::recorder}});
   case role_kind::recorder:
-    return plays<recorder>(impl_->recording);
+    return std::make_unique<recorder>(c, recording);
   case role_kind::checkpointer:
-    return plays<checkpointer>(impl_->checkpointer_here());
+    return std::make_unique<checkpointer>(c, checkpointer_here());
   case role_kind::data_loader:
-    return plays<data_loader>(impl_->data_loader_here());
+    return std::make_unique<data_loader>(c, data_loader_here());
   case role_kind::layer_shard:
-    return plays<layer_shard>(impl_->layer_shard_at(where));
+    return std::make_unique<layer_shard>(c, layer_shard_at(where));
   case role_kind::gradient_aggregator:
-    return plays<gradient_aggregator>(impl_->gradient_aggregator_at(where.where));
+    return std::make_unique<gradient_aggregator>(c, gradient_aggregator_at(where.where));
   case role_kind::parameter_holder:
-    return plays<parameter_holder>(impl_->parameter_holder_at(where.where));
+    return std::make_unique<parameter_holder>(c, parameter_holder_at(where.where));
   case role_kind::residual_keeper:
-    return plays<residual_keeper>(impl_->residual_keeper_at(where.where));
+    return std::make_unique<residual_keeper>(c, residual_keeper_at(where.where));
   case role_kind::evaluator:
-    return plays<evaluator>(impl_->evaluator_at(where.where));
+    return std::make_unique<evaluator>(c, evaluator_at(where.where));
   }
   TROUPE_ASSERT(false, "a role that nobody can play");
   return {};
+}
+
+// What a role is given is made when somebody begins to play it.
+role_factory casting::role_at(const wired_role& where) const {
+  return [cast = impl_, &where](context& c) { return cast->play(where, c); };
 }
 
 } // namespace troupe

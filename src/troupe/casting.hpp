@@ -1,6 +1,7 @@
 // Gives each address of a wiring the role that is played there.
 #pragma once
 
+#include "actors/data_loader.hpp"
 #include "actors/recorder.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/shard_kernels.hpp"
@@ -53,23 +54,29 @@ std::vector<shard_kernels::part> compiled(const graph& g,
                                           compile_options options,
                                           const program_compiler& compile = compile_cpu);
 
+// What takes the place of computing and reading, where a simulation leaves them out.
+struct stand_ins {
+  program_compiler compile = compile_cpu;
+  microbatch_source source = {}; // of all data loaders; empty: the training set is read
+};
+
 class casting {
 public:
   // Compiles the programs of all layer shards, so that none does it while the clock runs.
-  casting(const wiring& w,
+  casting(std::shared_ptr<const wiring> w,
           std::shared_ptr<const parameter_layout> layout,
           checkpoint start,
           const run_options& options,
           recorder_options recorder,
           int kernel_threads,
-          program_compiler compile = compile_cpu);
-  ~casting();
+          stand_ins instead = {});
 
+  // REQUIRES: one of the wiring's roles.
   [[nodiscard]] role_factory role_at(const wired_role& where) const;
 
 private:
   struct impl;
-  std::unique_ptr<impl> impl_;
+  std::shared_ptr<impl> impl_; // shared with what role_at() has made
 };
 
 } // namespace troupe

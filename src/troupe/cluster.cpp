@@ -12,11 +12,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <fstream>
 #include <map>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <utility>
 
 namespace troupe {
@@ -110,7 +112,7 @@ void check_mortal(const wiring& w, const address& who, const std::string& where)
 
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
 struct run::impl {
-  wiring wired;
+  std::shared_ptr<const wiring> wired;
   run_options options;
   std::shared_ptr<const parameter_layout> layout;
   std::unique_ptr<troupe::world> world;
@@ -118,7 +120,7 @@ struct run::impl {
 
   std::mutex mutex;
   std::condition_variable ended_changed;
-  bool ended = false;
+  std::atomic<bool> ended{false};
   error_text failure;
   run_result result;
   std::int64_t steps_here = 0, first_step = 0; // committed by this run; before it
@@ -126,7 +128,13 @@ struct run::impl {
   double epoch_loss = 0, epoch_began = 0; // since the last epoch's end
   std::map<address, bool> seen_restart;
 
+  // What was told, in the order of the result; as many as there are actors.
+  std::map<std::tuple<credit_kind, address, address, std::uint64_t>, protocol::credit_used> credit;
+  std::map<address, protocol::memory_used> memory;
+
   recorder_options callbacks();
+  void note_credit(const protocol::credit_used& m);
+  void note_memory(const protocol::memory_used& m);
   void end_epoch(const protocol::epoch_ended& m, double seconds);
   void note_epoch(double seconds);
 
@@ -146,10 +154,10 @@ recorder_options run::impl::callbacks() {
             result.seconds = seconds;
             result.shares = m.shares;
             result.overtaken += m.overtaken;
-            if (wired.order.as_they_come()) result.staleness.add(m.staleness, m.lead);
+            if (wired->order.as_they_come()) result.staleness.add(m.staleness, m.lead);
             tell(step_event{static_cast<std::int64_t>(m.step) + 1,
                             m.loss,
-                            static_cast<double>(m.correct) / static_cast<double>(wired.job.batch),
+                            static_cast<double>(m.correct) / static_cast<double>(wired->job.batch),
                             m.digest,
                             seconds,
                             m.staleness,
@@ -166,7 +174,7 @@ recorder_options run::impl::callbacks() {
             ++result.restarts;
             tell(fault_event{m.who, m.life, first_step + steps_here, m.reason, m.recovery_ms});
           },
-      .on_credit = [this](const protocol::credit_used& m) { add(result.credit, m); },
+      .on_credit = [this](const protocol::credit_used& m) { note_credit(m); },
       .on_saved =
           [this](const protocol::checkpoint_saved& m) {
             if (m.problem.empty()) {
@@ -177,7 +185,7 @@ recorder_options run::impl::callbacks() {
                                static_cast<std::int64_t>(m.step)});
             }
           },
-      .on_memory = [this](const protocol::memory_used& m) { note(result.memory, m); },
+      .on_memory = [this](const protocol::memory_used& m) { note_memory(m); },
       .on_end =
           [this](const protocol::job_ended& m, double seconds) {
             if (epoch_steps > 0) note_epoch(seconds);
@@ -186,12 +194,23 @@ recorder_options run::impl::callbacks() {
             result.steps = static_cast<std::int64_t>(m.steps);
             result.interrupted = m.interrupted;
             result.images_per_second =
-                static_cast<double>(steps_here * wired.job.batch) / std::max(seconds, 1e-9);
+                static_cast<double>(steps_here * wired->job.batch) / std::max(seconds, 1e-9);
             if (m.state) result.parameters = m.state->parameters;
             failure = m.failure;
             ended = true;
             ended_changed.notify_all();
           }};
+}
+
+void run::impl::note_credit(const protocol::credit_used& m) {
+  auto& most = credit.try_emplace({m.kind, m.from, m.to, m.bound}, m).first->second;
+  most.used = std::max(most.used, m.used);
+}
+
+void run::impl::note_memory(const protocol::memory_used& m) {
+  auto& most = memory.try_emplace(m.who, m).first->second;
+  most.in_flight = std::max(most.in_flight, m.in_flight);
+  most.program_bytes = std::max(most.program_bytes, m.program_bytes);
 }
 
 void run::impl::end_epoch(const protocol::epoch_ended& m, double seconds) {
@@ -207,7 +226,7 @@ void run::impl::end_epoch(const protocol::epoch_ended& m, double seconds) {
                 .validation_loss = mean(m.validation.loss, m.validation.images),
                 .validation_accuracy =
                     mean(static_cast<double>(m.validation.correct), m.validation.images),
-                .images_per_second = static_cast<double>(epoch_steps * wired.job.batch) /
+                .images_per_second = static_cast<double>(epoch_steps * wired->job.batch) /
                                      std::max(seconds - epoch_began, 1e-9),
                 .digest = result.parameter_digest};
   result.epochs = m.epoch;
@@ -225,7 +244,7 @@ void run::impl::note_epoch(double seconds) {
   if (epoch_steps == 0) return;
   result.train_loss = epoch_loss / static_cast<double>(epoch_steps);
   result.train_accuracy =
-      static_cast<double>(epoch_correct) / static_cast<double>(epoch_steps * wired.job.batch);
+      static_cast<double>(epoch_correct) / static_cast<double>(epoch_steps * wired->job.batch);
 }
 
 run cluster::start(const wiring& w, run_options options) const {
@@ -250,7 +269,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   check_dials(w, options.dials);
 
   auto state = std::make_unique<run::impl>();
-  state->wired = w;
+  state->wired = std::make_shared<const wiring>(w);
   state->options = std::move(options);
   const auto g = graph_of(w.job);
   state->layout =
@@ -267,14 +286,14 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
 
   state->world = stage.make_world();
   state->report = stage.report;
-  const casting cast(w,
+  const casting cast(state->wired,
                      state->layout,
                      std::move(begin.content),
                      state->options,
                      state->callbacks(),
                      stage.kernel_threads,
-                     stage.compile);
-  for (const auto& role : w.roles)
+                     stage.instead);
+  for (const auto& role : state->wired->roles)
     state->world->add(role.where, cast.role_at(role));
   for (const auto& k : state->options.kills)
     state->world->plan({k.who, static_cast<std::uint64_t>(k.step), k.after_messages});
@@ -295,14 +314,15 @@ run::~run() {
 }
 
 run_result run::wait() {
-  impl_->world->play([this] {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->ended;
-  });
+  impl_->world->play([this] { return impl_->ended.load(); });
   {
     std::unique_lock lock(impl_->mutex);
-    impl_->ended_changed.wait(lock, [&] { return impl_->ended; });
+    impl_->ended_changed.wait(lock, [&] { return impl_->ended.load(); });
   }
+  for (const auto& [edge, use] : impl_->credit)
+    add(impl_->result.credit, use);
+  for (const auto& [who, use] : impl_->memory)
+    note(impl_->result.memory, use);
   if (impl_->report) impl_->report(impl_->result);
   impl_->world->stop();
   if (!impl_->failure.what.empty()) throw error(impl_->failure);
@@ -319,7 +339,7 @@ void run::kill(const address& who) {
 }
 
 void run::set(const dial& d) {
-  check_dials(impl_->wired, {d});
+  check_dials(*impl_->wired, {d});
   impl_->world->send({.role = role_kind::director}, protocol::set_dial{d});
 }
 

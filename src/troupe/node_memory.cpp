@@ -32,7 +32,7 @@ public:
     std::vector<node_memory> out(
         static_cast<std::size_t>(cluster_.nodes > 0 ? cluster_.nodes : wiring_.nodes()));
     const auto at = [&](const wired_role& role) -> node_memory& {
-      return out[static_cast<std::size_t>(cluster_.home_of(role, wiring_))];
+      return out[static_cast<std::size_t>(role.node) % out.size()];
     };
     for (const auto& role : wiring_.roles) {
       if (role.where.role == role_kind::layer_shard) add_shard(role, at(role));

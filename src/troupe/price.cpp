@@ -203,7 +203,7 @@ private:
 
   // Each block that somebody of the group computes, as so many sums.
   void price_group(const address& where) {
-    const auto sums = sums_of_group(wiring_, where.stage).size();
+    const auto sums = sums_of_groups_[where.stage].size();
     for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
       const auto& root = owners_[where.slice].roots[b];
       if (sums > 0 && address{root.role, root.replica, where.stage, root.slice} == where)
@@ -309,8 +309,8 @@ private:
 
   [[nodiscard]] address shard_of(int replica, int p) const {
     for (const auto& role : wiring_.roles)
-      if (role.where.role == role_kind::layer_shard && role.where.replica == replica &&
-          computes(role, p))
+      if (role.where.role == role_kind::layer_shard &&
+          std::cmp_equal(role.where.replica, replica) && computes(role, p))
         return role.where;
     return {};
   }
@@ -352,6 +352,7 @@ private:
     std::vector<address> holders, roots; // by block
   };
 
+  std::map<int, std::vector<tree_span>> sums_of_groups_ = sums_of_groups(wiring_);
   std::vector<block_owners> owners_; // of all or of the outer parameters, then of each island
   std::map<std::tuple<int, address, address>, edge_price> edges_; // in the order of a step
   wiring_price out_;

@@ -4,23 +4,19 @@
 #include "troupe/stand_in_program.hpp"
 #include "troupe/start_run.hpp"
 
-#include <map>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 
 namespace troupe {
 
-int simulated_cluster::home_of(const wired_role& role, const wiring& w) const {
-  return role.node % (nodes > 0 ? nodes : w.nodes());
-}
-
 run simulated_cluster::start(const wiring& w, run_options options) const {
-  if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   if (const auto mistakes = mistakes_of(*this, w); !mistakes.empty()) throw joined(mistakes);
   if (timing_only) options.evaluate = false;
-  auto node_of = std::make_shared<std::map<address, int>>();
+  const int nodes_here = nodes > 0 ? nodes : w.nodes();
+  auto node_of = std::make_shared<std::unordered_map<address, int, address_hash>>();
   for (const auto& role : w.roles)
-    (*node_of)[role.where] = home_of(role, w);
+    (*node_of)[role.where] = role.node % nodes_here;
   const auto disk_here = files ? files : std::make_shared<memory_disk>();
   auto playing = std::make_shared<simulated_world*>(nullptr);
   return start_run(w,
@@ -37,7 +33,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                           return out;
                         },
                     .kernel_threads = model.node.cores,
-                    .compile = timing_only ? stand_in_compiler() : compile_cpu,
+                    .instead = timing_only ? stand_ins_for(w.job) : stand_ins{},
                     .files = disk_here,
                     .report = [playing](run_result& r) { r.simulation = (*playing)->report(); }});
 }

@@ -26,9 +26,6 @@ struct simulated_cluster {
   // Throws error before anything is played. Virtual time passes within run::wait(), which throws
   // error, too, where nobody can go on. run_result::seconds and the like are virtual.
   [[nodiscard]] run start(const wiring& w, run_options options = {}) const;
-
-  // The node that a role is dealt to.
-  [[nodiscard]] int home_of(const wired_role& role, const wiring& w) const;
 };
 
 // What keeps the wiring from being simulated so; those of the wiring itself are not among them.

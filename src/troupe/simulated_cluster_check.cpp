@@ -203,8 +203,7 @@ private:
   const std::map<int, std::vector<address>>& immortals() {
     if (immortals_.empty())
       for (const auto& role : wiring_.roles)
-        if (!is_mortal(role.where.role))
-          immortals_[cluster_.home_of(role, wiring_)].push_back(role.where);
+        if (!is_mortal(role.where.role)) immortals_[role.node % nodes_].push_back(role.where);
     return immortals_;
   }
 

@@ -41,7 +41,7 @@ struct shared_zeros {
 
   const tensor& of(std::int64_t elements) {
     auto& out = by_size[elements];
-    if (!out) out = make_tensor({elements}, std::vector<float>(static_cast<std::size_t>(elements)));
+    if (!out) out = zeros({elements});
     return out;
   }
 };
@@ -178,6 +178,8 @@ program_facts facts_of(const graph& g, compile_options options) {
 
 } // namespace
 
+namespace {
+
 program_compiler stand_in_compiler() {
   using kind = std::tuple<int, bool, bool>; // part, training, split backward
   return [zeros = std::make_shared<shared_zeros>(),
@@ -187,6 +189,24 @@ program_compiler stand_in_compiler() {
     if (!facts) facts = std::make_shared<const program_facts>(facts_of(g, options));
     return std::make_unique<stand_in_program>(facts, zeros);
   };
+}
+
+// Images and targets of the sizes that the training set would give.
+microbatch_source stand_in_source(const job& j) {
+  const auto images = j.batch / j.microbatches;
+  const bool classes = std::holds_alternative<softmax_cross_entropy>(j.loss);
+  const auto outputs = graph_of(j).output().elements();
+  return [inputs = zeros(j.data.train->image.with_batch(images)),
+          targets = zeros(classes ? shape{images} : shape{images, outputs})](
+             std::uint64_t, std::uint32_t, bool with_images) {
+    return microbatch_data{with_images ? inputs : tensor{}, targets, 1.0};
+  };
+}
+
+} // namespace
+
+stand_ins stand_ins_for(const job& j) {
+  return {.compile = stand_in_compiler(), .source = stand_in_source(j)};
 }
 
 } // namespace troupe

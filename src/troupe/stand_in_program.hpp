@@ -7,7 +7,7 @@
 
 namespace troupe {
 
-// Compiles each part once for real, to learn its sizes.
-program_compiler stand_in_compiler();
+// Each part is compiled once for real, to learn its sizes. No data are read.
+stand_ins stand_ins_for(const job& j);
 
 } // namespace troupe

@@ -15,7 +15,7 @@ namespace troupe {
 struct stage_of_run {
   std::function<std::unique_ptr<world>()> make_world; // called when nothing is wrong
   int kernel_threads = 1;                             // of the world
-  program_compiler compile = compile_cpu;
+  stand_ins instead = {};
   std::shared_ptr<disk> files = {};             // where checkpoints go; empty: the machine's
   std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
 };

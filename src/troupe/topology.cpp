@@ -248,7 +248,7 @@ std::vector<address> together(std::initializer_list<std::vector<address>> lists)
 std::vector<address> numbered(role_kind role, int count) {
   std::vector<address> out;
   for (int i = 0; i < count; ++i)
-    out.push_back({.role = role, .replica = static_cast<std::uint16_t>(i)});
+    out.push_back({.role = role, .replica = static_cast<std::uint32_t>(i)});
   return out;
 }
 
@@ -320,7 +320,7 @@ private:
 
   static address shard(int replica, int stage) {
     return {.role = role_kind::layer_shard,
-            .replica = static_cast<std::uint16_t>(replica),
+            .replica = static_cast<std::uint32_t>(replica),
             .stage = static_cast<std::uint16_t>(stage)};
   }
 
@@ -347,7 +347,7 @@ private:
     const auto place = static_cast<std::uint32_t>(r % options_.replicas); // of a backup: whose run
     const auto first = options_.order.as_they_come() ? 0U : place * share;
     const microbatch_range own{first, share};
-    const address loader{.role = role_kind::data_loader, .replica = static_cast<std::uint16_t>(r)};
+    const address loader{.role = role_kind::data_loader, .replica = static_cast<std::uint32_t>(r)};
     const int last = options_.stages - 1;
     std::vector<address> read{shard(r, 0)};
     if (last > 0) read.push_back(shard(r, last)); // the targets
@@ -529,6 +529,10 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
                    .help = "use 1 or more, or 0 for one per layer shard"});
+  if (o.block_bytes_min < 0)
+    out.push_back({.what = fmt::format("layers are not merged up to {} bytes", o.block_bytes_min),
+                   .where = "--merge-layers",
+                   .help = "use 0 to merge none, or more"});
   constexpr std::int64_t least = chunk_elements * sizeof(float);
   if (o.block_bytes_max != 0 && o.block_bytes_max < least)
     out.push_back({.what = fmt::format("layers are not split at {} bytes", o.block_bytes_max),
@@ -559,6 +563,7 @@ wiring hybrid(job j, const hybrid_options& o) {
   out.replicas = o.replicas;
   out.stages = o.stages;
   out.recompute = o.recompute;
+  out.block_bytes_min = o.block_bytes_min;
   out.block_bytes_max = o.block_bytes_max;
   out.order = o.order;
   out.stash_weights = o.stash_weights && o.stages > 1;

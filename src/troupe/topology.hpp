@@ -44,6 +44,9 @@ struct hybrid_options {
   // updates old, and keeps them until backward. `schedule` has no say.
   bool stash_weights = false;
 
+  // Layers share a block, and its messages, until it has so many bytes: fewer messages, of which
+  // the first is sent later; 0: none do.
+  std::int64_t block_bytes_min = 256 * 1024;
   // Largest piece of a layer that one holder gets; 0: a layer is not split.
   std::int64_t block_bytes_max = 0;
 

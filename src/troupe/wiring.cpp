@@ -64,9 +64,9 @@ bool wiring::deals_shares() const {
 std::uint32_t wiring::microbatches_most(const wired_role& shard) const {
   if (balance_shares) return job.microbatches;
   auto out = shard.microbatches.count;
+  if (!shard.backup) return out;
   for (const auto& r : roles)
-    if (shard.backup && r.where.role == role_kind::layer_shard)
-      out = std::max(out, r.microbatches.count);
+    if (r.where.role == role_kind::layer_shard) out = std::max(out, r.microbatches.count);
   return out;
 }
 
@@ -86,7 +86,7 @@ int wiring::nodes() const {
 schedule schedule_of(const wiring& w, int replica) {
   auto out = longest_schedule_of(w, replica);
   for (const auto& role : w.roles)
-    if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
+    if (role.where.role == role_kind::layer_shard && std::cmp_equal(role.where.replica, replica))
       out.microbatches = std::min(out.microbatches, role.microbatches.count);
   if (w.deals_shares())
     for (auto& list : out.per_stage)
@@ -97,7 +97,7 @@ schedule schedule_of(const wiring& w, int replica) {
 schedule longest_schedule_of(const wiring& w, int replica) {
   std::vector<const wired_role*> shards;
   for (const auto& role : w.roles)
-    if (role.where.role == role_kind::layer_shard && role.where.replica == replica)
+    if (role.where.role == role_kind::layer_shard && std::cmp_equal(role.where.replica, replica))
       shards.push_back(&role);
   std::stable_sort(shards.begin(), shards.end(), [](const auto* a, const auto* b) {
     return a->where < b->where;
@@ -130,12 +130,10 @@ std::vector<address> roots_of(const wiring& w, int island) {
   return without_group(w, role_kind::gradient_aggregator, island);
 }
 
-std::vector<tree_span> sums_of_group(const wiring& w, int group) {
-  const auto n = w.job.island_microbatches();
-  std::vector<tree_span> runs; // within the island
-  for (const auto& role : w.roles)
-    if (role.where.role == role_kind::layer_shard && role.group == group)
-      runs.push_back({role.microbatches.first % n, role.microbatches.count});
+namespace {
+
+// The largest nodes of a tree over n leaves that some runs of them have to themselves.
+std::vector<tree_span> nodes_of_runs(std::uint32_t n, std::vector<tree_span> runs) {
   std::sort(runs.begin(), runs.end());
   std::vector<tree_span> joined; // runs that touch are one
   for (const auto& run : runs) {
@@ -149,6 +147,19 @@ std::vector<tree_span> sums_of_group(const wiring& w, int group) {
   for (const auto& run : joined)
     for (const auto& node : tree_cover_below_root(n, run))
       out.push_back(node);
+  return out;
+}
+
+} // namespace
+
+std::map<int, std::vector<tree_span>> sums_of_groups(const wiring& w) {
+  const auto n = w.job.island_microbatches();
+  std::map<int, std::vector<tree_span>> out;
+  for (const auto& role : w.roles) // their runs, within the island
+    if (role.where.role == role_kind::layer_shard && role.group > 0)
+      out[role.group].push_back({role.microbatches.first % n, role.microbatches.count});
+  for (auto& [group, spans] : out)
+    spans = nodes_of_runs(n, std::move(spans));
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "troupe/schedule.hpp"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,8 @@ struct wiring {
   // Microbatches are dealt to the replicas step by step, in proportion to their measured speed;
   // those of the roles are the first deal.
   bool balance_shares = false;
+  // Layers share a block, and its messages, until it has so many bytes.
+  std::int64_t block_bytes_min = 256 * 1024;
   std::int64_t block_bytes_max = 0; // 0: a layer is held by one parameter holder
   std::vector<wired_role> roles;
 
@@ -95,9 +98,9 @@ schedule longest_schedule_of(const wiring& w, int replica);
 std::vector<address> holders_of(const wiring& w, int island = 0);
 std::vector<address> roots_of(const wiring& w, int island = 0);
 
-// What the aggregators of a group send on: the sums of the largest nodes of the reduction tree that
+// By group, what its aggregators send on: the sums of the largest nodes of the reduction tree that
 // lie within the microbatches of the group.
-std::vector<tree_span> sums_of_group(const wiring& w, int group);
+std::map<int, std::vector<tree_span>> sums_of_groups(const wiring& w);
 
 // Everything that keeps the wiring from running, those of its job included; empty when it can. For
 // wirings that were edited or made by a user's function: ours are checked when they are made.

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 namespace troupe {
@@ -19,7 +20,7 @@ namespace troupe {
 namespace {
 
 constexpr std::size_t mistakes_max = 20;
-constexpr int node_max = 65535;
+constexpr int node_max = 999'999;
 constexpr int group_max = 65535;
 constexpr std::int64_t block_bytes_least = chunk_elements * sizeof(float);
 
@@ -44,6 +45,7 @@ public:
   explicit wiring_check(const wiring& w)
       : wiring_(w), parts_(std::max<int>(1, static_cast<int>(w.parts.size()))) {
     for (const auto& role : w.roles) {
+      ++times_[role.where];
       by_kind_[role.where.role].push_back(&role);
       if (role.where.role == role_kind::layer_shard) replicas_[role.where.replica].push_back(&role);
     }
@@ -72,12 +74,10 @@ public:
   }
 
 private:
+  [[nodiscard]] bool is_played(const address& where) const { return times_.contains(where); }
+
   void check_addresses() {
-    std::map<address, int> seen;
-    std::vector<std::string> known;
-    for (const auto& role : wiring_.roles)
-      if (++seen[role.where] == 1) known.push_back(role.where.text());
-    for (const auto& [where, times] : seen)
+    for (const auto& [where, times] : std::map<address, int>(times_.begin(), times_.end()))
       if (times > 1)
         tell({.what = fmt::format("{} is there {} times", where.text(), times),
               .where = where.text(),
@@ -89,13 +89,15 @@ private:
               .where = role.where.text(),
               .help = fmt::format("use 0 to {}", node_max)});
       for (const auto& peer : role.talks_to)
-        if (!seen.contains(peer)) tell_unknown_peer(role, peer.text(), known);
+        if (!is_played(peer)) tell_unknown_peer(role, peer.text());
     }
   }
 
-  void tell_unknown_peer(const wired_role& role,
-                         const std::string& peer,
-                         const std::vector<std::string>& known) {
+  void tell_unknown_peer(const wired_role& role, const std::string& peer) {
+    if (out_.size() == mistakes_max) return;
+    std::vector<std::string> known;
+    for (const auto& other : wiring_.roles)
+      known.push_back(other.where.text());
     const auto near = did_you_mean(peer, known.data(), known.data() + known.size());
     tell({.what = fmt::format("{} talks to {}, which nobody plays", role.where.text(), peer),
           .where = role.where.text(),
@@ -109,7 +111,7 @@ private:
                             role_kind::recorder,
                             role_kind::checkpointer}) {
       const address only{.role = kind};
-      if (wiring_.find(only) == nullptr)
+      if (!is_played(only))
         tell({.what = fmt::format("the wiring has no {}", role_text(kind)),
               .where = wiring_.name,
               .help = fmt::format("add a role {} on node 0", only.text())});
@@ -228,10 +230,13 @@ private:
               .help = "make it 0"});
       return;
     }
-    for (const auto& [group, shard] : groups)
-      for (auto wanted : roots_of(wiring_, group.first)) {
+    std::map<int, std::vector<address>> roots; // by island
+    for (const auto& [group, shard] : groups) {
+      const auto [found, fresh] = roots.try_emplace(group.first);
+      if (fresh) found->second = roots_of(wiring_, group.first);
+      for (auto wanted : found->second) {
         wanted.stage = static_cast<std::uint16_t>(group.second);
-        if (wiring_.find(wanted) != nullptr) continue;
+        if (is_played(wanted)) continue;
         tell({.what = fmt::format("group {} has no {}", group.second, wanted.text()),
               .where = shard->where.text(),
               .why = "the gradients of a group are added up by one aggregator for each "
@@ -239,10 +244,11 @@ private:
               .help = fmt::format("add a role {}, or give the layer shard another group",
                                   wanted.text())});
       }
+    }
     for (const auto* role : by_kind_[role_kind::gradient_aggregator]) {
       auto root = role->where;
       root.stage = 0;
-      if (wiring_.find(root) == nullptr)
+      if (!is_played(root))
         tell({.what = fmt::format(
                   "{} adds for {}, which nobody plays", role->where.text(), root.text()),
               .where = role->where.text(),
@@ -252,6 +258,10 @@ private:
 
   // Without a cut nobody counts pieces.
   void check_cut() {
+    if (wiring_.block_bytes_min < 0)
+      tell({.what = fmt::format("{} bytes are no size of a block", wiring_.block_bytes_min),
+            .where = "block_bytes_min",
+            .help = "use 0, or more"});
     if (wiring_.block_bytes_max != 0 && wiring_.block_bytes_max < block_bytes_least)
       tell({.what = fmt::format("{} bytes are no size of a block", wiring_.block_bytes_max),
             .where = "block_bytes_max",
@@ -331,7 +341,7 @@ private:
     for (const auto* shard : by_kind_[role_kind::layer_shard]) {
       auto keeper = shard->where;
       keeper.role = role_kind::residual_keeper;
-      if (wiring_.find(keeper) == nullptr)
+      if (!is_played(keeper))
         tell({.what = fmt::format("nobody keeps the residuals of {}", shard->where.text()),
               .where = shard->where.text(),
               .why = fmt::format("codec {} has error feedback", wiring_.job.compression->text()),
@@ -427,9 +437,9 @@ private:
 
   void check_replica(int replica, const std::vector<const wired_role*>& shards) {
     const address loader{.role = role_kind::data_loader,
-                         .replica = static_cast<std::uint16_t>(replica)};
+                         .replica = static_cast<std::uint32_t>(replica)};
     const auto& own = shards.front()->microbatches;
-    if (wiring_.find(loader) == nullptr)
+    if (!is_played(loader))
       tell({.what = fmt::format("replica {} has no data loader", replica),
             .where = names_of(shards),
             .why = "its layer shards ask that of their own number",
@@ -534,8 +544,20 @@ private:
                                  fmt::join(shard->parts, ", ")),
               .help = "change the operation, or the parts"});
     }
-    if (wiring_.spreads_slices()) return check_flow(replica, shards);
-    for (auto mistake : mistakes_of(longest_schedule_of(wiring_, replica))) {
+    if (spreads_slices_) return check_flow(replica, shards);
+    schedule played{.name = fmt::format("replica-{}", replica),
+                    .stages = static_cast<int>(shards.size()),
+                    .parts = parts_,
+                    .microbatches = wiring_.microbatches_most(*shards.front()),
+                    .per_stage = {}};
+    for (const auto* shard : shards)
+      played.per_stage.push_back(shard->schedule);
+    const bool known = played.per_stage == known_good_.per_stage &&
+                       played.microbatches == known_good_.microbatches;
+    if (known) return; // as a rule all replicas compute the same
+    auto mistakes = mistakes_of(played);
+    if (mistakes.empty()) known_good_ = std::move(played);
+    for (auto& mistake : mistakes) {
       mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
       tell(std::move(mistake));
     }
@@ -571,9 +593,12 @@ private:
 
   const wiring& wiring_;
   int parts_; // of the model
+  const bool spreads_slices_ = wiring_.spreads_slices();
+  std::unordered_map<address, int, address_hash> times_; // that it is there
   std::map<role_kind, std::vector<const wired_role*>> by_kind_;
   std::map<int, std::vector<const wired_role*>> replicas_; // layer shards, by stage
-  std::vector<bool> has_parameters_;                       // by part; empty: not known
+  schedule known_good_;
+  std::vector<bool> has_parameters_; // by part; empty: not known
   std::vector<error_text> out_;
 };
 

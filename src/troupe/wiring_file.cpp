@@ -85,6 +85,7 @@ public:
                 "consistency",
                 "stash_weights",
                 "balance_shares",
+                "block_bytes_min",
                 "block_bytes_max",
                 "parts",
                 "roles"});
@@ -103,6 +104,8 @@ public:
                "write BSP, ASP or SSP(4)");
       out_.order = *known;
     }
+    if (all.contains("block_bytes_min"))
+      out_.block_bytes_min = number(all["block_bytes_min"], "block_bytes_min", 0, INT64_MAX);
     if (all.contains("block_bytes_max"))
       out_.block_bytes_max = number(all["block_bytes_max"], "block_bytes_max", 0, INT64_MAX);
     read_parts(list(member(all, "", "parts"), "parts"));
@@ -342,6 +345,7 @@ std::string to_json(const wiring& w) {
   "consistency": {},
   "stash_weights": {},
   "balance_shares": {},
+  "block_bytes_min": {},
   "block_bytes_max": {},
   "parts": [
 {}
@@ -357,6 +361,7 @@ std::string to_json(const wiring& w) {
                      quoted(text(w.order)),
                      w.stash_weights,
                      w.balance_shares,
+                     w.block_bytes_min,
                      w.block_bytes_max,
                      fmt::join(parts, ",\n"),
                      fmt::join(roles, ",\n"));

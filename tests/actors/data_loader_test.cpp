@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 
 using namespace troupe;
 
@@ -16,11 +17,15 @@ const address shard{.role = role_kind::layer_shard};
 struct fixture {
   dataset_ptr data = load_data("synthetic:64", 3).train;
   test::fake_context world{{.role = role_kind::data_loader}};
-  data_loader loader{world, {[this] {
-                       const augmentation shifted{.flip = true, .crop_padding = 2};
-                       return microbatch_reader(
-                           data, {16, 4, true, false, 7}, shifted, softmax_cross_entropy{}, 10);
-                     }}};
+  data_loader loader{
+      world, {[this] {
+        const augmentation shifted{.flip = true, .crop_padding = 2};
+        auto reader = std::make_shared<microbatch_reader>(
+            data, sampling{16, 4, true, false, 7}, shifted, softmax_cross_entropy{}, 10);
+        return [reader](std::uint64_t step, std::uint32_t microbatch, bool images) {
+          return reader->read(step, microbatch, images);
+        };
+      }}};
 
   protocol::batch read(std::uint64_t step, std::uint32_t microbatch) {
     loader.on(protocol::want_batch{step, microbatch, shard});

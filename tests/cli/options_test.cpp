@@ -342,6 +342,7 @@ TEST_CASE("options choose and shape the topology") {
   CHECK(wrong_of({"--wiring=w.json", "--balance"})
             .find("--wiring and --balance contradict each other") != std::string::npos);
   CHECK(grid({"--split-layers", "100000"}).block_bytes_max == 100000);
+  CHECK(grid({"--merge-layers", "4000000"}).block_bytes_min == 4'000'000);
 }
 
 TEST_CASE("a schedule of a file says its stages and parts") {

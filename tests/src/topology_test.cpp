@@ -49,6 +49,15 @@ TEST_CASE("replicas of pipelines with any number of holders give the bits of one
     }
 }
 
+TEST_CASE("layers that share blocks give the bits of layers with a block each") {
+  const auto j = small_job(8);
+  const auto whole = play(data_parallel(j));
+  for (const std::int64_t least : {std::int64_t{0}, std::int64_t{1} << 30}) {
+    CAPTURE(least);
+    check_same(whole, play(hybrid(j, {.replicas = 2, .stages = 2, .block_bytes_min = least})));
+  }
+}
+
 TEST_CASE("any actor of a pipeline killed at any message of a step changes no bit") {
   const auto j = small_job(5);
   const auto calm = play(data_parallel(j));

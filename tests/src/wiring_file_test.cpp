@@ -19,6 +19,7 @@ void check_equal(const wiring& a, const wiring& b) {
   CHECK(a.parts == b.parts);
   CHECK(a.recompute == b.recompute);
   CHECK(a.balance_shares == b.balance_shares);
+  CHECK(a.block_bytes_min == b.block_bytes_min);
   CHECK(a.block_bytes_max == b.block_bytes_max);
   CHECK(a.roles == b.roles);
 }
@@ -50,6 +51,7 @@ TEST_CASE("a wiring is written and read back") {
                                .holders = 3,
                                .schedule = "interleaved",
                                .chunks = 2,
+                               .block_bytes_min = 1 << 14,
                                .block_bytes_max = 1 << 16})})
     check_equal(w, parse_wiring(to_json(w), j));
 }

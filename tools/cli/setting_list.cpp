@@ -126,6 +126,13 @@ setting_list who_computes() {
        "replicas are slow now and then, and there are cores to spare",
        number},
       {g,
+       "merge-layers",
+       "BYTES",
+       "262144",
+       "small layers are sent and held together up to this size; more: fewer messages, of which the "
+       "first one is sent later",
+       number},
+      {g,
        "split-layers",
        "BYTES",
        "0",

@@ -83,6 +83,7 @@ void refuse_beside_file(value_reader& read) {
                            "groups",
                            "balance",
                            "backups",
+                           "merge-layers",
                            "split-layers",
                            "spread-slices",
                            "stages",
@@ -185,7 +186,7 @@ wiring_options wiring_options_of(value_reader& read) {
     names.push_back(t.name);
   out.topology = read.choice("topology", names);
   refuse_useless(read, named(out.topology));
-  int replicas = static_cast<int>(read.whole("replicas", 1, 4096));
+  int replicas = static_cast<int>(read.whole("replicas", 1, 1'000'000));
   // One for each island, unless somebody says more. (Of what is no number others tell.)
   if (std::int64_t islands = 0; parse_whole(read.text("islands"), islands) && islands > 0 &&
                                 islands <= 4096 && !said(read, "replicas"))
@@ -193,9 +194,10 @@ wiring_options wiring_options_of(value_reader& read) {
   out.grid.replicas = out.topology == "pipeline" ? 1 : replicas;
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
   out.grid.groups =
-      out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 4096));
+      out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 65'535));
   out.grid.balance_shares = out.topology != "pipeline" && read.flag("balance");
   out.grid.backups = static_cast<int>(read.whole("backups", 0, 4096));
+  out.grid.block_bytes_min = read.whole("merge-layers", 0, INT64_MAX);
   out.grid.block_bytes_max = read.whole("split-layers", 0, INT64_MAX);
   out.grid.spread_slices = read.flag("spread-slices");
   if (out.topology != "data-parallel") read_pipeline(read, out);

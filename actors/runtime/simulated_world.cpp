@@ -2,6 +2,7 @@
 
 #include "actors/message_facts.hpp"
 #include "actors/runtime/simulation/computing.hpp"
+#include "actors/runtime/simulation/flat_table.hpp"
 #include "actors/runtime/simulation/membership.hpp"
 #include "actors/runtime/simulation/network.hpp"
 #include "actors/runtime/simulation/node.hpp"
@@ -15,7 +16,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <deque>
+#include <memory_resource>
 #include <mutex>
 #include <set>
 #include <stdexcept>
@@ -35,14 +37,21 @@ struct killed : std::runtime_error {
 
 struct simulated_world::impl {
   explicit impl(simulated_world_options o)
-      : options(std::move(o)), events(options.model.seed), net(options.model, events) {
+      : options(std::move(o)),
+        events(options.model.seed),
+        net(options.model, events, [this](const envelope& e, bool copy) { hear(e, copy); }) {
     if (!options.files) options.files = std::make_shared<memory_disk>();
   }
 
   seat& at(const address& who) {
-    const auto found = seats.find(who);
-    TROUPE_ASSERT(found != seats.end(), "an address outside of the wiring: " + who.text());
-    return *found->second;
+    const auto* found = places.find(who);
+    TROUPE_ASSERT(found != nullptr, "an address outside of the wiring: " + who.text());
+    return by_index[*found];
+  }
+
+  std::shared_ptr<const envelope> keep(envelope e) {
+    return std::allocate_shared<envelope>(std::pmr::polymorphic_allocator<envelope>(&envelopes),
+                                          std::move(e));
   }
 
   simulated_node& node_of(const seat& s) { return node_at(s.node); }
@@ -55,6 +64,7 @@ struct simulated_world::impl {
   void follow_kill_plan(seat& s, const message& m);
   void end(seat& s, bool on_purpose, const std::string& reason);
   void submit(seat& s, running asked);
+  void plan_compute(seat& s, const std::shared_ptr<running>& r);
   void compute(seat& s, const std::shared_ptr<running>& r);
   void tell(const running& r);
   void finish(seat& s, const std::shared_ptr<running>& r);
@@ -66,13 +76,17 @@ struct simulated_world::impl {
   void step();
 
   simulated_world_options options;
+  std::pmr::unsynchronized_pool_resource envelopes;
   event_queue events;
   network net;
   trace heard;
-  std::map<int, simulated_node> nodes;
+  std::vector<std::unique_ptr<simulated_node>> nodes; // by number; null: nobody was there yet
   std::set<int> absent;
-  std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
-  std::vector<seat*> by_index;
+  std::deque<seat> by_index;                               // fixed after start()
+  std::vector<address> names;                              // by index, closer together
+  std::vector<seat*> by_address;                           // made by start()
+  flat_table<address, std::uint32_t, address_hash> places; // in by_index
+  bool paused = false;                                     // some node, once
   bool stopping = false;
   world_observer* observer = nullptr;
 
@@ -98,15 +112,16 @@ public:
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
-    world_.events.push({.when = world_.events.now() + delay,
-                        .happen = [&world = world_,
-                                   e = envelope{seat_.index,
-                                                seat_.index,
-                                                life_,
-                                                seat_.node,
-                                                std::move(m),
-                                                world_.events.now()}] { world.hear(e, false); },
-                        .node = seat_.node});
+    world_.events.push(
+        {.when = world_.events.now() + delay,
+         .happen = [&world = world_,
+                    e = world_.keep({seat_.index,
+                                     seat_.index,
+                                     life_,
+                                     seat_.node,
+                                     std::move(m),
+                                     world_.events.now()})] { world.hear(*e, false); },
+         .node = seat_.node});
   }
 
   [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.events.now(); }
@@ -118,14 +133,14 @@ public:
   incarnation start(const address& who) override {
     seat& s = world_.at(who);
     if (world_.stopping) return s.life;
-    s.node = place_of(s, world_.by_index, world_.absent);
+    s.node = place_of(s, world_.by_address, world_.absent);
     world_.begin_life(s, world_.net.latency(seat_.node, s.node) + world_.options.model.start_delay);
     return s.life;
   }
 
   void send_to_all(const message& m) override {
-    for (const auto& [who, s] : world_.seats)
-      if (s.get() != &seat_) world_.send(seat_, *s, m);
+    for (seat* const s : world_.by_address)
+      if (s != &seat_) world_.send(seat_, *s, m);
   }
 
 private:
@@ -137,13 +152,13 @@ private:
 } // namespace
 
 simulated_node& simulated_world::impl::node_at(int number) {
-  const auto found = nodes.find(number);
-  if (found != nodes.end()) return found->second;
+  const auto at = static_cast<std::size_t>(number);
+  if (at >= nodes.size()) nodes.resize(at + 1);
+  if (nodes[at]) return *nodes[at];
   const auto own = options.model.nodes.find(number);
-  return nodes
-      .try_emplace(
-          number, own == options.model.nodes.end() ? options.model.node : own->second, events)
-      .first->second;
+  nodes[at] = std::make_unique<simulated_node>(
+      own == options.model.nodes.end() ? options.model.node : own->second, events);
+  return *nodes[at];
 }
 
 void simulated_world::impl::begin_life(seat& s, duration delay) {
@@ -173,14 +188,13 @@ void simulated_world::impl::send(seat& from, seat& to, message m) {
   const auto bytes = message_bytes(m);
   net.send({from.index, to.index, absent.contains(from.node) ? to.node : from.node, to.node},
            bytes,
-           [this, e = envelope{from.index, to.index, 0, to.node, std::move(m), events.now()}](
-               bool copy) { hear(e, copy); });
+           keep({from.index, to.index, 0, to.node, std::move(m), events.now()}));
 }
 
 // What an actor says to itself (timers, results of its computations) is for one incarnation, and
 // what was sent to another node than it is on is lost with the link.
 void simulated_world::impl::hear(const envelope& e, bool copy) {
-  seat& s = *by_index[e.to];
+  seat& s = by_index[e.to];
   if (s.now == seat::phase::down || (e.to_life != 0 && e.to_life != s.life)) return;
   if (e.to_node != s.node) return;
   if (s.now == seat::phase::starting) {
@@ -188,13 +202,13 @@ void simulated_world::impl::hear(const envelope& e, bool copy) {
     return;
   }
   const heard_message told{
-      events.now(), by_index[e.from]->who, s.who, &e.content, copy, e.sent, events.now()};
+      events.now(), names[e.from], s.who, &e.content, copy, e.sent, events.now()};
   heard.note(told);
   if (observer != nullptr) observer->heard(told);
   if (options.on_message) options.on_message(told);
   ++s.messages;
   s.heard_at = events.now();
-  s.last = {e.content.index(), step_of(e.content), e.from};
+  s.last = {static_cast<std::uint32_t>(e.content.index()), e.from, step_of(e.content)};
   try {
     const auto* failed = std::get_if<protocol::job_failed>(&e.content);
     if (failed != nullptr && e.to_life != 0) throw std::runtime_error(failed->text.what);
@@ -234,19 +248,20 @@ void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& rea
 void simulated_world::impl::submit(seat& s, running asked) {
   auto r = std::make_shared<running>(std::move(asked));
   s.computing.push_back(r);
-  const auto begin = [this, &s, r] {
-    r->has_core = r->where != lane::brief;
-    events.push({.when = events.now(), .happen = [this, &s, r] { compute(s, r); }, .node = s.node});
-  };
   if (r->where == lane::brief)
-    begin();
+    plan_compute(s, r);
   else
-    node_of(s).ask(r->where, r->step, [&s, r, begin, &home = node_of(s)] {
+    node_of(s).ask(r->where, r->step, [this, &s, r] {
       if (s.life == r->life && s.now == seat::phase::playing)
-        begin();
+        plan_compute(s, r);
       else
-        home.release(); // its actor has died while it waited
+        node_of(s).release(); // its actor has died while it waited
     });
+}
+
+void simulated_world::impl::plan_compute(seat& s, const std::shared_ptr<running>& r) {
+  r->has_core = r->where != lane::brief;
+  events.push({.when = events.now(), .happen = [this, &s, r] { compute(s, r); }, .node = s.node});
 }
 
 void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) {
@@ -266,7 +281,7 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
       r->told.push_back(
           {s.who, did.what, r->step, events.now() + did.from, events.now() + did.until});
   s.busy += here.duration_in_all();
-  const auto plan = [&](duration after, std::function<void()> happen) {
+  const auto plan = [&](duration after, action happen) {
     events.push({.when = events.now() + after,
                  .happen = std::move(happen),
                  .node = s.node,
@@ -274,8 +289,8 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
                  .paused = node_of(s).paused_in_all()});
   };
   for (auto& [after, content] : said)
-    plan(after, [this, e = envelope{s.index, s.index, r->life, s.node, std::move(content)}] {
-      hear(e, false);
+    plan(after, [this, e = keep({s.index, s.index, r->life, s.node, std::move(content)})] {
+      hear(*e, false);
     });
   plan(here.duration_in_all(), [this, &s, r] { finish(s, r); });
 }
@@ -297,8 +312,8 @@ void simulated_world::impl::finish(seat& s, const std::shared_ptr<running>& r) {
 
 void simulated_world::impl::end_all(const std::string& reason,
                                     const std::function<bool(const seat&)>& whom) {
-  for (seat* s : by_index)
-    if (whom(*s)) end(*s, true, reason);
+  for (seat& s : by_index)
+    if (whom(s)) end(s, true, reason);
 }
 
 void simulated_world::impl::leave(int node) {
@@ -328,7 +343,10 @@ void simulated_world::impl::happen(const fault& f) {
 
     void operator()(const join_fault& j) const { world.join(j.node); }
 
-    void operator()(const pause_fault& p) const { world.node_at(p.node).pause(); }
+    void operator()(const pause_fault& p) const {
+      world.paused = true;
+      world.node_at(p.node).pause();
+    }
 
     void operator()(const resume_fault& r) const { world.node_at(r.node).resume(); }
 
@@ -347,7 +365,7 @@ void simulated_world::impl::happen(const fault& f) {
 }
 
 void simulated_world::impl::take_orders() {
-  if (!ordered.exchange(false)) return;
+  if (!ordered.load(std::memory_order_relaxed) || !ordered.exchange(false)) return;
   std::vector<std::function<void()>> taken;
   {
     const std::lock_guard lock(mutex);
@@ -359,7 +377,7 @@ void simulated_world::impl::take_orders() {
 
 void simulated_world::impl::step() {
   event next = events.pop();
-  if (next.node >= 0 && !node_at(next.node).admits(next)) return;
+  if (paused && next.node >= 0 && !node_at(next.node).admits(next)) return;
   next.happen();
 }
 
@@ -371,14 +389,15 @@ simulated_world::~simulated_world() {
 }
 
 void simulated_world::add(const address& who, role_factory make) {
-  auto s = std::make_unique<seat>();
-  s->who = who;
-  s->index = static_cast<std::uint32_t>(impl_->by_index.size());
-  s->home = s->node = impl_->options.node_of(who);
-  s->make = std::move(make);
-  impl_->by_index.push_back(s.get());
-  const bool fresh = impl_->seats.emplace(who, std::move(s)).second;
-  TROUPE_ASSERT(fresh, "an address twice: " + who.text());
+  const auto index = static_cast<std::uint32_t>(impl_->by_index.size());
+  TROUPE_ASSERT(impl_->places.find(who) == nullptr, "an address twice: " + who.text());
+  impl_->places.at_or(who, index);
+  impl_->names.push_back(who);
+  seat& s = impl_->by_index.emplace_back();
+  s.who = who;
+  s.index = index;
+  s.home = s.node = impl_->options.node_of(who);
+  s.make = std::move(make);
 }
 
 void simulated_world::plan(const kill_plan& kill) {
@@ -406,9 +425,14 @@ void simulated_world::start() {
                         }});
     f = next;
   }
-  for (seat* s : impl_->by_index)
-    s->node = place_of(*s, impl_->by_index, impl_->absent);
-  for (auto& [who, s] : impl_->seats)
+  for (seat& s : impl_->by_index)
+    impl_->by_address.push_back(&s);
+  std::sort(impl_->by_address.begin(), impl_->by_address.end(), [](const seat* a, const seat* b) {
+    return a->who < b->who;
+  });
+  for (seat* const s : impl_->by_address)
+    s->node = place_of(*s, impl_->by_address, impl_->absent);
+  for (seat* const s : impl_->by_address)
     impl_->begin_life(*s, {});
 }
 
@@ -444,11 +468,11 @@ void simulated_world::kill(const address& who) {
 void simulated_world::stop() {
   impl_->stopping = true;
   impl_->events.clear();
-  for (auto& [who, s] : impl_->seats) {
-    s->now = seat::phase::down;
-    s->player.reset();
-    s->computing.clear();
-    s->early.clear();
+  for (seat& s : impl_->by_index) {
+    s.now = seat::phase::down;
+    s.player.reset();
+    s.computing.clear();
+    s.early.clear();
   }
 }
 
@@ -456,9 +480,9 @@ simulation_report simulated_world::report() const {
   simulation_report out{.seconds = std::chrono::duration<double>(impl_->events.now()).count(),
                         .events = impl_->heard.events(),
                         .trace_hash = impl_->heard.hash()};
-  for (const auto& [who, s] : impl_->seats)
+  for (const seat* s : impl_->by_address)
     out.actors.push_back(
-        {who, s->node, s->messages, std::chrono::duration<double>(s->busy).count()});
+        {s->who, s->node, s->messages, std::chrono::duration<double>(s->busy).count()});
   out.links = impl_->net.use();
   return out;
 }

@@ -3,7 +3,6 @@
 #include "ops/assert.hpp"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 namespace troupe::simulation {
@@ -13,23 +12,48 @@ random_stream stream_of(std::uint64_t seed, draw what) {
       {.seed = seed, .purpose = random_purpose::simulation, .a = static_cast<std::uint64_t>(what)});
 }
 
-bool event_queue::later(const entry& a, const entry& b) {
-  return std::tie(a.content.when, a.tie, a.number) > std::tie(b.content.when, b.tie, b.number);
-}
-
 void event_queue::push(event e) {
   e.when = std::max(e.when, now_);
-  heap_.push_back({std::move(e), ties_.next(), pushed_++});
-  std::push_heap(heap_.begin(), heap_.end(), later);
+  entry added{e.when, pushed_++, ties_.next(), 0};
+  if (free_.empty()) {
+    added.place = static_cast<std::uint32_t>(events_.size());
+    events_.push_back(std::move(e));
+  } else {
+    added.place = free_.back();
+    free_.pop_back();
+    events_[added.place] = std::move(e);
+  }
+  std::size_t at = heap_.size();
+  heap_.push_back(added);
+  for (; at > 0 && earlier(added, heap_[(at - 1) / 4]); at = (at - 1) / 4)
+    heap_[at] = heap_[(at - 1) / 4];
+  heap_[at] = added;
 }
 
 event event_queue::pop() {
   TROUPE_ASSERT(!heap_.empty(), "an event to come");
-  std::pop_heap(heap_.begin(), heap_.end(), later);
-  event out = std::move(heap_.back().content);
+  const entry first = heap_.front(), last = heap_.back();
   heap_.pop_back();
-  now_ = out.when;
-  return out;
+  std::size_t at = 0;
+  for (const std::size_t size = heap_.size(); 4 * at + 1 < size;) {
+    std::size_t child = 4 * at + 1;
+    const std::size_t end = std::min(child + 4, size);
+    for (std::size_t other = child + 1; other < end; ++other)
+      if (earlier(heap_[other], heap_[child])) child = other;
+    if (!earlier(heap_[child], last)) break;
+    heap_[at] = heap_[child];
+    at = child;
+  }
+  if (!heap_.empty()) heap_[at] = last;
+  free_.push_back(first.place);
+  now_ = first.when;
+  return std::move(events_[first.place]);
+}
+
+void event_queue::clear() {
+  heap_.clear();
+  events_.clear();
+  free_.clear();
 }
 
 } // namespace troupe::simulation

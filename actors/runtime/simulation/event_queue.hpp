@@ -2,11 +2,12 @@
 // in an order that the seed draws.
 #pragma once
 
+#include "actors/runtime/simulation/action.hpp"
 #include "ops/random.hpp"
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
+#include <deque>
 #include <vector>
 
 namespace troupe::simulation {
@@ -21,7 +22,7 @@ random_stream stream_of(std::uint64_t seed, draw what);
 
 struct event {
   instant when{0};
-  std::function<void()> happen;
+  action happen;
   int node = -1; // that it happens on, and not while it is paused; -1: nowhere
   // Of a computation: how long the node had been paused in all when it was planned. Pauses since
   // then make it later.
@@ -36,25 +37,32 @@ public:
   void push(event e); // not before now()
   event pop();        // the next one; it is that time then. REQUIRES: not empty
 
-  void clear() { heap_.clear(); }
+  void clear();
 
   [[nodiscard]] bool empty() const { return heap_.empty(); }
 
   [[nodiscard]] instant now() const { return now_; }
 
 private:
+  // The heap moves these alone.
   struct entry {
-    event content;
-    std::uint32_t tie = 0;
+    instant when{0};
     std::uint64_t number = 0;
+    std::uint32_t tie = 0;
+    std::uint32_t place = 0; // in events_
   };
 
-  static bool later(const entry& a, const entry& b);
+  static bool earlier(const entry& a, const entry& b) {
+    if (a.when != b.when) return a.when < b.when;
+    return a.tie != b.tie ? a.tie < b.tie : a.number < b.number;
+  }
 
   random_stream ties_;
   std::uint64_t pushed_ = 0;
   instant now_{0};
-  std::vector<entry> heap_;
+  std::vector<entry> heap_; // the children of i are 4 i + 1 to 4 i + 4, none is earlier than i
+  std::deque<event> events_;
+  std::vector<std::uint32_t> free_; // places in it
 };
 
 } // namespace troupe::simulation

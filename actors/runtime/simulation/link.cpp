@@ -13,44 +13,82 @@ bool link::later(const ending& a, const ending& b) {
 
 void link::pass_time(instant now) {
   const double seconds = std::chrono::duration<double>(now - at_).count();
-  if (!ends_.empty())
+  if (alone_)
+    served_ = std::min(served_ + seconds * rate_, alone_->first.served);
+  else if (!ends_.empty())
     served_ = std::min(served_ + seconds * rate_ / static_cast<double>(ends_.size()),
                        ends_.front().served);
   at_ = now;
 }
 
-void link::send(instant now, std::uint64_t flow, std::int64_t bytes, passed sent) {
-  pass_time(now);
-  const auto queue = flows_.try_emplace(flow).first;
-  queue->second.push_back({static_cast<double>(bytes), std::move(sent)});
-  if (queue->second.size() == 1) begin_first_of(queue);
+std::uint32_t link::place_for(const transfer& t) {
+  if (free_ == none) {
+    transfers_.push_back(t);
+    return static_cast<std::uint32_t>(transfers_.size() - 1);
+  }
+  const auto place = std::exchange(free_, transfers_[free_].next);
+  transfers_[place] = t;
+  return place;
 }
 
-void link::begin_first_of(flow_queue flow) {
-  ends_.push_back({served_ + flow->second.front().bytes, begun_++, flow});
+void link::send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what) {
+  pass_time(now);
+  const auto amount = static_cast<double>(bytes);
+  if (!alone_ && ends_.empty()) {
+    alone_ = {{served_ + amount, begun_++, flow}, what};
+    return;
+  }
+  if (alone_) spread_alone();
+  const auto place = place_for({amount, what});
+  auto& queue = flows_.at_or(flow);
+  if (queue.first == none) {
+    queue.first = place;
+    begin(flow, amount);
+  } else {
+    transfers_[queue.last].next = place;
+  }
+  queue.last = place;
+}
+
+void link::spread_alone() {
+  const auto [end, what] = *std::exchange(alone_, std::nullopt);
+  const auto place = place_for({0, what}); // its bytes are in its end
+  flows_.at_or(end.flow) = {place, place};
+  ends_.push_back(end);
+}
+
+void link::begin(std::uint64_t flow, double bytes) {
+  ends_.push_back({served_ + bytes, begun_++, flow});
   std::push_heap(ends_.begin(), ends_.end(), later);
 }
 
 std::optional<instant> link::next_end() const {
-  if (ends_.empty()) return std::nullopt;
-  const double left = (ends_.front().served - served_) * static_cast<double>(ends_.size());
+  if (!alone_ && ends_.empty()) return std::nullopt;
+  const double left = alone_ ? alone_->first.served - served_
+                             : (ends_.front().served - served_) * static_cast<double>(ends_.size());
   return at_ + duration(static_cast<std::int64_t>(std::min(std::ceil(left / rate_ * 1e9), 1e18)));
 }
 
-link::passed link::end_first(instant now) {
+link::ticket link::end_first(instant now) {
   pass_time(now);
+  if (alone_) {
+    served_ = 0;
+    return std::exchange(alone_, std::nullopt)->second;
+  }
   std::pop_heap(ends_.begin(), ends_.end(), later);
   const auto flow = ends_.back().flow;
   served_ = ends_.back().served;
   ends_.pop_back();
-  auto out = std::move(flow->second.front().sent);
-  flow->second.pop_front();
-  if (flow->second.empty())
+  auto& queue = *flows_.find(flow);
+  const auto place = queue.first;
+  queue.first = transfers_[place].next;
+  transfers_[place].next = std::exchange(free_, place);
+  if (queue.first == none)
     flows_.erase(flow);
   else
-    begin_first_of(flow);
+    begin(flow, transfers_[queue.first].bytes);
   if (ends_.empty()) served_ = 0; // keeps the numbers small and exact
-  return out;
+  return transfers_[place].what;
 }
 
 } // namespace troupe::simulation

@@ -4,53 +4,63 @@
 #pragma once
 
 #include "actors/runtime/simulation/event_queue.hpp"
+#include "actors/runtime/simulation/flat_table.hpp"
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <list>
-#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace troupe::simulation {
 
 class link {
 public:
-  using passed = std::function<void()>;
+  using ticket = std::uint32_t; // what was sent, by a number that the sender knows
 
   explicit link(double bytes_per_second) : rate_(bytes_per_second) {} // finite
 
-  void send(instant now, std::uint64_t flow, std::int64_t bytes, passed sent);
+  void send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what);
   // When the first transfer ends if nothing changes until then; nothing: none will.
   [[nodiscard]] std::optional<instant> next_end() const;
-  passed end_first(instant now); // REQUIRES: now is next_end()
+  ticket end_first(instant now); // REQUIRES: now is next_end()
 
 private:
+  static constexpr std::uint32_t none = ~std::uint32_t{0};
+
   struct transfer {
     double bytes = 0;
-    passed sent;
+    ticket what = 0;
+    std::uint32_t next = none; // of its flow; of a free place, the next one that is free
   };
 
-  using flow_queue = std::map<std::uint64_t, std::list<transfer>>::iterator;
+  struct flow_queue {
+    std::uint32_t first = none, last = none; // places in transfers_
+  };
 
   struct ending {
     double served = 0; // then
     std::uint64_t number = 0;
-    flow_queue flow;
+    std::uint64_t flow = 0;
   };
 
   static bool later(const ending& a, const ending& b);
+  void spread_alone();
 
   void pass_time(instant now);
-  void begin_first_of(flow_queue flow);
+  void begin(std::uint64_t flow, double bytes);
+  [[nodiscard]] std::uint32_t place_for(const transfer& t);
 
   double rate_; // bytes a second
   instant at_{0};
   double served_ = 0; // bytes that a flow which was never idle would have sent until at_
   std::uint64_t begun_ = 0;
-  std::map<std::uint64_t, std::list<transfer>> flows_; // with something to send
-  std::vector<ending> ends_;                           // a heap: the first transfer of each flow
+  // As a rule there is one transfer at a time: then it lies here, and in none of the tables.
+  std::optional<std::pair<ending, ticket>> alone_;
+  flat_table<std::uint64_t, flow_queue> flows_; // with something to send
+  std::vector<transfer> transfers_;
+  std::uint32_t free_ = none;
+  std::vector<ending> ends_; // a heap: the first transfer of each flow
 };
 
 } // namespace troupe::simulation

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <span>
 #include <utility>
 
 namespace troupe::simulation {
@@ -19,9 +19,10 @@ duration exponential(random_stream& draws, duration mean) {
 
 } // namespace
 
-network::network(const simulation_model& model, event_queue& events)
+network::network(const simulation_model& model, event_queue& events, hearing hear)
     : model_(model),
       events_(events),
+      hear_(std::move(hear)),
       jitter_(stream_of(model.seed, draw::jitter)),
       loss_(stream_of(model.seed, draw::loss)),
       duplicates_(stream_of(model.seed, draw::duplicates)),
@@ -57,72 +58,81 @@ bool network::crosses_racks(int from, int to) const {
 }
 
 network::edge& network::edge_of(int from, int to) {
-  const auto found = edges_.find({from, to});
-  if (found != edges_.end()) return found->second;
-  edge& e = edges_.try_emplace({from, to}, model_of(from, to)).first->second;
-  e.latency = latency(from, to);
+  const auto place =
+      edge_places_.at_or(pair_of_nodes(from, to), static_cast<std::uint32_t>(edges_.size()));
+  if (place < edges_.size()) return edges_[place];
+  edge& e = edges_.emplace_back();
+  e.model = &model_of(from, to);
   e.use.from = from;
   e.use.to = to;
-  const auto by = [&](place where, int a, int b, double rate) {
-    if (std::isfinite(rate))
-      e.passes.push_back(&shared_.try_emplace({where, a, b}, rate).first->second);
-  };
-  by(place::port_out, from, 0, port_rate(from));
-  if (e.model.bytes_per_second < std::min(port_rate(from), port_rate(to)))
-    by(place::own, from, to, e.model.bytes_per_second);
-  if (crosses_racks(from, to)) {
-    by(place::uplink_out, from / model_.racks.nodes, 0, model_.racks.bytes_per_second);
-    by(place::uplink_in, to / model_.racks.nodes, 0, model_.racks.bytes_per_second);
-  }
-  by(place::port_in, to, 0, port_rate(to));
+  if (e.model->bytes_per_second < std::min(port_rate(from), port_rate(to)))
+    e.own = std::make_unique<shared>(e.model->bytes_per_second);
   return e;
 }
 
-void network::send(const flow& f, std::int64_t bytes, arrival arrive) {
-  auto& order = channels_[{f.from, f.to, f.from_node, f.to_node}];
-  const auto number = order.sent++;
+network::port&
+network::port_of(std::vector<std::unique_ptr<port>>& ports, int number, double rate) {
+  const auto at = static_cast<std::size_t>(number);
+  if (at >= ports.size()) ports.resize(at + 1);
+  if (!ports[at]) ports[at] = std::make_unique<port>(rate);
+  return *ports[at];
+}
+
+link::ticket network::ticket_for(flight f) {
+  if (free_.empty()) {
+    flights_.push_back(std::move(f));
+    return static_cast<link::ticket>(flights_.size() - 1);
+  }
+  const auto t = free_.back();
+  free_.pop_back();
+  flights_[t] = std::move(f);
+  return t;
+}
+
+void network::forget(link::ticket t) {
+  flights_[t].what.reset();
+  free_.push_back(t);
+}
+
+void network::send(const flow& f, std::int64_t bytes, std::shared_ptr<const envelope> what) {
+  flight sent{
+      .what = std::move(what), .bytes = bytes, .from_node = f.from_node, .to_node = f.to_node};
+  sent.number = channels_.at_or(channel_of(sent)).sent++;
   if (f.from_node == f.to_node) {
+    const auto t = ticket_for(std::move(sent));
     events_.push({.when = events_.now() + model_.local_delay + linger(),
-                  .happen =
-                      [this, &order, number, arrive = std::move(arrive)] {
-                        in_order(order, number, [arrive] { arrive(false); });
-                      },
+                  .happen = [this, t] { arrive(t); },
                   .node = f.to_node});
     return;
   }
   edge& e = edge_of(f.from_node, f.to_node);
   ++e.use.messages;
   e.use.bytes += static_cast<std::uint64_t>(bytes);
-  auto hear = [this, &e, arrive = std::move(arrive)] {
-    arrive(false);
-    if (!chance(duplicates_, e.model.duplicates)) return;
-    ++e.use.duplicated;
-    events_.push(
-        {.when = events_.now() + exponential(duplicates_, 5 * e.latency + duration(500'000)),
-         .happen = [arrive] { arrive(true); },
-         .node = e.use.to});
-  };
-  pass(e,
-       (std::uint64_t{f.from} << 32U) | f.to,
-       bytes,
-       [this, &e, &order, number, hear = std::move(hear)] {
-         travel(e, [this, &order, number, hear] { in_order(order, number, hear); });
-       });
+  sent.along = &e;
+  pass(ticket_for(std::move(sent)));
 }
 
-void network::pass(edge& e, std::uint64_t pair, std::int64_t bytes, link::passed passed) {
+void network::pass(link::ticket t) {
+  flight& f = flights_[t];
+  edge& e = *f.along;
   if (is_cut(e)) {
-    e.unsent.emplace_back(
-        [this, &e, pair, bytes, passed = std::move(passed)] { pass(e, pair, bytes, passed); });
+    waiting_at(e).unsent.push_back(t);
     return;
   }
-  if (e.passes.empty()) return passed();
-  auto all =
-      std::make_shared<std::pair<std::size_t, link::passed>>(e.passes.size(), std::move(passed));
-  for (shared* s : e.passes) {
-    s->carries.send(events_.now(), pair, bytes, [all] {
-      if (--all->first == 0) all->second();
-    });
+  const int from = e.use.from, to = e.use.to;
+  shared* passes[5] = {};
+  const auto by = [&](shared& s) { passes[f.passing++] = &s; };
+  const auto rate_out = port_rate(from), rate_in = port_rate(to);
+  if (std::isfinite(rate_out)) by(port_of(ports_, from, rate_out).out);
+  if (e.own) by(*e.own);
+  if (crosses_racks(from, to) && std::isfinite(model_.racks.bytes_per_second)) {
+    by(port_of(uplinks_, from / model_.racks.nodes, model_.racks.bytes_per_second).out);
+    by(port_of(uplinks_, to / model_.racks.nodes, model_.racks.bytes_per_second).in);
+  }
+  if (std::isfinite(rate_in)) by(port_of(ports_, to, rate_in).in);
+  if (f.passing == 0) return travel(t);
+  for (shared* const s : std::span(passes, static_cast<std::size_t>(f.passing))) {
+    s->carries.send(events_.now(), pair_of(f.what->from, f.what->to), f.bytes, t);
     plan_end(*s);
   }
 }
@@ -138,40 +148,65 @@ void network::end_due(shared& s) {
   if (s.planned != events_.now()) return; // another was planned for an earlier time
   s.planned = instant::max();
   for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end())
-    s.carries.end_first(events_.now())();
+    if (const auto t = s.carries.end_first(events_.now()); --flights_[t].passing == 0) travel(t);
   plan_end(s);
 }
 
 // What has passed everything takes its time.
-void network::travel(edge& e, std::function<void()> arrive) {
-  auto delay = e.latency + exponential(jitter_, e.model.jitter) + linger();
-  while (chance(loss_, e.model.loss)) {
-    ++e.use.resent;
-    delay += e.model.resend_after;
+void network::travel(link::ticket t) {
+  const flight& f = flights_[t];
+  const auto& model = *f.along->model;
+  auto delay =
+      latency(f.along->use.from, f.along->use.to) + exponential(jitter_, model.jitter) + linger();
+  while (chance(loss_, model.loss)) {
+    ++f.along->use.resent;
+    delay += model.resend_after;
   }
   events_.push({.when = events_.now() + delay,
                 .happen =
-                    [this, &e, arrive = std::move(arrive)] {
-                      if (is_cut(e))
-                        e.held.push_back(arrive);
+                    [this, t] {
+                      if (edge& e = *flights_[t].along; is_cut(e))
+                        waiting_at(e).held.push_back(t);
                       else
-                        arrive();
+                        arrive(t);
                     },
-                .node = e.use.to});
+                .node = f.to_node});
 }
 
-void network::in_order(channel& c, std::uint64_t number, std::function<void()> hear) {
-  if (number != c.heard) {
-    c.early.emplace(number, std::move(hear));
+// In the order in which it was sent.
+void network::arrive(link::ticket t) {
+  const flight& f = flights_[t];
+  const auto key = channel_of(f);
+  channel& order = *channels_.find(key);
+  if (f.number != order.heard) {
+    early_.emplace(std::pair{key, f.number}, t);
     return;
   }
-  ++c.heard;
-  hear();
-  while (!c.early.empty() && c.early.begin()->first == c.heard) {
-    const auto next = c.early.extract(c.early.begin());
-    ++c.heard;
-    next.mapped()();
+  auto next = ++order.heard;
+  hear(t); // after which the channels may lie elsewhere
+  if (early_.empty()) return;
+  for (auto found = early_.find({key, next}); found != early_.end();
+       found = early_.find({key, next})) {
+    const auto early = found->second;
+    early_.erase(found);
+    channels_.find(key)->heard = ++next;
+    hear(early);
   }
+}
+
+void network::hear(link::ticket t) {
+  const flight& f = flights_[t];
+  hear_(*f.what, false);
+  if (f.along == nullptr || !chance(duplicates_, f.along->model->duplicates)) return forget(t);
+  ++f.along->use.duplicated;
+  const auto mean = 5 * latency(f.along->use.from, f.along->use.to) + duration(500'000);
+  events_.push({.when = events_.now() + exponential(duplicates_, mean),
+                .happen =
+                    [this, t] {
+                      hear_(*flights_[t].what, true);
+                      forget(t);
+                    },
+                .node = f.to_node});
 }
 
 // What is on its way stays where it would have arrived, and what is sent stays at the sender; ports
@@ -204,13 +239,21 @@ bool network::is_cut(const edge& e) const {
   return false;
 }
 
+network::stopped& network::waiting_at(edge& e) {
+  if (!e.waiting) e.waiting = std::make_unique<stopped>();
+  return *e.waiting;
+}
+
 void network::release() {
-  for (auto& [ends, e] : edges_) {
-    if (is_cut(e)) continue;
-    for (auto& arrive : std::exchange(e.held, {}))
-      travel(e, std::move(arrive));
-    for (auto& send : std::exchange(e.unsent, {}))
-      send();
+  std::map<std::pair<int, int>, edge*> open; // in this order
+  for (edge& e : edges_)
+    if (e.waiting && !is_cut(e)) open[{e.use.from, e.use.to}] = &e;
+  for (const auto& [nodes, e] : open) {
+    const auto waiting = std::move(e->waiting);
+    for (const auto t : waiting->held)
+      travel(t);
+    for (const auto t : waiting->unsent)
+      pass(t);
   }
 }
 
@@ -220,16 +263,22 @@ bool network::chance(random_stream& draws, double probability) {
 
 std::vector<simulation_report::link_use> network::use() const {
   std::vector<simulation_report::link_use> out;
-  for (const auto& [nodes, e] : edges_)
+  for (const edge& e : edges_)
     if (e.use.messages > 0) out.push_back(e.use);
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.from, a.to) < std::pair(b.from, b.to);
+  });
   return out;
 }
 
 std::string network::cuts_text() const {
+  std::map<std::pair<int, int>, std::string> cuts;
+  for (const edge& e : edges_)
+    if (e.cut) cuts[{e.use.from, e.use.to}] = fmt::format("{} -> {}", e.use.from, e.use.to);
   std::string out;
   const auto add = [&](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
-  for (const auto& [nodes, e] : edges_)
-    if (e.cut) add(fmt::format("{} -> {}", nodes.first, nodes.second));
+  for (const auto& [nodes, text] : cuts)
+    add(text);
   for (const auto& [what, number] : isolated_)
     add(fmt::format("{} {}", what == whole::node ? "node" : "rack", number));
   return out;

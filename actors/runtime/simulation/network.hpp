@@ -15,16 +15,19 @@
 #pragma once
 
 #include "actors/runtime/simulation/event_queue.hpp"
+#include "actors/runtime/simulation/flat_table.hpp"
 #include "actors/runtime/simulation/link.hpp"
 #include "actors/runtime/simulation/model.hpp"
 #include "actors/runtime/simulation/report.hpp"
+#include "actors/runtime/simulation/seat.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -37,12 +40,12 @@ public:
     int from_node = 0, to_node = 0;
   };
 
-  using arrival = std::function<void(bool copy)>;
+  using hearing = std::function<void(const envelope&, bool copy)>;
 
-  network(const simulation_model& model, event_queue& events);
+  // `hear` happens on the receiver's node.
+  network(const simulation_model& model, event_queue& events, hearing hear);
 
-  // `arrive` happens on the receiver's node.
-  void send(const flow& f, std::int64_t bytes, arrival arrive);
+  void send(const flow& f, std::int64_t bytes, std::shared_ptr<const envelope> what);
   void cut(int from, int to);
   void heal(int from, int to);
   void isolate(whole what, int number);
@@ -56,11 +59,23 @@ public:
 private:
   // What was sent by one actor to another, from node to node, in order.
   struct channel {
-    std::uint64_t sent = 0, heard = 0;
-    std::map<std::uint64_t, std::function<void()>> early; // by number
+    std::uint32_t sent = 0, heard = 0;
   };
 
-  enum class place : std::uint8_t { port_out, port_in, uplink_out, uplink_in, own };
+  struct channel_key {
+    std::uint64_t actors = 0, nodes = 0;
+    friend auto operator<=>(const channel_key&, const channel_key&) = default;
+  };
+
+  struct channel_hash {
+    std::size_t operator()(const channel_key& k) const noexcept {
+      return number_hash{}(k.actors ^ (k.nodes << 13U));
+    }
+  };
+
+  struct stopped { // while a link was cut
+    std::vector<link::ticket> unsent, held;
+  };
 
   struct shared {
     explicit shared(double bytes_per_second) : carries(bytes_per_second) {}
@@ -69,35 +84,71 @@ private:
     instant planned = instant::max(); // the event of its next end
   };
 
+  // One direction of two nodes.
   struct edge {
-    explicit edge(link_model m) : model(std::move(m)) {}
-
-    link_model model;
-    duration latency{0};
-    std::vector<shared*> passes;
-    simulation_report::link_use use;
+    const link_model* model = nullptr;
+    std::unique_ptr<shared> own;      // where it is narrower than the ports
+    std::unique_ptr<stopped> waiting; // null: nothing is
     bool cut = false;
-    std::vector<std::function<void()>> unsent, held; // sent, and arrived, while it was cut
+    simulation_report::link_use use;
   };
 
+  struct port {
+    explicit port(double bytes_per_second) : out(bytes_per_second), in(bytes_per_second) {}
+
+    shared out, in;
+  };
+
+  // A message on its way.
+  struct flight {
+    std::shared_ptr<const envelope> what;
+    edge* along = nullptr; // null: within a node
+    std::int64_t bytes = 0;
+    int from_node = 0, to_node = 0;
+    std::uint32_t number = 0;
+    int passing = 0; // so many shared things have not carried it yet
+  };
+
+  static std::uint64_t pair_of(std::uint32_t from, std::uint32_t to) {
+    return (std::uint64_t{from} << 32U) | to;
+  }
+
+  static std::uint64_t pair_of_nodes(int from, int to) {
+    return pair_of(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to));
+  }
+
+  static channel_key channel_of(const flight& f) {
+    return {pair_of(f.what->from, f.what->to), pair_of_nodes(f.from_node, f.to_node)};
+  }
+
   edge& edge_of(int from, int to);
+  static port& port_of(std::vector<std::unique_ptr<port>>& ports, int number, double rate);
   [[nodiscard]] const link_model& model_of(int from, int to) const;
   [[nodiscard]] double port_rate(int node) const;
   [[nodiscard]] bool crosses_racks(int from, int to) const;
   [[nodiscard]] bool is_cut(const edge& e) const;
+  static stopped& waiting_at(edge& e);
   void release();
-  void pass(edge& e, std::uint64_t pair, std::int64_t bytes, link::passed passed);
+  link::ticket ticket_for(flight f);
+  void forget(link::ticket t);
+  void pass(link::ticket t);
   void plan_end(shared& s);
   void end_due(shared& s);
-  void travel(edge& e, std::function<void()> arrive);
-  void in_order(channel& c, std::uint64_t number, std::function<void()> hear);
+  void travel(link::ticket t);
+  void arrive(link::ticket t);
+  void hear(link::ticket t);
   bool chance(random_stream& draws, double probability);
 
   const simulation_model& model_;
   event_queue& events_;
-  std::map<std::tuple<std::uint32_t, std::uint32_t, int, int>, channel> channels_;
-  std::map<std::pair<int, int>, edge> edges_;
-  std::map<std::tuple<place, int, int>, shared> shared_;
+  hearing hear_;
+  flat_table<channel_key, channel, channel_hash> channels_;
+  flat_table<std::uint64_t, std::uint32_t> edge_places_; // by the pair of nodes
+  std::deque<edge> edges_;
+  std::vector<std::unique_ptr<port>> ports_, uplinks_;                  // by node, by rack
+  std::deque<flight> flights_;                                          // by ticket
+  std::vector<link::ticket> free_;                                      // of them
+  std::map<std::pair<channel_key, std::uint32_t>, link::ticket> early_; // by number
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
   float spread_seconds_ = 0; // how long messages linger at most

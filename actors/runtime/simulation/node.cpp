@@ -4,7 +4,11 @@
 
 namespace troupe::simulation {
 
-void simulated_node::ask(lane where, std::uint64_t step, std::function<void()> begin) {
+void simulated_node::ask(lane where, std::uint64_t step, action begin) {
+  if (cores_ > 0 && updates_.empty() && kernels_.empty()) {
+    --cores_;
+    return begin();
+  }
   if (where == lane::updates)
     updates_.push_back(std::move(begin));
   else
@@ -19,7 +23,7 @@ void simulated_node::release() {
 
 void simulated_node::grant() {
   while (cores_ > 0 && !(updates_.empty() && kernels_.empty())) {
-    std::function<void()> begin;
+    action begin;
     if (updates_.empty()) {
       begin = std::move(kernels_.extract(kernels_.begin()).mapped());
     } else {

@@ -5,8 +5,7 @@
 #include "actors/runtime/simulation/model.hpp"
 
 #include <cstdint>
-#include <deque>
-#include <functional>
+#include <list>
 #include <map>
 #include <utility>
 #include <vector>
@@ -20,7 +19,7 @@ public:
 
   // `begin` happens when a core is free, in the order of context::compute. It has the core until
   // release(). REQUIRES: not the brief lane.
-  void ask(lane where, std::uint64_t step, std::function<void()> begin);
+  void ask(lane where, std::uint64_t step, action begin);
   void release();
 
   // Whether an event may happen on it now. If not, it will happen later.
@@ -39,8 +38,8 @@ private:
 
   int cores_; // that are free
   event_queue& events_;
-  std::deque<std::function<void()>> updates_;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::function<void()>> kernels_;
+  std::list<action> updates_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, action> kernels_;
   std::uint64_t kernels_asked_ = 0;
   bool paused_ = false;
   instant paused_since_{0};

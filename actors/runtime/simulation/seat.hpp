@@ -36,30 +36,30 @@ struct envelope {
 struct seat {
   enum class phase { down, starting, playing };
 
-  address who;
-  std::uint32_t index = 0;
-  int home = 0; // the node that it is wired to
-  int node = 0; // that it is on, or was last
-  role_factory make;
-  std::vector<kill_plan> kills; // done ones are removed
-  double slowness = 1;          // of its kernels
-
+  // What every message touches.
   phase now = phase::down;
   incarnation life = 0;
-  std::unique_ptr<context> world; // of this life
   std::unique_ptr<role> player;
-  std::vector<envelope> early; // came while it was starting
-  std::vector<std::shared_ptr<running>> computing;
-
   std::uint64_t messages = 0;
-  duration busy{0};
   instant heard_at{0};
+  address who;
+  int home = 0; // the node that it is wired to
+  int node = 0; // that it is on, or was last
 
   struct {
-    std::size_t kind = 0; // of the variant
-    std::optional<std::uint64_t> step;
+    std::uint32_t kind = 0; // of the variant
     std::uint32_t from = 0;
+    std::optional<std::uint64_t> step;
   } last; // of the messages heard
+
+  std::vector<kill_plan> kills; // done ones are removed
+  std::uint32_t index = 0;
+  std::unique_ptr<context> world; // of this life
+  std::vector<std::shared_ptr<running>> computing;
+  duration busy{0};
+  double slowness = 1; // of its kernels
+  role_factory make;
+  std::vector<envelope> early; // came while it was starting
 };
 
 } // namespace troupe::simulation

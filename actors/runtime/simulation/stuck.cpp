@@ -15,7 +15,7 @@ double milliseconds(instant t) {
   return std::chrono::duration<double, std::milli>(t).count();
 }
 
-std::string text_of(const seat& s, const std::vector<seat*>& seats) {
+std::string text_of(const seat& s, const std::deque<seat>& seats) {
   std::string out = fmt::format("{} on node {}, incarnation {}", s.who.text(), s.node, s.life);
   if (s.now == seat::phase::down) return out + ": down";
   if (s.now == seat::phase::starting) return out + ": starting";
@@ -23,7 +23,7 @@ std::string text_of(const seat& s, const std::vector<seat*>& seats) {
   out += fmt::format(": last heard {}{} from {} at {:.3f} ms",
                      message_name(s.last.kind),
                      s.last.step ? fmt::format(" of step {}", *s.last.step) : "",
-                     seats[s.last.from]->who.text(),
+                     seats[s.last.from].who.text(),
                      milliseconds(s.heard_at));
   if (const auto what = s.player->waiting(); !what.empty()) out += "; waits: " + what;
   if (!s.computing.empty()) out += fmt::format(", {} computations", s.computing.size());
@@ -41,20 +41,22 @@ instant silent_since(const seat& s) {
 error_text stuck_text(const simulation_model& model,
                       const event_queue& events,
                       const network& net,
-                      const std::map<int, simulated_node>& nodes,
+                      const std::vector<std::unique_ptr<simulated_node>>& nodes,
                       const std::set<int>& absent,
-                      const std::vector<seat*>& seats) {
+                      const std::deque<seat>& seats) {
   error_text out;
   out.what = events.empty() ? "nobody can go on: nothing is left to happen"
                             : fmt::format("no end after {} s of virtual time",
                                           std::chrono::duration<double>(model.time_max).count());
   out.where = fmt::format("{:.3f} ms, seed {}", milliseconds(events.now()), model.seed);
   if (const auto cuts = net.cuts_text(); !cuts.empty()) out.why += "cut links: " + cuts + "\n  ";
-  for (const auto& [number, n] : nodes)
-    if (n.is_paused()) out.why += fmt::format("node {} is paused\n  ", number);
+  for (std::size_t n = 0; n < nodes.size(); ++n)
+    if (nodes[n] && nodes[n]->is_paused()) out.why += fmt::format("node {} is paused\n  ", n);
   for (const int number : absent)
     out.why += fmt::format("node {} is not there\n  ", number);
-  auto order = seats;
+  std::vector<const seat*> order;
+  for (const seat& s : seats)
+    order.push_back(&s);
   std::stable_sort(order.begin(), order.end(), [](const seat* a, const seat* b) {
     const bool gone = a->now == seat::phase::down, other = b->now == seat::phase::down;
     return gone != other ? gone : silent_since(*a) < silent_since(*b);

@@ -6,7 +6,8 @@
 #include "actors/runtime/simulation/seat.hpp"
 #include "ops/error.hpp"
 
-#include <map>
+#include <deque>
+#include <memory>
 #include <set>
 #include <vector>
 
@@ -15,8 +16,8 @@ namespace troupe::simulation {
 error_text stuck_text(const simulation_model& model,
                       const event_queue& events,
                       const network& net,
-                      const std::map<int, simulated_node>& nodes,
+                      const std::vector<std::unique_ptr<simulated_node>>& nodes,
                       const std::set<int>& absent,
-                      const std::vector<seat*>& seats);
+                      const std::deque<seat>& seats);
 
 } // namespace troupe::simulation

@@ -3,6 +3,7 @@
 #include "cli/run_folder.hpp"
 #include "cli/screen.hpp"
 #include "cli/simulation_options.hpp"
+#include "cli/simulation_speed.hpp"
 #include "cli/simulation_table.hpp"
 #include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
@@ -89,7 +90,12 @@ int simulate(const command_line& line) {
 
   const timeline_file timeline(o, w, s.cluster.nodes);
   trace_file trace(s.trace);
-  if (!s.trace.empty()) s.cluster.on_message = [&](const heard_message& m) { trace.write(m); };
+  std::uint64_t heard = 0;
+  s.cluster.on_message = [&](const heard_message& m) {
+    ++heard;
+    if (!s.trace.empty()) trace.write(m);
+  };
+  simulation_speed speed;
   screen to(look_of(o, w.job));
   step_times steps;
   run_options options{.load_weights = o.load,
@@ -99,7 +105,10 @@ int simulate(const command_line& line) {
                       .dials = o.dials,
                       .watch = timeline.watch()};
   options.observer = [&](const run_event& event) {
-    if (const auto* step = std::get_if<step_event>(&event)) steps.add(step->seconds);
+    if (const auto* step = std::get_if<step_event>(&event)) {
+      steps.add(step->seconds);
+      speed.step(step->seconds, heard);
+    }
     to.show(event);
   };
   if (!o.quiet) to.say(fmt::format("{}: {}\n{}", o.model, w.name, model_text(s.cluster, w)));
@@ -108,14 +117,18 @@ int simulate(const command_line& line) {
     const run_result r = s.cluster.start(w, std::move(options)).wait();
     to.finish();
     timeline.write(to);
+    speed.end(r, s.cluster.nodes > 0 ? s.cluster.nodes : w.nodes());
     if (!o.save.empty()) r.save_weights(o.save);
     fmt::print("{}",
                o.json ? simulation_json(r, steps, computed) + "\n"
                       : simulation_table(r, steps, computed));
-    if (!o.json)
+    if (o.json)
+      fmt::print("{}\n", speed.json());
+    else
       fmt::print("predicted memory  at most {}\nreplay            {}\n",
                  most_text(memory_of_nodes(s.cluster, w)),
                  replay_line(line));
+    if (!o.quiet && !o.json) to.say("of the wall clock: " + speed.text());
     std::fflush(stdout);
     return exit_done;
   } catch (const error&) {

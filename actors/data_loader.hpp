@@ -6,8 +6,8 @@
 #include "ops/data/sampler.hpp"
 
 #include <cstdint>
-#include <list>
 #include <functional>
+#include <list>
 #include <memory>
 
 namespace troupe {

@@ -102,7 +102,14 @@ schedule longest_schedule_of(const wiring& w, int replica) {
   std::stable_sort(shards.begin(), shards.end(), [](const auto* a, const auto* b) {
     return a->where < b->where;
   });
-  schedule out{.name = fmt::format("replica-{}", replica),
+  auto out = longest_schedule_of(w, shards);
+  out.name = fmt::format("replica-{}", replica);
+  return out;
+}
+
+schedule longest_schedule_of(const wiring& w, const std::vector<const wired_role*>& shards) {
+  schedule out{.name =
+                   fmt::format("replica-{}", shards.empty() ? 0 : shards.front()->where.replica),
                .stages = static_cast<int>(shards.size()),
                .parts = std::max(1, static_cast<int>(w.parts.size())),
                .microbatches = shards.empty() ? 0 : w.microbatches_most(*shards.front()),

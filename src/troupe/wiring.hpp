@@ -92,6 +92,8 @@ struct wiring {
 // microbatches that the wiring gives it, and of the most that it may be dealt.
 schedule schedule_of(const wiring& w, int replica);
 schedule longest_schedule_of(const wiring& w, int replica);
+// Of these layer shards of a replica, in their order.
+schedule longest_schedule_of(const wiring& w, const std::vector<const wired_role*>& shards);
 
 // Parameter holders, and the gradient aggregators that are no group's: the n-th is that of the n-th
 // holder. Of an island, from 1; else of all, or of the outer parameters.

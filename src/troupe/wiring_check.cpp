@@ -50,9 +50,7 @@ public:
       if (role.where.role == role_kind::layer_shard) replicas_[role.where.replica].push_back(&role);
     }
     for (auto& [replica, shards] : replicas_)
-      std::stable_sort(shards.begin(), shards.end(), [](const auto* a, const auto* b) {
-        return a->where < b->where;
-      });
+      std::ranges::stable_sort(shards, {}, &wired_role::where);
   }
 
   std::vector<error_text> mistakes() {
@@ -74,22 +72,20 @@ public:
   }
 
 private:
-  [[nodiscard]] bool is_played(const address& where) const { return times_.contains(where); }
-
   void check_addresses() {
-    for (const auto& [where, times] : std::map<address, int>(times_.begin(), times_.end()))
-      if (times > 1)
-        tell({.what = fmt::format("{} is there {} times", where.text(), times),
-              .where = where.text(),
+    for (const auto& role : wiring_.roles) {
+      if (auto& times = times_[role.where]; times > 1)
+        tell({.what =
+                  fmt::format("{} is there {} times", role.where.text(), std::exchange(times, 1)),
+              .where = role.where.text(),
               .why = "an address is played by one actor",
               .help = "remove the others, or give them numbers of their own"});
-    for (const auto& role : wiring_.roles) {
       if (role.node < 0 || role.node > node_max)
         tell({.what = fmt::format("{} is on node {}", role.where.text(), role.node),
               .where = role.where.text(),
               .help = fmt::format("use 0 to {}", node_max)});
       for (const auto& peer : role.talks_to)
-        if (!is_played(peer)) tell_unknown_peer(role, peer.text());
+        if (!times_.contains(peer)) tell_unknown_peer(role, peer.text());
     }
   }
 
@@ -111,7 +107,7 @@ private:
                             role_kind::recorder,
                             role_kind::checkpointer}) {
       const address only{.role = kind};
-      if (!is_played(only))
+      if (!times_.contains(only))
         tell({.what = fmt::format("the wiring has no {}", role_text(kind)),
               .where = wiring_.name,
               .help = fmt::format("add a role {} on node 0", only.text())});
@@ -232,11 +228,11 @@ private:
     }
     std::map<int, std::vector<address>> roots; // by island
     for (const auto& [group, shard] : groups) {
-      const auto [found, fresh] = roots.try_emplace(group.first);
-      if (fresh) found->second = roots_of(wiring_, group.first);
-      for (auto wanted : found->second) {
+      auto& of_island = roots[group.first];
+      if (of_island.empty()) of_island = roots_of(wiring_, group.first);
+      for (auto wanted : of_island) {
         wanted.stage = static_cast<std::uint16_t>(group.second);
-        if (is_played(wanted)) continue;
+        if (times_.contains(wanted)) continue;
         tell({.what = fmt::format("group {} has no {}", group.second, wanted.text()),
               .where = shard->where.text(),
               .why = "the gradients of a group are added up by one aggregator for each "
@@ -248,7 +244,7 @@ private:
     for (const auto* role : by_kind_[role_kind::gradient_aggregator]) {
       auto root = role->where;
       root.stage = 0;
-      if (!is_played(root))
+      if (!times_.contains(root))
         tell({.what = fmt::format(
                   "{} adds for {}, which nobody plays", role->where.text(), root.text()),
               .where = role->where.text(),
@@ -300,7 +296,6 @@ private:
     }
   }
 
-  // The replicas' runs, one behind the other, are the batch.
   // A worker computes all microbatches of its steps; its replica is its number.
   void check_workers() {
     for (const auto& [replica, shards] : replicas_) {
@@ -341,7 +336,7 @@ private:
     for (const auto* shard : by_kind_[role_kind::layer_shard]) {
       auto keeper = shard->where;
       keeper.role = role_kind::residual_keeper;
-      if (!is_played(keeper))
+      if (!times_.contains(keeper))
         tell({.what = fmt::format("nobody keeps the residuals of {}", shard->where.text()),
               .where = shard->where.text(),
               .why = fmt::format("codec {} has error feedback", wiring_.job.compression->text()),
@@ -439,7 +434,7 @@ private:
     const address loader{.role = role_kind::data_loader,
                          .replica = static_cast<std::uint32_t>(replica)};
     const auto& own = shards.front()->microbatches;
-    if (!is_played(loader))
+    if (!times_.contains(loader))
       tell({.what = fmt::format("replica {} has no data loader", replica),
             .where = names_of(shards),
             .why = "its layer shards ask that of their own number",
@@ -545,19 +540,12 @@ private:
               .help = "change the operation, or the parts"});
     }
     if (spreads_slices_) return check_flow(replica, shards);
-    schedule played{.name = fmt::format("replica-{}", replica),
-                    .stages = static_cast<int>(shards.size()),
-                    .parts = parts_,
-                    .microbatches = wiring_.microbatches_most(*shards.front()),
-                    .per_stage = {}};
-    for (const auto* shard : shards)
-      played.per_stage.push_back(shard->schedule);
-    const bool known = played.per_stage == known_good_.per_stage &&
-                       played.microbatches == known_good_.microbatches;
-    if (known) return; // as a rule all replicas compute the same
-    auto mistakes = mistakes_of(played);
-    if (mistakes.empty()) known_good_ = std::move(played);
-    for (auto& mistake : mistakes) {
+    const auto played = longest_schedule_of(wiring_, shards);
+    known_good_.name = played.name;
+    if (played == known_good_) return; // as a rule all replicas compute the same
+    const auto mistakes = mistakes_of(played);
+    if (mistakes.empty()) known_good_ = played;
+    for (auto mistake : mistakes) {
       mistake.where = fmt::format("replica {}, {}", replica, mistake.where);
       tell(std::move(mistake));
     }

@@ -129,8 +129,8 @@ setting_list who_computes() {
        "merge-layers",
        "BYTES",
        "262144",
-       "small layers are sent and held together up to this size; more: fewer messages, of which the "
-       "first one is sent later",
+       "small layers are sent and held together up to this size; more: fewer messages, of which "
+       "the first one is sent later",
        number},
       {g,
        "split-layers",

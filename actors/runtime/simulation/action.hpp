@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -20,7 +19,7 @@ public:
       action(F&& f) { // NOLINT(*-explicit-*): as a lambda becomes a std::function
     using held = std::remove_cvref_t<F>;
     if constexpr (sizeof(held) <= room && std::is_nothrow_move_constructible_v<held>) {
-      ::new (static_cast<void*>(place_)) held(std::forward<F>(f));
+      std::construct_at(reinterpret_cast<held*>(place_), std::forward<F>(f));
       kind_ = &kind_of<held>;
     } else {
       *this = action([large = std::make_unique<held>(std::forward<F>(f))] { (*large)(); });
@@ -55,7 +54,8 @@ private:
   template <class F>
   static constexpr kind kind_of{[](void* f) { (*static_cast<F*>(f))(); },
                                 [](void* from, void* to) {
-                                  ::new (to) F(std::move(*static_cast<F*>(from)));
+                                  std::construct_at(static_cast<F*>(to),
+                                                    std::move(*static_cast<F*>(from)));
                                   static_cast<F*>(from)->~F();
                                 },
                                 [](void* f) { static_cast<F*>(f)->~F(); }};

@@ -81,6 +81,21 @@ bool set_racks(const std::string& part, rack_model& to) {
          parse_time(part, to.latency);
 }
 
+// "0->1", "0-1", "node 3", "rack 2"
+std::vector<fault> cuts_of(bool cut, const std::string& object) {
+  std::vector<std::pair<int, int>> ends;
+  int number = 0;
+  std::vector<fault> out;
+  if (parse_ends(object, ends))
+    for (const auto& [a, b] : ends)
+      out.push_back(cut ? fault(cut_fault{a, b}) : fault(heal_fault{a, b}));
+  for (const auto& [name, what] : {std::pair("node ", whole::node), {"rack ", whole::rack}})
+    if (object.starts_with(name) && parse_number(object.substr(5), number))
+      out.push_back(cut ? fault(isolate_fault{what, number})
+                        : fault(reconnect_fault{what, number}));
+  return out;
+}
+
 // The faults that a verb with its object says; none: it is not understood. Throws error: no such
 // role.
 std::vector<fault>
@@ -95,20 +110,7 @@ faults_of(const std::string& verb, const std::string& object, const std::string&
     if (at == std::string::npos || !slowed || !parse_real(object.substr(at + 2), factor)) return {};
     return {slow_fault{*slowed, factor}};
   }
-  if (verb == "cut" || verb == "heal") {
-    const bool cut = verb == "cut";
-    std::vector<std::pair<int, int>> ends;
-    int number = 0;
-    std::vector<fault> out;
-    if (parse_ends(object, ends))
-      for (const auto& [a, b] : ends)
-        out.push_back(cut ? fault(cut_fault{a, b}) : fault(heal_fault{a, b}));
-    for (const auto& [name, what] : {std::pair("node ", whole::node), {"rack ", whole::rack}})
-      if (object.starts_with(name) && parse_number(object.substr(5), number))
-        out.push_back(cut ? fault(isolate_fault{what, number})
-                          : fault(reconnect_fault{what, number}));
-    return out;
-  }
+  if (verb == "cut" || verb == "heal") return cuts_of(verb == "cut", object);
   if (!node) return {};
   if (verb == "leave") return {leave_fault{*node}};
   if (verb == "join") return {join_fault{*node}};

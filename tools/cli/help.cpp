@@ -88,7 +88,7 @@ Events:
   30 ms leave 3                node 3 goes, its actors are restarted on others; join 3: it comes
   40 ms pause 1                node 1 stands still; resume 1
   50 ms slow 0 x3              what begins on node 0 from now on takes three times as long
-  60 ms cut 0->1               what node 0 sends to node 1 waits; 0-1: both ways; node 3, rack 2: all
+  60 ms cut 0->1               what node 0 sends to node 1 waits; 0-1: both ways; node 3: all
   80 ms heal 0->1
 
 A scenario describes the cluster and its events (docs/simulation.md has all keys):

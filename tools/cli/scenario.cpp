@@ -91,10 +91,10 @@ private:
     }
   }
 
-  key_reader whole(std::string name,
+  key_reader whole(const std::string& name,
                    std::int64_t least,
                    std::int64_t most,
-                   std::function<void(std::int64_t)> set) {
+                   const std::function<void(std::int64_t)>& set) {
     return {name, [=, this](const toml::node& n) {
               const auto* number = n.as_integer();
               if (number != nullptr && number->get() >= least && number->get() <= most)
@@ -106,7 +106,7 @@ private:
             }};
   }
 
-  key_reader flag(std::string name, std::function<void(bool)> set) {
+  key_reader flag(const std::string& name, const std::function<void(bool)>& set) {
     return {name, [=, this](const toml::node& n) {
               if (const auto* b = n.as_boolean()) return set(b->get());
               add(n.source(), name + " is true or false", "without quotes", name + " = true");
@@ -114,10 +114,10 @@ private:
   }
 
   // Text in the words of the command line; `parse` says whether it is understood.
-  key_reader quantity(std::string name,
-                      std::string example,
-                      std::string known,
-                      std::function<bool(const std::string&)> parse) {
+  key_reader quantity(const std::string& name,
+                      const std::string& example,
+                      const std::string& known,
+                      const std::function<bool(const std::string&)>& parse) {
     return {name, [=, this](const toml::node& n) {
               const auto help = fmt::format("{} = \"{}\"", name, example);
               const auto* text = n.as_string();
@@ -131,21 +131,22 @@ private:
             }};
   }
 
-  key_reader time(std::string name, std::string example, std::chrono::nanoseconds& to) {
-    return quantity(std::move(name),
-                    std::move(example),
+  key_reader
+  time(const std::string& name, const std::string& example, std::chrono::nanoseconds& to) {
+    return quantity(name,
+                    example,
                     fmt::format("a number, 0 or more, and a unit: {}", time_units),
                     [&to](const std::string& text) { return parse_time(text, to); });
   }
 
-  key_reader bandwidth(std::string name, double& to) {
-    return quantity(std::move(name),
+  key_reader bandwidth(const std::string& name, double& to) {
+    return quantity(name,
                     "10 Gbit/s",
                     fmt::format("a number and a unit: {}", bandwidth_units),
                     [&to](const std::string& text) { return parse_bandwidth(text, to); });
   }
 
-  key_reader share(std::string name, double& to) {
+  key_reader share(const std::string& name, double& to) {
     auto text = quantity(name,
                          "1 %",
                          "a share of messages: \"1 %\" or 0.01",
@@ -158,7 +159,8 @@ private:
             }};
   }
 
-  key_reader table(std::string name, std::function<void(const toml::table&)> read_it) {
+  key_reader table(const std::string& name,
+                   const std::function<void(const toml::table&)>& read_it) {
     return {name, [=, this](const toml::node& n) {
               if (const auto* t = n.as_table()) return read_it(*t);
               add(n.source(),
@@ -168,7 +170,8 @@ private:
             }};
   }
 
-  key_reader tables(std::string name, std::function<void(const toml::table&)> read_it) {
+  key_reader tables(const std::string& name,
+                    const std::function<void(const toml::table&)>& read_it) {
     return {name, [=, this](const toml::node& n) {
               const auto* all = n.as_array();
               const auto one = [&](const toml::node& t) {
@@ -310,7 +313,7 @@ private:
               model(),
               wrong);
     for (auto& w : wrong)
-      wrong_.push_back({{n.source().begin.line, n.source().begin.column}, std::move(w)});
+      wrong_.emplace_back(std::pair(n.source().begin.line, n.source().begin.column), std::move(w));
   }
 
   const std::string& name_;

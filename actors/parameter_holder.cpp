@@ -121,7 +121,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
                     first = chunks * p / parts,
                     last = chunks * (p + 1) / parts](computation& here) {
                      here.begin({.kind = work_kind::update,
-                                 .amount = static_cast<std::int64_t>(last - first) * chunk_elements,
+                                 .amount = update->elements(first, last),
                                  .which = index});
                      if (decoder) update->gradient = decoder->decode(update->gradient);
                      update->run(first, last);

@@ -84,9 +84,8 @@ void gradient_aggregator::act(std::uint64_t number, int index) {
        arrived = std::exchange(step.arrived, {})](computation& here) {
         for (auto g : arrived) {
           const std::int64_t passes = (g.encoded ? 1 : 0) + sums->additions_of(g.span);
-          here.begin({.kind = work_kind::sum,
-                      .amount = passes * g.value.elements(),
-                      .which = g.block});
+          here.begin(
+              {.kind = work_kind::sum, .amount = passes * g.value.elements(), .which = g.block});
           if (g.encoded) g.value = codec->decode(g.value);
           sums->add(g);
         }

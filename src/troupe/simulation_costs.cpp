@@ -80,6 +80,8 @@ public:
           {.what = fmt::format("{} costs for {} pieces", costs.pieces.size(), pieces_.size()),
            .where = "simulation_costs::pieces",
            .help = "use measured_costs() of the same job"});
+    for (const wired_role& role : w.roles)
+      if (role.where.role == role_kind::layer_shard) shards_.push_back(&role);
     part_of_piece_ = w.part_of_piece();
     part_of_piece_.resize(pieces_.size(), 0);
     out_.parts.resize(std::max<std::size_t>(1, w.parts.size()));
@@ -103,9 +105,9 @@ private:
       to.bind += costs[i].bind;
       out_.image += costs[i].forward / static_cast<double>(images());
     }
-    for (const wired_role& role : shards())
-      for (const int p : parts_of(role))
-        out_.binding[role.where] += part(p).bind;
+    for (const wired_role* shard : shards_)
+      for (const int p : parts_of(*shard))
+        out_.binding[shard->where] += part(p).bind;
   }
 
   // What every replica's layer shard adds to the parts that it computes: all replicas are alike.
@@ -114,10 +116,11 @@ private:
     const double sum = bytes_of_sum / rate(machine_.sum_bytes_per_second);
     const double load = bytes_of_float * static_cast<double>(images()) / machine_.bytes_per_second;
     std::set<int> done;
-    for (const wired_role& role : shards()) {
-      const double added = share_that_is_added(wiring_, role) * sum;
-      const double found_again = most_in_flight(wiring_, role) > 1 ? load : 0;
-      for (const int p : parts_of(role)) {
+    for (const wired_role* shard : shards_) {
+      if (done.size() == out_.parts.size()) break;
+      const double added = share_that_is_added(wiring_, *shard) * sum;
+      const double found_again = most_in_flight(wiring_, *shard) > 1 ? load : 0;
+      for (const int p : parts_of(*shard)) {
         if (!done.insert(p).second) continue;
         for (std::size_t i = 0; i < pieces_.size(); ++i) {
           if (part_of_piece_[i] != p) continue;
@@ -146,10 +149,9 @@ private:
   }
 
   [[nodiscard]] bool one_shard_has(int a, int b) const {
-    const auto all = shards();
-    return std::any_of(all.begin(), all.end(), [&](const wired_role& role) {
+    return std::any_of(shards_.begin(), shards_.end(), [&](const wired_role* shard) {
       const auto has = [&](int p) {
-        return std::find(role.parts.begin(), role.parts.end(), p) != role.parts.end();
+        return std::find(shard->parts.begin(), shard->parts.end(), p) != shard->parts.end();
       };
       return has(a) && has(b);
     });
@@ -169,19 +171,13 @@ private:
 
   [[nodiscard]] std::int64_t images() const { return wiring_.job.batch / wiring_.job.microbatches; }
 
-  [[nodiscard]] std::vector<wired_role> shards() const {
-    std::vector<wired_role> out;
-    for (const wired_role& role : wiring_.roles)
-      if (role.where.role == role_kind::layer_shard) out.push_back(role);
-    return out;
-  }
-
   static std::vector<int> parts_of(const wired_role& shard) {
     return shard.parts.empty() ? std::vector{0} : shard.parts;
   }
 
   const wiring& wiring_;
   const machine_profile& machine_;
+  std::vector<const wired_role*> shards_;
   std::vector<piece> pieces_;
   std::vector<int> part_of_piece_;
   cost_table out_;

@@ -98,6 +98,14 @@ TEST_CASE("two cores that compute at once are slower than one, as the profile sa
   CHECK(step_seconds(apart, w) == doctest::Approx(alone).epsilon(0.01));
 }
 
+TEST_CASE("a layer shard goes on with its next microbatch before others begin theirs") {
+  const auto j = small_job(1, 8);
+  simulated_cluster here{.nodes = 1}; // of two cores
+  here.costs = one_second_a_piece(j);
+  CHECK(step_seconds(here, data_parallel(j, {.replicas = 4})) ==
+        doctest::Approx(step_seconds(here, data_parallel(j, {.replicas = 2}))).epsilon(0.01));
+}
+
 TEST_CASE("a cluster takes cores, contention and messages from a machine") {
   machine_profile m{.cores = 6, .message = 7us, .busy = {1, 2}};
   simulated_cluster c;

@@ -103,8 +103,8 @@ A scenario describes the cluster and its events (docs/simulation.md has all keys
   kill = "layer_shard/1"
 )";
   if (command == "calibrate")
-    return R"(Measures this machine for troupe simulate: kernels by layer and size, memory, sums, updates,
-messages, and what cores lose to each other. Writes a profile (TOML); takes less than a minute.
+    return R"(Measures this machine for troupe simulate: kernels by layer and size, memory, sums,
+updates, messages, and what cores lose to each other. Writes a profile (TOML) in a few seconds.
 
 Examples:
   troupe calibrate

@@ -147,7 +147,7 @@ double seconds_of_step(const job& j, int cores, double seconds) {
 double bytes_from_core_to_core(int cores, double seconds) {
   live_world world({.kernel_threads = cores});
   std::vector<std::vector<float>> memory(
-      static_cast<std::size_t>(cores),
+      static_cast<std::size_t>(std::max(cores, 2)),
       std::vector<float>(static_cast<std::size_t>(handed_elements), 1.0F));
   std::vector<std::promise<double>> told(static_cast<std::size_t>(cores));
   std::atomic<int> turn{0};
@@ -155,8 +155,8 @@ double bytes_from_core_to_core(int cores, double seconds) {
   for (int i = 0; i < cores; ++i)
     world.add(shard(i), [&, i](context& c) {
       return std::make_unique<computing_role>(c, [&, i] {
-        auto& own = memory[static_cast<std::size_t>(i)];
-        const auto& other = memory[static_cast<std::size_t>((i + 1) % cores)];
+        std::vector<float>& own = memory[static_cast<std::size_t>(i)];
+        const auto& other = memory[static_cast<std::size_t>(i + 1) % memory.size()];
         std::vector<double> each;
         for (double all = 0; !done;) {
           if (turn != i) {

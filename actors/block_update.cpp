@@ -95,6 +95,11 @@ void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
   }
 }
 
+std::int64_t block_update::elements(std::size_t first_chunk, std::size_t last_chunk) const {
+  if (first_chunk == last_chunk) return 0;
+  return block->chunks[last_chunk - 1].last - block->chunks[first_chunk].first;
+}
+
 void block_update::learn(const update_chunk& c, const float* gradient_sum) {
   const auto size = static_cast<std::size_t>(c.last - c.first);
   float* state[2] = {};

@@ -64,6 +64,7 @@ struct block_update {
 
   // Chunks [first_chunk, last_chunk); others may be run at the same time.
   void run(std::size_t first_chunk, std::size_t last_chunk);
+  [[nodiscard]] std::int64_t elements(std::size_t first_chunk, std::size_t last_chunk) const;
 
 private:
   void learn(const update_chunk& c, const float* gradient_sum);

@@ -18,6 +18,14 @@ struct gradient_aggregator::subtrees {
         if (auto total = part.sum.add(g.span, g.value)) part.total = std::move(*total);
   }
 
+  // That add() would make now.
+  [[nodiscard]] std::int64_t additions_of(const tree_span& span) const {
+    for (const auto& part : parts)
+      if (span.first >= part.root.first && span.first < part.root.first + part.root.count)
+        return part.sum.additions_of(span);
+    return 0;
+  }
+
   [[nodiscard]] std::vector<tensor> totals() const {
     std::vector<tensor> out;
     for (const auto& part : parts)
@@ -75,7 +83,9 @@ void gradient_aggregator::act(std::uint64_t number, int index) {
        codec = options_.codecs.empty() ? nullptr : options_.codecs[static_cast<std::size_t>(index)],
        arrived = std::exchange(step.arrived, {})](computation& here) {
         for (auto g : arrived) {
-          here.begin({.kind = work_kind::sum, .amount = g.value.elements(), .which = g.block});
+          const std::int64_t passes = (g.encoded ? 1 : 0) + sums->additions_of(g.span);
+          here.begin(
+              {.kind = work_kind::sum, .amount = passes * g.value.elements(), .which = g.block});
           if (g.encoded) g.value = codec->decode(g.value);
           sums->add(g);
         }

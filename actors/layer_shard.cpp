@@ -389,6 +389,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
         if (timed) here.post(protocol::operations_begun{step.number});
         if (!lent->kernels) {
           lent->kernels = pool->take();
+          here.begin({work_kind::bind});
           lent->kernels->begin(step, parameters);
         }
         auto& kernels = *lent->kernels;

@@ -111,25 +111,25 @@ void parameter_holder::compute_update(int index, bool encoded) {
   const std::size_t chunks = block.rule->chunks.size();
   block.parts_left = static_cast<int>(parts);
   for (std::size_t p = 0; p < parts; ++p)
-    world_.compute(lane::updates,
-                   [update,
-                    decoder,
-                    encoder,
-                    outer = block.outer,
-                    key = codec_key{options_.seed, block.version, 0, options_.island - 1},
-                    index,
-                    first = chunks * p / parts,
-                    last = chunks * (p + 1) / parts](computation& here) {
-                     here.begin({.kind = work_kind::update,
-                                 .amount = static_cast<std::int64_t>(last - first) * chunk_elements,
-                                 .which = index});
-                     if (decoder) update->gradient = decoder->decode(update->gradient);
-                     update->run(first, last);
-                     if (encoder)
-                       update->payload = encoder->encode(
-                           std::move(update->delta).freeze(), outer->residual.values(), key);
-                     here.post(protocol::updated{update->step, index});
-                   });
+    world_.compute(
+        lane::updates,
+        [update,
+         decoder,
+         encoder,
+         outer = block.outer,
+         key = codec_key{options_.seed, block.version, 0, options_.island - 1},
+         index,
+         first = chunks * p / parts,
+         last = chunks * (p + 1) / parts](computation& here) {
+          here.begin(
+              {.kind = work_kind::update, .amount = update->elements(first, last), .which = index});
+          if (decoder) update->gradient = decoder->decode(update->gradient);
+          update->run(first, last);
+          if (encoder)
+            update->payload =
+                encoder->encode(std::move(update->delta).freeze(), outer->residual.values(), key);
+          here.post(protocol::updated{update->step, index});
+        });
 }
 
 // What the worker had read when it computed the gradient decides how it is applied.

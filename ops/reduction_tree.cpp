@@ -94,6 +94,17 @@ void tree_sum::clear() {
   complete_ = false;
 }
 
+std::int64_t tree_sum::additions_of(tree_span span) const {
+  std::int64_t out = 0;
+  for (bool more = !seen(span); more && span != root_; out += more ? 1 : 0) {
+    const auto parent = *tree_parent(n_, span);
+    const auto [left, right] = tree_children(n_, parent);
+    more = waiting_.contains(span == left ? right : left);
+    span = parent;
+  }
+  return out;
+}
+
 std::optional<tensor> tree_sum::add(tree_span span, tensor value) {
   TROUPE_ASSERT(contains(root_, span), "a contribution outside of the sum");
   if (seen(span)) return std::nullopt;

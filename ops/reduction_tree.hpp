@@ -51,6 +51,9 @@ public:
   std::optional<tensor> add(tree_span span, tensor value);
 
   [[nodiscard]] bool seen(tree_span span) const;
+
+  [[nodiscard]] std::int64_t additions_of(tree_span span) const; // that add() would make now
+
   void clear();
 
 private:

@@ -1,10 +1,13 @@
 // Troupe trains neural networks with actors. This is the one header that a driver includes.
 #pragma once
 
+#include "troupe/calibration.hpp"
 #include "troupe/cluster.hpp"
 #include "troupe/dials.hpp"
 #include "troupe/job.hpp"
+#include "troupe/machine_profile.hpp"
 #include "troupe/model_parts.hpp"
+#include "troupe/predicted_step.hpp"
 #include "troupe/price.hpp"
 #include "troupe/run_timeline.hpp"
 #include "troupe/schedule.hpp"

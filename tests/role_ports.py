@@ -15,7 +15,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # What it would be; the symbols, demangled. "In" names an object of the runtime which must be found to use it, so that a
 # pattern that matches nothing is noticed.
 PORTS = [
-    ("clock", r"_clock::now\(|^(clock_gettime|gettimeofday|time|clock)\b", "live_world.cpp.o"),
+    ("clock", r"_clock::now\(|^(clock_gettime|gettimeofday|time|clock)\b|troupe::thread_seconds\(", "live_world.cpp.o"),
     ("sleep", r"^(nanosleep|clock_nanosleep|usleep|sleep|poll|select)\b", None),
     ("chance", r"std::random_device|^(s?rand|random|getrandom|getentropy|arc4random)\b", None),
     ("environment", r"^(secure_)?getenv\b", None),

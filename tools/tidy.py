@@ -80,7 +80,7 @@ ALLOWED = [
     ("clock", "actors/runtime/*", "the live context is where the clock enters"),
     ("clock", "tools/*", "programs and benchmarks measure what they do"),
     ("clock", "tests/*", "tests bound how long they wait"),
-    ("clock", "ops/kernels/cpu_program.cpp", "its profile says where the time went; no result depends on it"),
+    ("clock", "ops/thread_time.cpp", "profiles say where the time went; no result depends on it"),
     ("sleep", "tests/*", "tests of the live runtime wait for real threads"),
     ("thread", "actors/runtime/*", "the executor's threads are the only ones that we start"),
     ("thread", "tests/*", "tests call the thread-safe parts from several threads"),

@@ -266,7 +266,8 @@ void simulated_world::impl::plan_compute(seat& s, const std::shared_ptr<running>
 
 void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) {
   if (s.life != r->life || s.now != seat::phase::playing) return; // end() took the core back
-  const double factor = node_of(s).slowness * (r->where == lane::kernels ? s.slowness : 1);
+  const double factor =
+      node_of(s).slowness * node_of(s).contention() * (r->where == lane::kernels ? s.slowness : 1);
   computing here(
       [&](const work& w) {
         return duration(static_cast<std::int64_t>(
@@ -281,6 +282,7 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
       r->told.push_back(
           {s.who, did.what, r->step, events.now() + did.from, events.now() + did.until});
   s.busy += here.duration_in_all();
+  if (r->has_core) node_of(s).occupy_until(events.now() + here.duration_in_all());
   const auto plan = [&](duration after, action happen) {
     events.push({.when = events.now() + after,
                  .happen = std::move(happen),
@@ -288,11 +290,20 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
                  .computed = true,
                  .paused = node_of(s).paused_in_all()});
   };
-  for (auto& [after, content] : said)
-    plan(after, [this, e = keep({s.index, s.index, r->life, s.node, std::move(content)})] {
-      hear(*e, false);
-    });
-  plan(here.duration_in_all(), [this, &s, r] { finish(s, r); });
+  // As live, where a thread that has computed runs the actors that wait before it computes again: a
+  // shard goes on with its next microbatch, if it has one.
+  std::shared_ptr<const envelope> last;
+  for (auto& [after, content] : said) {
+    auto e = keep({s.index, s.index, r->life, s.node, std::move(content)});
+    if (after == here.duration_in_all())
+      last = std::move(e);
+    else
+      plan(after, [this, e = std::move(e)] { hear(*e, false); });
+  }
+  plan(here.duration_in_all(), [this, &s, r, last = std::move(last)] {
+    if (last) hear(*last, false);
+    finish(s, r);
+  });
 }
 
 // A death may have come before the end.

@@ -4,6 +4,8 @@ namespace troupe {
 
 const char* work_name(work_kind kind) {
   switch (kind) {
+  case work_kind::bind:
+    return "bind";
   case work_kind::forward:
     return "forward";
   case work_kind::backward:

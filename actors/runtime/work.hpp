@@ -6,6 +6,7 @@ namespace troupe {
 
 // What a computation is about to do: from it a simulated world knows how long it takes.
 enum class work_kind : std::uint8_t {
+  bind,    // new parameters of a layer shard
   forward, // of a part of the model, so many microbatches
   backward,
   backward_inputs,

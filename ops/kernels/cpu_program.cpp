@@ -3,9 +3,9 @@
 #include "ops/assert.hpp"
 #include "ops/kernels/blocks.hpp"
 #include "ops/kernels/partition.hpp"
+#include "ops/thread_time.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 namespace troupe::kernels {
 
@@ -398,10 +398,9 @@ void cpu_program::run(operation& op) {
     execute();
     return;
   }
-  using clock = std::chrono::steady_clock; // for people: no result depends on it
-  const auto start = clock::now();
+  const double start = thread_seconds();
   execute();
-  op.seconds += std::chrono::duration<double>(clock::now() - start).count();
+  op.seconds += thread_seconds() - start;
 }
 
 bool cpu_program::cancelled() const {

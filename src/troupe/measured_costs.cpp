@@ -36,26 +36,25 @@ std::vector<piece_cost> measured_costs(const job& j, int rounds) {
                            static_cast<int>(g.output().elements()));
   const auto data = reader.read(0, 0);
   nobody sink;
-  std::vector<std::array<std::vector<double>, 3>> seconds(pieces_of(j).size()); // by phase
-  p->bind(parameters);
+  std::vector<std::array<std::vector<double>, 4>> seconds(pieces_of(j).size()); // by phase
   for (int round = 0; round <= std::max(1, rounds); ++round) {
     p->profile(true);
+    p->bind(parameters);
     p->forward(data.inputs, {j.seed, 0, 0});
     p->compute_loss(j.loss, data.targets, data.normaliser);
     p->backward(sink);
     if (round == 0) continue;
-    std::vector<std::array<double, 3>> sums(seconds.size());
+    std::vector<std::array<double, 4>> sums(seconds.size());
     for (const auto& kernel : p->profile())
-      if (kernel.phase != kernel_phase::bind)
-        sums[static_cast<std::size_t>(kernel.piece)][static_cast<std::size_t>(kernel.phase) - 1] +=
-            kernel.seconds;
+      sums[static_cast<std::size_t>(kernel.piece)][static_cast<std::size_t>(kernel.phase)] +=
+          kernel.seconds;
     for (std::size_t i = 0; i < sums.size(); ++i)
-      for (std::size_t phase = 0; phase < 3; ++phase)
+      for (std::size_t phase = 0; phase < sums[i].size(); ++phase)
         seconds[i][phase].push_back(sums[i][phase]);
   }
   std::vector<piece_cost> out;
-  for (const auto& [forward, inputs, weights] : seconds)
-    out.push_back({median(forward), median(inputs), median(weights)});
+  for (const auto& [bind, forward, inputs, weights] : seconds)
+    out.push_back({median(forward), median(inputs), median(weights), median(bind)});
   return out;
 }
 

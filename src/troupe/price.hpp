@@ -19,6 +19,7 @@ namespace troupe {
 // Seconds of one piece of the model (troupe/model_parts.hpp) for one microbatch.
 struct piece_cost {
   double forward = 0, backward_inputs = 0, backward_weights = 0;
+  double bind = 0; // once a step: its parameters are new
 
   [[nodiscard]] double all() const { return forward + backward_inputs + backward_weights; }
 };

@@ -4,11 +4,19 @@
 #include "troupe/stand_in_program.hpp"
 #include "troupe/start_run.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <unordered_map>
 #include <utility>
 
 namespace troupe {
+
+void set_machine(simulated_cluster& c, const machine_profile& m) {
+  c.costs.machine = m;
+  c.model.node.cores = m.cores;
+  c.model.node.busy = m.busy;
+  c.model.local_delay = m.message;
+}
 
 run simulated_cluster::start(const wiring& w, run_options options) const {
   if (const auto mistakes = mistakes_of(*this, w); !mistakes.empty()) throw joined(mistakes);
@@ -18,6 +26,10 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
   for (const auto& role : w.roles)
     (*node_of)[role.where] = role.node % nodes_here;
   const auto disk_here = files ? files : std::make_shared<memory_disk>();
+  const auto shards = static_cast<int>(w.of(role_kind::layer_shard).size());
+  // As live: one for each layer shard of a node, and at most one for each core.
+  const int kernel_threads =
+      std::clamp((shards + nodes_here - 1) / nodes_here, 1, model.node.cores);
   auto playing = std::make_shared<simulated_world*>(nullptr);
   return start_run(w,
                    std::move(options),
@@ -32,7 +44,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                           *playing = out.get();
                           return out;
                         },
-                    .kernel_threads = model.node.cores,
+                    .kernel_threads = kernel_threads,
                     .instead = timing_only ? stand_ins_for(w.job) : stand_ins{},
                     .files = disk_here,
                     .report = [playing](run_result& r) { r.simulation = (*playing)->report(); }});

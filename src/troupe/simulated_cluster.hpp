@@ -28,6 +28,9 @@ struct simulated_cluster {
   [[nodiscard]] run start(const wiring& w, run_options options = {}) const;
 };
 
+// Its nodes are such machines from now on: cores, their contention, costs, messages within a node.
+void set_machine(simulated_cluster& c, const machine_profile& m);
+
 // What keeps the wiring from being simulated so; those of the wiring itself are not among them.
 std::vector<error_text> mistakes_of(const simulated_cluster& c, const wiring& w);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/runtime/context.hpp"
+#include "troupe/machine_profile.hpp"
 #include "troupe/price.hpp"
 #include "troupe/wiring.hpp"
 
@@ -13,10 +14,8 @@
 namespace troupe {
 
 struct simulation_costs {
-  std::vector<piece_cost> pieces;  // of a microbatch, on one core: measured_costs(); empty: FLOPs
-  double flops_per_second = 100e9; // of one core, where nothing was measured; and of evaluation
-  double bytes_per_second = 10e9;  // that one core reads and writes: data, sums, updates
-  std::chrono::nanoseconds overhead{5'000}; // of each
+  machine_profile machine;
+  std::vector<piece_cost> pieces; // measured_costs(), instead of what the profile says of kernels
 };
 
 // Throws error: costs of another model. The function stays valid when `w` is gone.

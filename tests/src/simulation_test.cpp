@@ -322,7 +322,7 @@ TEST_CASE("a slower node, a slower link and fewer cores take more virtual time")
   const auto w = data_parallel(small_job(6), {.replicas = 2});
   simulated_cluster base;
   base.model.link = {.latency = 10us, .bytes_per_second = 1e9};
-  base.costs.flops_per_second = 1e8;
+  base.costs.machine.flops_per_second = 1e8;
   const auto seconds = [&](const auto& change) {
     auto changed = base;
     change(changed);

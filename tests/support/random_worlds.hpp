@@ -146,7 +146,7 @@ inline simulated_cluster random_cluster(chance& c, const wiring& w, std::uint64_
       const int from = c.between(0, nodes - 1);
       out.model.links[{from, (from + c.between(1, nodes - 1)) % nodes}] = random_link(c);
     }
-  out.costs.flops_per_second = c.one_of({1e6, 1e8, 1e10});
+  out.costs.machine.flops_per_second = c.one_of({1e6, 1e8, 1e10});
   if (c.percent(25)) out.model.node.bytes_per_second = c.one_of({1e5, 1e7, 1e9});
   if (c.percent(25))
     out.model.racks = {.nodes = c.between(1, 4),
@@ -238,7 +238,7 @@ inline std::string text(const simulated_cluster& s) {
                   s.model.seed,
                   s.nodes,
                   s.model.order == exploration::anything ? "any order" : "by time",
-                  s.costs.flops_per_second,
+                  s.costs.machine.flops_per_second,
                   s.model.node.cores,
                   s.model.node.bytes_per_second,
                   s.model.racks.nodes,

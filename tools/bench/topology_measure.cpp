@@ -99,36 +99,55 @@ std::string output_of(const std::string& command) {
 
 } // namespace
 
-double images_per_second(const wiring& w, double seconds) {
-  std::promise<double> measured;
-  std::future<double> rate = measured.get_future();
-  double from = 0;
-  std::int64_t first = -1;
+namespace {
+
+// When steps were committed, after the first few, for so many seconds at least.
+std::vector<double> times_of_steps(const wiring& w, double seconds) {
+  std::promise<void> measured;
+  std::future<void> ended = measured.get_future();
+  std::vector<double> times;
   bool done = false;
   run going = cluster{}.start(w, {.evaluate = false, .observer = [&](const run_event& event) {
                                     const auto* step = std::get_if<step_event>(&event);
                                     if (step == nullptr || done || step->step < warm_up_steps)
                                       return;
-                                    const double at = now();
-                                    if (first < 0) {
-                                      first = step->step;
-                                      from = at;
-                                    } else if (at - from >= seconds) {
-                                      done = true;
-                                      measured.set_value(
-                                          static_cast<double>((step->step - first) * w.job.batch) /
-                                          (at - from));
-                                    }
+                                    times.push_back(now());
+                                    done = times.back() - times.front() >= seconds;
+                                    if (done) measured.set_value();
                                   }});
   const auto patience = std::chrono::duration<double>(60 + 20 * seconds);
-  const bool came = rate.wait_for(patience) == std::future_status::ready;
+  const bool came = ended.wait_for(patience) == std::future_status::ready;
   going.stop();
   going.wait();
   if (!came)
     throw error({.what = fmt::format("{} took too long to measure", w.name),
                  .why = fmt::format("no {} s of steps in {} s", seconds, patience.count()),
                  .help = "--seconds 1, or a smaller --batch"});
-  return rate.get();
+  return times;
+}
+
+} // namespace
+
+double images_per_second(const wiring& w, double seconds) {
+  const auto times = times_of_steps(w, seconds);
+  return static_cast<double>((std::ssize(times) - 1) * w.job.batch) /
+         (times.back() - times.front());
+}
+
+double seconds_of_step(const wiring& w, double seconds, double quantile) {
+  constexpr std::size_t of_each_worker = 4;
+  const auto times = times_of_steps(w, seconds);
+  const std::size_t length =
+      w.order.as_they_come()
+          ? std::min(of_each_worker * static_cast<std::size_t>(w.workers()), times.size() - 1)
+          : 1;
+  std::vector<double> each;
+  for (std::size_t i = length; i < times.size(); ++i)
+    each.push_back((times[i] - times[i - length]) / static_cast<double>(length));
+  const auto place =
+      each.begin() + static_cast<std::ptrdiff_t>(quantile * static_cast<double>(each.size() - 1));
+  std::nth_element(each.begin(), place, each.end());
+  return *place;
 }
 
 schedule_times seconds_of_pieces(const job& j) {

@@ -28,6 +28,7 @@ std::vector<command> commands() {
           {"plan", train_settings(), true, nullptr},
           {"wiring", wiring_settings(), true, nullptr},
           {"simulate", simulate_settings(), true, nullptr},
+          {"calibrate", calibrate_settings(), false, nullptr},
           {"eval", eval_settings(), true, nullptr},
           {"bench", bench_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};

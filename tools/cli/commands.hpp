@@ -12,9 +12,12 @@ int train(const command_line& line);
 int plan(const command_line& line);
 int show_wiring(const command_line& line);
 int simulate(const command_line& line);
+int calibrate(const command_line& line);
 int eval(const command_line& line);
 int bench(const command_line& line);
 int doctor(const command_line& line);
+
+std::string cpu_name(); // of this machine
 
 // The whole program: parses, runs, reports mistakes.
 int run_program(const std::vector<std::string>& words);

@@ -44,13 +44,6 @@ json versions() {
   return out;
 }
 
-std::string cpu_name() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);)
-    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
-
 std::vector<std::string> cpu_features() {
   std::ifstream file("/proc/cpuinfo");
   std::string line;
@@ -117,6 +110,13 @@ void print_section(const std::string& name, const json& rows) {
 }
 
 } // namespace
+
+std::string cpu_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);)
+    if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
 
 int doctor(const command_line& line) {
   const json machine = {{"cpu", cpu_name()},

@@ -17,6 +17,7 @@ const std::map<std::string, std::string>& summaries() {
       {"plan", "show layers, wiring, cost and every mistake of a training; run nothing"},
       {"wiring", "show, price, draw and save who computes what"},
       {"simulate", "play a training on a simulated cluster, in virtual time"},
+      {"calibrate", "measure this machine, for simulations of it"},
       {"eval", "loss and accuracy of saved weights"},
       {"bench", "images per second on this machine"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
@@ -81,6 +82,7 @@ Examples:
   troupe simulate --topology pipeline --stages 2 --event "30 ms kill layer_shard/0/1"
   troupe simulate --link "200 us, 1 Gbit/s, loss 1 %" --link "0->1: 20 ms" --scenario storm.toml
   troupe simulate --timing-only --replicas 1000 --microbatches 1000 --batch 8000 --groups 40
+  troupe simulate --machine machine.toml --replicas 2 --nodes 1    how long steps would take there
   troupe simulate --any-order --world-seed 7 --trace heard.txt
 
 Events:
@@ -99,6 +101,20 @@ A scenario describes the cluster and its events (docs/simulation.md has all keys
   [[event]]
   at = "30 ms"
   kill = "layer_shard/1"
+)";
+  if (command == "calibrate")
+    return R"(Measures this machine for troupe simulate: kernels by layer and size, memory, sums,
+updates, messages, and what cores lose to each other. Writes a profile (TOML) in a few seconds.
+
+Examples:
+  troupe calibrate
+  troupe calibrate --out here.toml && troupe simulate --machine here.toml --nodes 1 --replicas 2
+  troupe calibrate --models resnet20 --images 32 --rounds 9
+
+A profile can be written by hand; what it leaves out is derived:
+  flops = "2 TFLOP/s"          of a core
+  bandwidth = "200 GB/s"       of a core
+  cores = 16
 )";
   if (command == "eval")
     return R"(Loss and accuracy of saved weights on the test images.

@@ -24,6 +24,7 @@ int run_command(const command_line& line) {
   if (line.command == "plan") return plan(line);
   if (line.command == "wiring") return show_wiring(line);
   if (line.command == "simulate") return simulate(line);
+  if (line.command == "calibrate") return calibrate(line);
   if (line.command == "eval") return eval(line);
   if (line.command == "bench") return bench(line);
   return doctor(line);

@@ -406,10 +406,16 @@ setting_list simulate_settings() {
        "messages linger and computations dawdle at random: to look for faults, not for speed",
        flag},
       {g,
+       "machine",
+       "FILE",
+       "",
+       "what nodes are like, their cores too: a profile of troupe calibrate, or written by "
+       "hand"},
+      {g,
        "costs",
        "NAME",
        "counted",
-       "of kernels. counted: FLOPs at --gflops, the same everywhere; measured: on this machine "
+       "of kernels. counted: by --machine, or FLOPs at --gflops; measured: on this machine "
        "now"},
       {g,
        "gflops",
@@ -440,6 +446,21 @@ setting_list simulate_settings() {
   for (setting& s : out)
     if (s.name == "steps") s.otherwise = "20";
   return out;
+}
+
+setting_list calibrate_settings() {
+  const std::string g = "Measurement";
+  return {
+      {g,
+       "out",
+       "FILE",
+       "",
+       "the profile (machine.toml in $XDG_CONFIG_HOME/troupe or ~/.config/troupe)"},
+      {g, "models", "LIST", "cnn,lenet,resnet20,mlp", "whose layers are measured", list},
+      {g, "images", "LIST", "8,16,32,64,128", "of a microbatch", list},
+      {g, "rounds", "N", "5", "of each kernel; medians count", number},
+      {g, "seconds", "S", "0.3", "of each measurement besides kernels", number},
+  };
 }
 
 setting_list eval_settings() {

@@ -33,6 +33,7 @@ using setting_list = std::vector<setting>;
 setting_list train_settings();  // of `troupe train` and `troupe plan`
 setting_list wiring_settings(); // those of a training, and what to do with its wiring
 setting_list simulate_settings();
+setting_list calibrate_settings();
 setting_list eval_settings();
 setting_list bench_settings();
 setting_list doctor_settings();

@@ -5,6 +5,8 @@
 #include "cli/scenario.hpp"
 #include "ops/files/atomic_file.hpp"
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <utility>
 
@@ -15,6 +17,11 @@ simulation_options simulation_options_of(const setting_values& values) {
   simulation_options out;
   auto& model = out.cluster.model;
   std::vector<error_text> wrong;
+  if (const auto path = read.text("machine"); !path.empty()) try {
+      set_machine(out.cluster, load_machine_profile(path));
+    } catch (const error& e) {
+      wrong.push_back(e.text());
+    }
   // The scenario says what the command line leaves open.
   if (const auto path = read.text("scenario"); !path.empty()) try {
       read_scenario(read_file(path), path, out.cluster, wrong);
@@ -34,8 +41,13 @@ simulation_options simulation_options_of(const setting_values& values) {
   if (const auto racks = read.text("racks"); !racks.empty()) parse_racks(racks, model, wrong);
   for (const std::string& text : read.value("event").values)
     parse_event(text, "--event " + text, model, wrong);
-  if (read.text("costs") != "measured")
-    out.cluster.costs.flops_per_second = read.real("gflops", 1e-6, 1e9) * 1e9;
+  if (said("gflops") && !read.text("machine").empty())
+    read.add({.what = "a machine has FLOP/s of its own",
+              .where = read.where("gflops"),
+              .why = fmt::format("{} says how fast it is", read.text("machine")),
+              .help = "leave --gflops out, or write flops = \"100 GFLOP/s\" in the file"});
+  if (read.text("costs") != "measured" && read.text("machine").empty())
+    out.cluster.costs.machine.flops_per_second = read.real("gflops", 1e-6, 1e9) * 1e9;
   out.measured = read.choice("costs", {"counted", "measured"}) == "measured";
   out.trace = read.text("trace");
   out.cluster.timing_only = read.flag("timing-only");

@@ -5,7 +5,9 @@
 #include "cli/values.hpp"
 #include "ops/files/atomic_file.hpp"
 #include "ops/files/count_text.hpp"
+#include "troupe/calibration.hpp"
 #include "troupe/model_parts.hpp"
+#include "troupe/predicted_step.hpp"
 #include "troupe/price.hpp"
 #include "troupe/wiring_drawing.hpp"
 #include "troupe/wiring_file.hpp"
@@ -100,6 +102,15 @@ std::string charts(const wiring& w, const wiring_price& price) {
   return out;
 }
 
+// Sums, updates, messages and what cores lose to each other are in it, beside the layer shards.
+double simulated_step_seconds(const wiring& w, const std::vector<piece_cost>& costs, int cores) {
+  simulated_cluster here{.nodes = 1};
+  set_machine(here, troupe::calibrate({.models = {}, .seconds = 0.05}));
+  here.model.node.cores = cores;
+  here.costs.pieces = costs;
+  return predicted_step_seconds(w, std::move(here));
+}
+
 } // namespace
 
 int show_wiring(const command_line& line) {
@@ -111,7 +122,13 @@ int show_wiring(const command_line& line) {
   const auto costs = measured_costs(w.job);
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   const auto price = price_of(w, {.costs = costs, .threads = o.threads > 0 ? o.threads : cores});
-  fmt::print("{}\n{}\n{}", w.text(), pieces_text(w, costs), text(price));
+  fmt::print("{}\n{}\n{}  {:.2f} ms with everything else, simulated on {} core{} of this machine\n",
+             w.text(),
+             pieces_text(w, costs),
+             text(price),
+             simulated_step_seconds(w, costs, cores) * 1e3,
+             cores,
+             cores == 1 ? "" : "s");
   if (wanted.chart) fmt::print("{}", charts(w, price));
   std::fflush(stdout);
   for (const std::string& path : wanted.pictures) {

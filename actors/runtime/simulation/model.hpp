@@ -35,6 +35,9 @@ struct node_model {
   // Of its port, in each direction, shared by all that it sends, or hears; 0: as the links.
   double bytes_per_second = 0;
   std::int64_t memory_bytes = 0; // that its actors may need; 0: no limit
+  // How many times as long what begins while 1, 2, ... cores compute takes, for cores share memory
+  // and clock; with more cores, as the last one. Empty: 1.
+  std::vector<double> busy = {};
 };
 
 // Nodes stand in racks in the order of their numbers. What goes from rack to rack shares the uplink

@@ -1,12 +1,14 @@
 #include "actors/runtime/simulation/node.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace troupe::simulation {
 
 void simulated_node::ask(lane where, std::uint64_t step, action begin) {
-  if (cores_ > 0 && updates_.empty() && kernels_.empty()) {
-    --cores_;
+  if (free_ > 0 && updates_.empty() && kernels_.empty()) {
+    --free_;
     return begin();
   }
   if (where == lane::updates)
@@ -17,12 +19,13 @@ void simulated_node::ask(lane where, std::uint64_t step, action begin) {
 }
 
 void simulated_node::release() {
-  ++cores_;
+  ++free_;
+  if (!ends_.empty()) ends_.erase(ends_.begin());
   grant();
 }
 
 void simulated_node::grant() {
-  while (cores_ > 0 && !(updates_.empty() && kernels_.empty())) {
+  while (free_ > 0 && !(updates_.empty() && kernels_.empty())) {
     action begin;
     if (updates_.empty()) {
       begin = std::move(kernels_.extract(kernels_.begin()).mapped());
@@ -30,9 +33,21 @@ void simulated_node::grant() {
       begin = std::move(updates_.front());
       updates_.pop_front();
     }
-    --cores_;
+    --free_;
     begin();
   }
+}
+
+// What ends at this very instant does not slow anybody any more, though its core may not be back.
+double simulated_node::contention() const {
+  if (busy_.empty()) return 1;
+  const auto over = std::distance(ends_.begin(), ends_.upper_bound(events_.now()));
+  const auto computing = std::max<std::ptrdiff_t>(cores_ - free_ - over, 1);
+  return busy_[std::min(static_cast<std::size_t>(computing), busy_.size()) - 1];
+}
+
+void simulated_node::occupy_until(instant end) {
+  if (!busy_.empty()) ends_.insert(end);
 }
 
 bool simulated_node::admits(event& e) {

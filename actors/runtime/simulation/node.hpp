@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -15,12 +16,20 @@ namespace troupe::simulation {
 class simulated_node {
 public:
   simulated_node(const node_model& model, event_queue& events)
-      : slowness(model.slowness), cores_(model.cores), events_(events) {}
+      : slowness(model.slowness),
+        cores_(model.cores),
+        free_(model.cores),
+        busy_(model.busy),
+        events_(events) {}
 
   // `begin` happens when a core is free, in the order of context::compute. It has the core until
   // release(). REQUIRES: not the brief lane.
   void ask(lane where, std::uint64_t step, action begin);
   void release();
+
+  // How many times as long a computation takes that begins now, with the core that it was given.
+  [[nodiscard]] double contention() const;
+  void occupy_until(instant end); // what has begun has its core until then
 
   // Whether an event may happen on it now. If not, it will happen later.
   bool admits(event& e);
@@ -36,7 +45,9 @@ public:
 private:
   void grant();
 
-  int cores_; // that are free
+  int cores_, free_;
+  std::vector<double> busy_;
+  std::multiset<instant> ends_; // of what computes; only where `busy_` says something
   event_queue& events_;
   std::list<action> updates_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, action> kernels_;

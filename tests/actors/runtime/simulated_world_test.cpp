@@ -74,7 +74,7 @@ struct stage {
   explicit stage(simulation_model model = {}) {
     world = std::make_unique<simulated_world>(simulated_world_options{
         .model = std::move(model),
-        .node_of = [](const address& a) { return int{a.replica}; },
+        .node_of = [](const address& a) { return static_cast<int>(a.replica); },
         .cost = [](const address&, const work& w) { return w.amount * 1ms; },
         .on_message =
             [this](const heard_message& m) {

@@ -33,7 +33,8 @@ double seconds_between(std::chrono::steady_clock::time_point a,
 
 } // namespace
 
-simulation_speed::simulation_speed() : began_(clock::now()), bytes_before_(memory_bytes()) {}
+simulation_speed::simulation_speed()
+    : began_(clock::now()), cpu_before_(cpu_seconds()), bytes_before_(memory_bytes()) {}
 
 void simulation_speed::step(double virtual_seconds, std::uint64_t heard) {
   last_ = {clock::now(), cpu_seconds(), virtual_seconds, heard};
@@ -67,6 +68,7 @@ std::string simulation_speed::json() const {
   const nlohmann::json out = {
       {"event", "wall_clock"},
       {"first_step_seconds", steps_ > 0 ? seconds_between(began_, first_.when) : 0.0},
+      {"first_step_cpu_seconds", first_.cpu_seconds - cpu_before_},
       {"steps", steps_},
       {"cpu_seconds_per_step",
        steps_ > 1 ? (last_.cpu_seconds - first_.cpu_seconds) / static_cast<double>(steps_ - 1) : 0},

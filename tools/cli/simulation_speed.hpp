@@ -33,6 +33,7 @@ private:
   [[nodiscard]] double seconds() const; // of the steps after the first one
 
   const clock::time_point began_;
+  const double cpu_before_;          // of the process
   const std::uint64_t bytes_before_; // of the process
   std::int64_t steps_ = 0;
   reading first_, last_; // steps

@@ -115,7 +115,7 @@ TEST_CASE("the events of a table, said again, are the run that they were drawn f
 
 TEST_CASE("the histogram of staleness is in the table, the JSON and the charts") {
   const auto f = figures_of({"--topology", "parameter-server", "--replicas", "3"});
-  CHECK(tells(simulation_table(f), "staleness    updates\n  0"));
+  CHECK(tells(simulation_table(f), "staleness     updates\n  0"));
   const auto json = simulation_json(f);
   std::int64_t updates = 0;
   for (const auto& count : json["staleness"]["updates"])
@@ -124,6 +124,24 @@ TEST_CASE("the histogram of staleness is in the table, the JSON and the charts")
   const auto charts = charts_of(f);
   REQUIRE(charts.size() == 4);
   CHECK(charts[3].first == "staleness");
+}
+
+TEST_CASE("a long histogram of staleness is told in few rows, and loses no update") {
+  staleness_count s;
+  for (std::uint64_t i = 0; i < 300; ++i)
+    s.add(i, 0);
+  const auto rows = staleness_rows(s);
+  REQUIRE(rows.size() == 16);
+  CHECK(rows[0].name == "0 to 3");
+  CHECK(rows[15].name == "60 or more");
+  std::int64_t sum = 0;
+  for (const auto& row : rows)
+    sum += row.updates;
+  CHECK(sum == 300);
+  staleness_count few;
+  few.add(2, 0);
+  CHECK(staleness_rows(few).size() == 3);
+  CHECK(staleness_rows(few)[2].name == "2");
 }
 
 TEST_CASE("plots go into one file, or a file each into a folder that is made") {

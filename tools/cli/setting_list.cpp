@@ -472,7 +472,7 @@ setting_list simulate_settings() {
        "scaling",
        "NAME",
        "weak",
-       "of sweeps over nodes. weak: --batch and --microbatches are those of one node, and grow with "
+       "of sweeps over nodes. weak: --batch and --microbatches are of one node, and grow with "
        "the nodes; strong: they stay"},
       {sweeps, "at-once", "N", "0", "simulations that run side by side; 0: one a core", number},
   };

@@ -121,9 +121,8 @@ int simulate_all(const command_line& line, const sweep& s) {
   bool any = false;
   const auto rows = play(s, line.values, [&](const sweep_row& row) {
     any = any || row.wrong.empty();
-    fmt::print("{}",
-               json ? sweep_json(s, row, replay_line(line.known, row.values)).dump() + "\n"
-                    : sweep_line(s, row));
+    const auto alone = row.wrong.empty() ? replay_line(line.known, row.values) : "";
+    fmt::print("{}", json ? sweep_json(s, row, alone).dump() + "\n" : sweep_line(s, row));
     std::fflush(stdout);
   });
   write_plots(read.text("plot"), charts_of(s, rows));

@@ -1,5 +1,7 @@
 #include "cli/simulation_plots.hpp"
 
+#include "cli/simulation_table.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -47,8 +49,8 @@ chart traffic_of(const simulation_report& r) {
 
 chart staleness_of(const staleness_count& s) {
   chart out{.title = "staleness of updates", .x = {.title = "updates"}};
-  for (std::size_t i = 0; i < s.updates.size(); ++i)
-    out.bars.push_back({std::to_string(i), static_cast<double>(s.updates[i])});
+  for (const auto& row : staleness_rows(s))
+    out.bars.push_back({row.name, static_cast<double>(row.updates)});
   return out;
 }
 

@@ -14,7 +14,7 @@ namespace troupe::cli {
 
 namespace {
 
-constexpr std::size_t links_told_max = 8, deaths_told_max = 12;
+constexpr std::size_t links_told_max = 8, deaths_told_max = 12, staleness_rows_max = 16;
 constexpr int bar_columns = 40;
 
 std::string percent(double share) {
@@ -92,15 +92,16 @@ std::string links_table(const simulation_report& report) {
 
 std::string staleness_table(const staleness_count& s) {
   if (s.empty()) return "";
-  std::string out = fmt::format("\n  {:<11}{:>9}\n", "staleness", "updates");
-  const auto most = *std::max_element(s.updates.begin(), s.updates.end());
-  for (std::size_t i = 0; i < s.updates.size(); ++i) {
-    const double part = static_cast<double>(s.updates[i]) / static_cast<double>(most);
-    const bool last = i + 1 == staleness_count::updates_max;
-    out += fmt::format("  {:<11}{:>9}  {}\n",
-                       fmt::format("{}{}", i, last ? " or more" : ""),
-                       count_text(s.updates[i]),
-                       std::string(static_cast<std::size_t>(std::ceil(part * bar_columns)), '#'));
+  std::string out = fmt::format("\n  {:<12}{:>9}\n", "staleness", "updates");
+  const auto rows = staleness_rows(s);
+  std::int64_t most = 1;
+  for (const auto& row : rows)
+    most = std::max(most, row.updates);
+  for (const auto& row : rows) {
+    const double part = static_cast<double>(row.updates) / static_cast<double>(most);
+    const auto bar = static_cast<std::size_t>(std::ceil(part * bar_columns));
+    out += fmt::format(
+        "  {:<12}{:>9}  {}\n", row.name, count_text(row.updates), std::string(bar, '#'));
   }
   return out;
 }
@@ -139,6 +140,22 @@ std::string goodput_text(const goodput& g) {
 }
 
 } // namespace
+
+std::vector<staleness_row> staleness_rows(const staleness_count& s) {
+  const std::size_t width = (s.updates.size() + staleness_rows_max - 1) / staleness_rows_max;
+  std::vector<staleness_row> out;
+  for (std::size_t first = 0; first < s.updates.size(); first += width) {
+    const auto end = std::min(first + width, s.updates.size());
+    auto& row = out.emplace_back(staleness_row{.name = std::to_string(first)});
+    for (std::size_t i = first; i < end; ++i)
+      row.updates += s.updates[i];
+    if (end == staleness_count::updates_max)
+      row.name += " or more";
+    else if (end > first + 1)
+      row.name += fmt::format(" to {}", end - 1);
+  }
+  return out;
+}
 
 std::string time_text(double seconds) {
   if (seconds < 1e-3) return fmt::format("{:.1f} us", seconds * 1e6);

@@ -3,7 +3,9 @@
 
 #include "cli/simulation_run.hpp"
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace troupe::cli {
 
@@ -11,6 +13,14 @@ namespace troupe::cli {
 std::string model_text(const simulated_cluster& c, const wiring& w);
 
 std::string simulation_table(const simulation_figures& f);
+
+// The histogram of staleness in at most 16 rows: "0", or "4 to 7" where there are more.
+struct staleness_row {
+  std::string name;
+  std::int64_t updates = 0;
+};
+
+std::vector<staleness_row> staleness_rows(const staleness_count& s);
 
 std::string time_text(double seconds); // "12.500 ms"
 

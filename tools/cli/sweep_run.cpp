@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -40,6 +41,8 @@ row_at(const sweep& s, const sweep_point& point, const setting_values& values, d
     out.wrong = e.all();
   } catch (const error& e) {
     out.wrong = {e.text()};
+  } catch (const std::exception& e) { // of memory, most likely
+    out.wrong = {{.what = e.what(), .where = "", .why = ""}};
   }
   return out;
 }

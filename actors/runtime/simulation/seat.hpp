@@ -23,7 +23,7 @@ struct running {
   std::function<void(computation&)> job;
   bool has_core = false;
   std::vector<computed_work> told; // where somebody looks on: what it does, by plan
-  instant ends{0}; // as planned
+  instant ends{0};                 // as planned
 };
 
 struct envelope {

@@ -60,6 +60,7 @@ TEST_CASE("ticks are told as people say them") {
   CHECK(tick_text(50, "%") == "50 %");
   CHECK(tick_text(2'000'000, "B") == "2 MB");
   CHECK(tick_text(20'000, "") == "20k");
+  CHECK(tick_text(1000, "") == "1k");
   CHECK(tick_text(1024, "") == "1024");
 }
 

@@ -59,7 +59,8 @@ std::string tick_text(double value, const std::string& unit) {
   if (unit == "B")
     return with_prefix(value, {{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}, {1, ""}}, "B");
   const double size = std::abs(value);
-  if (size >= 10'000) return with_prefix(value, {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}, "");
+  if (size >= 10'000 || (size >= 1000 && std::fmod(size, 1000) == 0))
+    return with_prefix(value, {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}}, "");
   return fmt::format("{:.4g}", value);
 }
 

@@ -2,8 +2,8 @@
 
 #include "cli/values.hpp"
 
-#include <cmath>
 #include <climits>
+#include <cmath>
 #include <initializer_list>
 
 namespace troupe::cli {

@@ -59,7 +59,7 @@ struct seat {
   std::vector<std::shared_ptr<running>> computing;
   duration busy{0};
   std::size_t death = 0; // its last one, of the world's; from 1
-  double slowness = 1; // of its kernels
+  double slowness = 1;   // of its kernels
   role_factory make;
   std::vector<envelope> early; // came while it was starting
 };

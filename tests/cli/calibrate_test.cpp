@@ -18,7 +18,7 @@ using namespace troupe::cli;
 namespace {
 
 // Exit status of the built program.
-int run(const std::string& before, const std::string& words) {
+int status_of(const std::string& before, const std::string& words) {
   // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread.
   return std::system(
       fmt::format("{} '{}' {} >/dev/null 2>&1", before, TROUPE_PROGRAM, words).c_str());
@@ -45,17 +45,17 @@ std::string wrong_of(std::vector<std::string> words) {
 TEST_CASE("troupe calibrate writes a profile that troupe simulate predicts with") {
   const test::scratch_folder here;
   const auto path = here.file("machine.toml");
-  REQUIRE(run("", fmt::format("{} --out '{}'", quickly, path)) == 0);
+  REQUIRE(status_of("", fmt::format("{} --out '{}'", quickly, path)) == 0);
   CHECK_FALSE(load_machine_profile(path).kernels.empty());
-  CHECK(run("",
-            fmt::format("simulate --machine '{}' --nodes 1 --data synthetic:400 --batch 32 "
-                        "--steps 2 --timing-only --quiet",
-                        path)) == 0);
+  CHECK(status_of("",
+                  fmt::format("simulate --machine '{}' --nodes 1 --data synthetic:400 --batch 32 "
+                              "--steps 2 --timing-only --quiet",
+                              path)) == 0);
 }
 
 TEST_CASE("a profile's usual place is in the folder of the user's configuration") {
   const test::scratch_folder here;
-  REQUIRE(run(fmt::format("XDG_CONFIG_HOME='{}/config'", here.path()), quickly) == 0);
+  REQUIRE(status_of(fmt::format("XDG_CONFIG_HOME='{}/config'", here.path()), quickly) == 0);
   CHECK_FALSE(load_machine_profile(here.file("config/troupe/machine.toml")).name.empty());
 }
 

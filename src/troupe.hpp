@@ -14,6 +14,7 @@
 #include "troupe/schedule_times.hpp"
 #include "troupe/shard_memory.hpp"
 #include "troupe/simulated_cluster.hpp"
+#include "troupe/simulation_summary.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 #include "troupe/wiring_drawing.hpp"

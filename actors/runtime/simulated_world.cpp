@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory_resource>
 #include <mutex>
 #include <set>
@@ -32,6 +33,10 @@ namespace {
 struct killed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+double seconds_of(duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 } // namespace
 
@@ -57,12 +62,14 @@ struct simulated_world::impl {
   simulated_node& node_of(const seat& s) { return node_at(s.node); }
 
   simulated_node& node_at(int number);
+  [[nodiscard]] const node_model& model_of(int number) const;
   void begin_life(seat& s, duration delay);
   void enter(seat& s, incarnation life);
   void send(seat& from, seat& to, message m);
   void hear(const envelope& e, bool copy);
   void follow_kill_plan(seat& s, const message& m);
   void end(seat& s, bool on_purpose, const std::string& reason);
+  void note_death(seat& s);
   void submit(seat& s, running asked);
   void plan_compute(seat& s, const std::shared_ptr<running>& r);
   void compute(seat& s, const std::shared_ptr<running>& r);
@@ -87,6 +94,7 @@ struct simulated_world::impl {
   std::vector<seat*> by_address;                           // made by start()
   flat_table<address, std::uint32_t, address_hash> places; // in by_index
   bool paused = false;                                     // some node, once
+  std::vector<simulation_report::death> deaths;
   bool stopping = false;
   world_observer* observer = nullptr;
 
@@ -151,13 +159,15 @@ private:
 
 } // namespace
 
+const node_model& simulated_world::impl::model_of(int number) const {
+  const auto own = options.model.nodes.find(number);
+  return own == options.model.nodes.end() ? options.model.node : own->second;
+}
+
 simulated_node& simulated_world::impl::node_at(int number) {
   const auto at = static_cast<std::size_t>(number);
   if (at >= nodes.size()) nodes.resize(at + 1);
-  if (nodes[at]) return *nodes[at];
-  const auto own = options.model.nodes.find(number);
-  nodes[at] = std::make_unique<simulated_node>(
-      own == options.model.nodes.end() ? options.model.node : own->second, events);
+  if (!nodes[at]) nodes[at] = std::make_unique<simulated_node>(model_of(number), events);
   return *nodes[at];
 }
 
@@ -172,6 +182,7 @@ void simulated_world::impl::begin_life(seat& s, duration delay) {
 void simulated_world::impl::enter(seat& s, incarnation life) {
   if (s.life != life || s.now != seat::phase::starting) return;
   s.now = seat::phase::playing;
+  if (s.death > 0) deaths[s.death - 1].ready_seconds = seconds_of(events.now());
   s.world = std::make_unique<simulated_context>(*this, s);
   try {
     s.player = s.make(*s.world);
@@ -238,11 +249,18 @@ void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& rea
   s.player.reset();
   s.world.reset();
   s.early.clear();
+  note_death(s);
   for (const auto& r : std::exchange(s.computing, {})) {
     tell(*r);
+    s.busy -= std::max(r->ends - events.now(), duration(0));
     if (std::exchange(r->has_core, false)) node_of(s).release();
   }
   send(s, at({.role = role_kind::supervisor}), protocol::down{s.who, s.life, on_purpose, reason});
+}
+
+void simulated_world::impl::note_death(seat& s) {
+  deaths.push_back({.who = s.who, .node = s.node, .seconds = seconds_of(events.now())});
+  s.death = deaths.size();
 }
 
 void simulated_world::impl::submit(seat& s, running asked) {
@@ -282,7 +300,8 @@ void simulated_world::impl::compute(seat& s, const std::shared_ptr<running>& r) 
       r->told.push_back(
           {s.who, did.what, r->step, events.now() + did.from, events.now() + did.until});
   s.busy += here.duration_in_all();
-  if (r->has_core) node_of(s).occupy_until(events.now() + here.duration_in_all());
+  r->ends = events.now() + here.duration_in_all();
+  if (r->has_core) node_of(s).occupy_until(r->ends);
   const auto plan = [&](duration after, action happen) {
     events.push({.when = events.now() + after,
                  .happen = std::move(happen),
@@ -343,7 +362,12 @@ void simulated_world::impl::happen(const fault& f) {
   struct doing {
     impl& world;
 
-    void operator()(const kill_fault& k) const { world.end(world.at(k.who), true, "killed"); }
+    void operator()(const kill_fault& k) const {
+      seat& s = world.at(k.who);
+      if (s.now == seat::phase::down) return;
+      world.end(s, true, "killed");
+      world.deaths[s.death - 1].killed = true;
+    }
 
     void operator()(const kill_node_fault& k) const {
       world.end_all(fmt::format("node {} was killed", k.node),
@@ -431,9 +455,13 @@ void simulated_world::start() {
   for (auto f = faults.cbegin(); f != faults.cend();) {
     const auto next =
         std::find_if(f, faults.cend(), [&](const auto& o) { return o.when != f->when; });
-    impl_->events.push({.when = f->when, .happen = [world = impl_.get(), f, next] {
-                          std::for_each(f, next, [&](const auto& due) { world->happen(due.what); });
-                        }});
+    impl_->events.push({.when = f->when,
+                        .happen =
+                            [world = impl_.get(), f, next] {
+                              std::for_each(
+                                  f, next, [&](const auto& due) { world->happen(due.what); });
+                            },
+                        .first = true});
     f = next;
   }
   for (seat& s : impl_->by_index)
@@ -487,14 +515,24 @@ void simulated_world::stop() {
   }
 }
 
+std::chrono::nanoseconds simulated_world::now() const {
+  return impl_->events.now();
+}
+
 simulation_report simulated_world::report() const {
-  simulation_report out{.seconds = std::chrono::duration<double>(impl_->events.now()).count(),
+  simulation_report out{.seconds = seconds_of(impl_->events.now()),
                         .events = impl_->heard.events(),
                         .trace_hash = impl_->heard.hash()};
-  for (const seat* s : impl_->by_address)
-    out.actors.push_back(
-        {s->who, s->node, s->messages, std::chrono::duration<double>(s->busy).count()});
+  std::map<int, simulation_report::node_use> nodes;
+  for (const seat* s : impl_->by_address) {
+    out.actors.push_back({s->who, s->node, s->messages, seconds_of(s->busy)});
+    auto& home = nodes[s->node];
+    home = {s->node, impl_->model_of(s->node).cores, home.busy_seconds + seconds_of(s->busy)};
+  }
+  for (const auto& [number, use] : nodes)
+    out.nodes.push_back(use);
   out.links = impl_->net.use();
+  out.deaths = impl_->deaths;
   return out;
 }
 

@@ -52,7 +52,8 @@ public:
   void kill(const address& who) override;
   void stop() override;
 
-  [[nodiscard]] simulation_report report() const;
+  [[nodiscard]] std::chrono::nanoseconds now() const;
+  [[nodiscard]] simulation_report report() const; // all but the commits
 
   struct impl;
 

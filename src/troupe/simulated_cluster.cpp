@@ -11,6 +11,53 @@
 
 namespace troupe {
 
+namespace {
+
+simulation_model with_failures(const simulated_cluster& c, const wiring& w) {
+  simulation_model out = c.model;
+  if (c.failures)
+    for (auto& f : draw_failures(w, *c.failures, c.model.seed))
+      out.faults.push_back(std::move(f));
+  return out;
+}
+
+double seconds_of(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+// Notes when steps were committed, which the world does not know, and tells the observer.
+class commit_log {
+public:
+  explicit commit_log(std::function<void(const run_event&)> observer)
+      : observer_(std::move(observer)) {}
+
+  void add(const run_event& e) {
+    if (const auto* step = std::get_if<step_event>(&e)) {
+      commits.push_back({seconds_of(world->now()), step->seconds - last_});
+      last_ = step->seconds;
+    }
+    if (observer_) observer_(e);
+  }
+
+  simulated_world* world = nullptr;
+  std::vector<simulation_report::commit> commits;
+
+private:
+  std::function<void(const run_event&)> observer_;
+  double last_ = 0;
+};
+
+} // namespace
+
+simulated_cluster undisturbed(simulated_cluster c) {
+  c.model.faults.clear();
+  c.failures.reset();
+  c.timing_only = true;
+  c.on_message = {};
+  c.files.reset();
+  return c;
+}
+
 void set_machine(simulated_cluster& c, const machine_profile& m) {
   c.costs.machine = m;
   c.model.node.cores = m.cores;
@@ -30,24 +77,29 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
   // As live: one for each layer shard of a node, and at most one for each core.
   const int kernel_threads =
       std::clamp((shards + nodes_here - 1) / nodes_here, 1, model.node.cores);
-  auto playing = std::make_shared<simulated_world*>(nullptr);
+  auto log = std::make_shared<commit_log>(std::move(options.observer));
+  options.observer = [log](const run_event& e) { log->add(e); };
   return start_run(w,
                    std::move(options),
                    {.make_world =
                         [&] {
                           auto out = std::make_unique<simulated_world>(simulated_world_options{
-                              .model = model,
+                              .model = with_failures(*this, w),
                               .node_of = [node_of](const address& a) { return node_of->at(a); },
                               .cost = cost_function(w, costs),
                               .on_message = on_message,
                               .files = disk_here});
-                          *playing = out.get();
+                          log->world = out.get();
                           return out;
                         },
                     .kernel_threads = kernel_threads,
                     .instead = timing_only ? stand_ins_for(w.job) : stand_ins{},
                     .files = disk_here,
-                    .report = [playing](run_result& r) { r.simulation = (*playing)->report(); }});
+                    .report =
+                        [log](run_result& r) {
+                          r.simulation = log->world->report();
+                          r.simulation->commits = log->commits;
+                        }});
 }
 
 } // namespace troupe

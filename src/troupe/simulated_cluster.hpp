@@ -5,9 +5,11 @@
 
 #include "actors/runtime/simulation/model.hpp"
 #include "troupe/cluster.hpp"
+#include "troupe/failures.hpp"
 #include "troupe/simulation_costs.hpp"
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace troupe {
@@ -15,6 +17,7 @@ namespace troupe {
 struct simulated_cluster {
   simulation_model model; // seed, nodes, links, what goes wrong
   int nodes = 0;          // the wiring's nodes are dealt out over so many; 0: as many as it has
+  std::optional<failure_rate> failures; // drawn from the model's seed, besides its faults
   simulation_costs costs;
   // Kernels compute nothing: what is said has its sizes and its times, but no meaning, so that a
   // thousand nodes take seconds. Losses and digests are void, and nothing is evaluated.
@@ -30,6 +33,11 @@ struct simulated_cluster {
 
 // Its nodes are such machines from now on: cores, their contention, costs, messages within a node.
 void set_machine(simulated_cluster& c, const machine_profile& m);
+
+// The same cluster where nothing goes wrong, to compare with; without mathematics, so that it takes
+// little time. (Where payloads are compressed to a size that depends on their values, its messages
+// have other sizes.)
+simulated_cluster undisturbed(simulated_cluster c);
 
 // What keeps the wiring from being simulated so; those of the wiring itself are not among them.
 std::vector<error_text> mistakes_of(const simulated_cluster& c, const wiring& w);

@@ -47,6 +47,9 @@ public:
     }
     check(cluster_.model.racks);
     check_faults();
+    if (cluster_.failures)
+      for (auto& mistake : mistakes_of(*cluster_.failures, wiring_))
+        out_.push_back(std::move(mistake));
     if (out_.empty()) check_memory();
     return std::move(out_);
   }

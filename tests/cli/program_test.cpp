@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace fs = std::filesystem;
 
@@ -418,4 +420,29 @@ TEST_CASE("a simulation that stands still ends with who waits and how to see it 
   CHECK(a.code == 1);
   for (const char* part : {"nobody can go on", "cut links: 0 -> 1", "replay: troupe simulate "})
     CHECK_MESSAGE(a.text.find(part) != std::string::npos, part, " in\n", a.text);
+}
+
+TEST_CASE("a sweep prints a row a simulation, and each has a command that plays it alone") {
+  const scratch in;
+  const std::string sweep = "simulate --model mlp --data synthetic:400 --batch 10 --steps 3 "
+                            "--topology hybrid --stages 4 --link \"100 us, 1 Gbit/s\" "
+                            "--sweep nodes=4,6,8 --plot curves --json 2>/dev/null";
+  const answer a = in.run(sweep);
+  REQUIRE(a.code == 0);
+  std::istringstream lines(a.text);
+  std::vector<nlohmann::json> rows;
+  for (std::string line; std::getline(lines, line);)
+    rows.push_back(nlohmann::json::parse(line));
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[1]["event"] == "impossible");
+  CHECK(fs::exists(in / "curves/throughput.svg"));
+  for (const int row : {0, 2}) {
+    const auto replay = rows[row]["replay"].get<std::string>();
+    const auto told = in.run(replay.substr(7) + " 2>/dev/null").text;
+    const auto alone = nlohmann::json::parse(told.substr(0, told.find('\n')));
+    CHECK(alone["trace_hash"] == rows[row]["trace_hash"]);
+    CHECK(alone["images_per_second"] == rows[row]["images_per_second"]);
+  }
+  CHECK(in.run("simulate --model mlp --data synthetic:400 --topology pipeline --sweep nodes=99")
+            .code == 2);
 }

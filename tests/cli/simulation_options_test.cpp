@@ -2,7 +2,6 @@
 
 #include "cli/command_line.hpp"
 #include "cli/mistakes.hpp"
-#include "cli/simulation_table.hpp"
 #include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -150,12 +149,4 @@ TEST_CASE("every mistake of a simulated cluster's options is told, with its plac
                            "counted or measured"})
     CHECK_MESSAGE(told.find(part) != std::string::npos, part, " in\n", told);
   CHECK(wrong_of({"--scenario", "/no/such/file"}).find("/no/such/file") != std::string::npos);
-}
-
-TEST_CASE("the step time that is told is the middle one") {
-  step_times steps;
-  CHECK(steps.median() == 0);
-  for (const double at : {5.0, 6.0, 8.0})
-    steps.add(at);
-  CHECK(steps.median() == 2);
 }

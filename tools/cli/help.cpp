@@ -84,6 +84,8 @@ Examples:
   troupe simulate --timing-only --replicas 1000 --microbatches 1000 --batch 8000 --groups 40
   troupe simulate --machine machine.toml --replicas 2 --nodes 1    how long steps would take there
   troupe simulate --any-order --world-seed 7 --trace heard.txt
+  troupe simulate --replicas 4 --failures "1 per 500 ms" --plot report.svg
+  troupe simulate --timing-only --sweep nodes=2,4,...,64 --sweep "link=5 us; 1 ms" --batch 32
 
 Events:
   30 ms kill layer_shard/1     in virtual time since the start; kill node 3: all of its actors

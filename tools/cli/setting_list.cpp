@@ -398,6 +398,12 @@ setting_list simulate_settings() {
        "100 Gbit/s, 2 us\" (no racks)"},
       {g, "event", "TEXT", "", "e.g. \"30 ms kill layer_shard/1\"; may be repeated", text, true},
       {g, "scenario", "FILE", "", "cluster and events as TOML; options go before it"},
+      {g,
+       "failures",
+       "N per TIME",
+       "",
+       "actors die at random, so many in so much virtual time on average, e.g. \"1 per 500 ms\" or "
+       "\"2 per 1 s of layer_shard\"; goodput tells what it costs"},
       {g, "world-seed", "N", "1", "of everything that could happen otherwise", number},
       {g,
        "any-order",
@@ -431,7 +437,46 @@ setting_list simulate_settings() {
        flag},
       {g, "evaluate", "", "false", "the test images after each epoch, too", flag},
       {g, "trace", "FILE", "", "write every message that is heard", text, false, false},
+      {g,
+       "plot",
+       "FILE.svg",
+       "",
+       "draw step times, utilisation, traffic, staleness and recovery, or the curves of a sweep; a "
+       "folder: a file each",
+       text,
+       false,
+       false},
   };
+  const std::string sweeps = "Sweeps";
+  const setting_list several = {
+      {sweeps,
+       "sweep",
+       "NAME=VALUES",
+       "",
+       "simulate all values of a setting, by commas: nodes=2,4,...,1024 doubles, 1,2,...,8 counts; "
+       "by semicolons where a value has commas: link=\"10 us, 100 Gbit/s; 1 ms, 1 Gbit/s\". "
+       "Several sweeps: all combinations. nodes=N grows replicas, workers or stages with the nodes",
+       text,
+       true,
+       false},
+      {sweeps,
+       "variant",
+       "NAME: SETTINGS",
+       "",
+       "simulate everything with these settings, too: \"grouped: groups=8; holders=4\"; may be "
+       "repeated",
+       text,
+       true,
+       false},
+      {sweeps,
+       "scaling",
+       "NAME",
+       "weak",
+       "of sweeps over nodes. weak: --batch and --microbatches are of one node, and grow with "
+       "the nodes; strong: they stay"},
+      {sweeps, "at-once", "N", "0", "simulations that run side by side; 0: one a core", number},
+  };
+  out.insert(out.end(), several.begin(), several.end());
   const setting_list training = what_and_who();
   out.insert(out.end(), training.begin(), training.end());
   const std::string end = "Files and screen";

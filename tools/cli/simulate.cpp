@@ -1,44 +1,36 @@
 #include "cli/commands.hpp"
 #include "cli/mistakes.hpp"
-#include "cli/run_folder.hpp"
 #include "cli/screen.hpp"
-#include "cli/simulation_options.hpp"
+#include "cli/simulation_json.hpp"
+#include "cli/simulation_plots.hpp"
 #include "cli/simulation_speed.hpp"
 #include "cli/simulation_table.hpp"
+#include "cli/sweep_table.hpp"
 #include "cli/timeline_file.hpp"
-#include "cli/train_options.hpp"
 #include "troupe/node_memory.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdio>
 #include <fstream>
-#include <utility>
-#include <vector>
 
 namespace troupe::cli {
 
 namespace {
 
-// The settings of a training that make no sense here keep their defaults.
-setting_values with_defaults(setting_values values) {
-  for (auto& [name, value] : resolve(train_settings(), {}, {}, {}))
-    values.try_emplace(name, value);
-  return values;
-}
-
 // Everything that was said, wherever: the same words give the same simulation.
-std::string replay_line(const command_line& line) {
+std::string replay_line(const setting_list& known, const setting_values& values) {
   std::string out = "troupe simulate";
-  for (const setting& s : line.known) {
-    const auto& value = line.values.at(s.name);
+  for (const setting& s : known) {
+    const auto& value = values.at(s.name);
     if (value.from == origin::standard) continue;
     if (s.kind == setting_kind::flag) {
       out += fmt::format(" --{}{}", value.values.back() == "false" ? "no-" : "", s.name);
       continue;
     }
     for (const std::string& word : value.values) {
-      const char* mark = word.find_first_of(" >#'*") == std::string::npos ? "" : "\"";
+      const char* mark = word.find_first_of(" >#'*;") == std::string::npos ? "" : "\"";
       out += fmt::format(" --{} {}{}{}", s.name, mark, word, mark);
     }
   }
@@ -74,69 +66,75 @@ screen_options look_of(const train_options& o, const job& j) {
   return out;
 }
 
-} // namespace
-
-int simulate(const command_line& line) {
-  const auto values = with_defaults(line.values);
-  const train_options o = train_options_of(values);
-  simulation_options s = simulation_options_of(values);
-  check_writable(o.save, "--save");
-  check_writable(s.trace, "--trace");
-  check_readable(o.load, "--load");
-  const wiring w =
-      wiring_of(o, load_data_of(o.data, o.validation, o.seed, values.at("data").where));
-  if (auto wrong = mistakes_of(s.cluster, w); !wrong.empty()) throw mistakes(std::move(wrong));
-  if (s.measured) s.cluster.costs.pieces = measured_costs(w.job);
-
-  const timeline_file timeline(o, w, s.cluster.nodes);
-  trace_file trace(s.trace);
+int simulate_one(const command_line& line) {
+  data_shelf data;
+  simulation_plan plan = simulation_plan_of(line.values, data);
+  const auto& o = plan.training;
+  auto& cluster = plan.options.cluster;
+  const auto replay = replay_line(line.known, line.values);
+  const timeline_file timeline(o, plan.wired, cluster.nodes);
+  trace_file trace(plan.options.trace);
   std::uint64_t heard = 0;
-  s.cluster.on_message = [&](const heard_message& m) {
+  cluster.on_message = [&](const heard_message& m) {
     ++heard;
-    if (!s.trace.empty()) trace.write(m);
+    if (!plan.options.trace.empty()) trace.write(m);
   };
   simulation_speed speed;
-  screen to(look_of(o, w.job));
-  step_times steps;
-  run_options options{.load_weights = o.load,
-                      .evaluate = value_reader(values).flag("evaluate"),
-                      .kills = o.kills,
-                      .slow = o.slow,
-                      .dials = o.dials,
-                      .watch = timeline.watch()};
-  options.observer = [&](const run_event& event) {
-    if (const auto* step = std::get_if<step_event>(&event)) {
-      steps.add(step->seconds);
-      speed.step(step->seconds, heard);
-    }
-    to.show(event);
-  };
-  if (!o.quiet) to.say(fmt::format("{}: {}\n{}", o.model, w.name, model_text(s.cluster, w)));
+  screen to(look_of(o, plan.wired.job));
+  if (!o.quiet)
+    to.say(fmt::format("{}: {}\n{}", o.model, plan.wired.name, model_text(cluster, plan.wired)));
   try {
-    const bool computed = !s.cluster.timing_only;
-    const run_result r = s.cluster.start(w, std::move(options)).wait();
+    const auto figures = play(
+        plan,
+        [&](const run_event& e) {
+          if (const auto* step = std::get_if<step_event>(&e)) speed.step(step->seconds, heard);
+          to.show(e);
+        },
+        timeline.watch());
     to.finish();
     timeline.write(to);
-    speed.end(r, s.cluster.nodes > 0 ? s.cluster.nodes : w.nodes());
-    if (!o.save.empty()) r.save_weights(o.save);
-    fmt::print("{}",
-               o.json ? simulation_json(r, steps, computed) + "\n"
-                      : simulation_table(r, steps, computed));
+    speed.end(figures.result, cluster.nodes > 0 ? cluster.nodes : plan.wired.nodes());
+    if (!o.save.empty()) figures.result.save_weights(o.save);
+    write_plots(plan.options.plot, charts_of(figures));
     if (o.json)
-      fmt::print("{}\n", speed.json());
+      fmt::print("{}\n{}\n", simulation_json(figures).dump(), speed.json());
     else
-      fmt::print("predicted memory  at most {}\nreplay            {}\n",
-                 most_text(memory_of_nodes(s.cluster, w)),
-                 replay_line(line));
+      fmt::print("{}predicted memory  at most {}\nreplay            {}\n",
+                 simulation_table(figures),
+                 most_text(memory_of_nodes(cluster, plan.wired)),
+                 replay);
     if (!o.quiet && !o.json) to.say("of the wall clock: " + speed.text());
     std::fflush(stdout);
     return exit_done;
   } catch (const error&) {
     to.finish();
     timeline.write(to);
-    fmt::print(stderr, "replay: {}\n", replay_line(line));
+    fmt::print(stderr, "replay: {}\n", replay);
     throw;
   }
+}
+
+int simulate_all(const command_line& line, const sweep& s) {
+  value_reader read(line.values);
+  const bool json = read.flag("json");
+  if (!json) fmt::print("{}", sweep_heading(s));
+  bool any = false;
+  const auto rows = play(s, line.values, [&](const sweep_row& row) {
+    any = any || row.wrong.empty();
+    const auto alone = row.wrong.empty() ? replay_line(line.known, row.values) : "";
+    fmt::print("{}", json ? sweep_json(s, row, alone).dump() + "\n" : sweep_line(s, row));
+    std::fflush(stdout);
+  });
+  write_plots(read.text("plot"), charts_of(s, rows));
+  return any ? exit_done : exit_usage;
+}
+
+} // namespace
+
+int simulate(const command_line& line) {
+  check_plot(value_reader(line.values).text("plot"));
+  const sweep s = sweep_of(line.values, line.known);
+  return s.empty() ? simulate_one(line) : simulate_all(line, s);
 }
 
 } // namespace troupe::cli

@@ -1,6 +1,7 @@
 #include "cli/simulation_options.hpp"
 
 #include "cli/cluster_text.hpp"
+#include "cli/failures.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/scenario.hpp"
 #include "ops/files/atomic_file.hpp"
@@ -41,6 +42,8 @@ simulation_options simulation_options_of(const setting_values& values) {
   if (const auto racks = read.text("racks"); !racks.empty()) parse_racks(racks, model, wrong);
   for (const std::string& text : read.value("event").values)
     parse_event(text, "--event " + text, model, wrong);
+  if (const auto rate = read.text("failures"); !rate.empty())
+    out.cluster.failures = parse_failures(rate, wrong);
   if (said("gflops") && !read.text("machine").empty())
     read.add({.what = "a machine has FLOP/s of its own",
               .where = read.where("gflops"),
@@ -50,6 +53,7 @@ simulation_options simulation_options_of(const setting_values& values) {
     out.cluster.costs.machine.flops_per_second = read.real("gflops", 1e-6, 1e9) * 1e9;
   out.measured = read.choice("costs", {"counted", "measured"}) == "measured";
   out.trace = read.text("trace");
+  out.plot = read.text("plot");
   out.cluster.timing_only = read.flag("timing-only");
   if (out.cluster.timing_only && (read.flag("evaluate") || !read.text("save").empty()))
     read.add({.what = "without mathematics there is nothing to evaluate or save",

@@ -4,6 +4,7 @@
 #include "cli/values.hpp"
 #include "troupe/simulated_cluster.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct simulation_options {
   simulated_cluster cluster;
   bool measured = false; // costs of this machine, instead of counted FLOPs
   std::string trace;     // file; empty: none
+  std::string plot;      // file.svg or folder; empty: none
 };
 
 // Throws mistakes: all of them.

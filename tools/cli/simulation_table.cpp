@@ -1,48 +1,24 @@
 #include "cli/simulation_table.hpp"
 
+#include "cli/failures.hpp"
 #include "cli/progress.hpp"
 #include "ops/digest.hpp"
 #include "ops/files/count_text.hpp"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
 namespace troupe::cli {
 
 namespace {
 
-constexpr std::size_t links_told_max = 8;
+constexpr std::size_t links_told_max = 8, deaths_told_max = 12, staleness_rows_max = 16;
+constexpr int bar_columns = 40;
 
-struct role_use {
-  int actors = 0;
-  std::uint64_t messages = 0;
-  double busy = 0, busiest = 0; // seconds
-};
-
-std::map<role_kind, role_use> by_role(const simulation_report& report) {
-  std::map<role_kind, role_use> out;
-  for (const auto& a : report.actors) {
-    auto& use = out[a.who.role];
-    ++use.actors;
-    use.messages += a.messages;
-    use.busy += a.busy_seconds;
-    use.busiest = std::max(use.busiest, a.busy_seconds);
-  }
-  return out;
-}
-
-std::string time_text(double seconds) {
-  if (seconds < 1e-3) return fmt::format("{:.1f} us", seconds * 1e6);
-  if (seconds < 1) return fmt::format("{:.3f} ms", seconds * 1e3);
-  return fmt::format("{:.3f} s", seconds);
-}
-
-std::string share(double part, double whole) {
-  return whole > 0 ? fmt::format("{:.1f} %", 100 * part / whole) : "";
+std::string percent(double share) {
+  return fmt::format("{:.1f} %", 100 * share);
 }
 
 std::string link_text(const link_model& l) {
@@ -55,17 +31,25 @@ std::string link_text(const link_model& l) {
   return out;
 }
 
-std::string roles_table(const simulation_report& report) {
+std::string roles_table(const simulation_summary& s) {
   std::string out = fmt::format(
       "\n  {:<22}{:>7}{:>12}{:>10}{:>10}\n", "role", "actors", "messages", "busy", "most");
-  for (const auto& [kind, use] : by_role(report))
+  for (const auto& use : s.roles)
     out += fmt::format("  {:<22}{:>7}{:>12}{:>10}{:>10}\n",
-                       role_text(kind),
+                       role_text(use.role),
                        use.actors,
                        count_text(static_cast<std::int64_t>(use.messages)),
-                       share(use.busy, report.seconds * use.actors),
-                       share(use.busiest, report.seconds));
-  return out;
+                       percent(use.mean),
+                       percent(use.most));
+  const auto& n = s.nodes;
+  return out +
+         fmt::format("\n  cores of nodes are busy {} on average; most node {}, {}; least node "
+                     "{}, {}\n",
+                     percent(n.mean),
+                     n.most_node,
+                     percent(n.most),
+                     n.least_node,
+                     percent(n.least));
 }
 
 std::string links_table(const simulation_report& report) {
@@ -106,19 +90,81 @@ std::string links_table(const simulation_report& report) {
   return out;
 }
 
-} // namespace
-
-void step_times::add(double seconds) {
-  all_.push_back(seconds - last_);
-  last_ = seconds;
+std::string staleness_table(const staleness_count& s) {
+  if (s.empty()) return "";
+  std::string out = fmt::format("\n  {:<12}{:>9}\n", "staleness", "updates");
+  const auto rows = staleness_rows(s);
+  std::int64_t most = 1;
+  for (const auto& row : rows)
+    most = std::max(most, row.updates);
+  for (const auto& row : rows) {
+    const double part = static_cast<double>(row.updates) / static_cast<double>(most);
+    const auto bar = static_cast<std::size_t>(std::ceil(part * bar_columns));
+    out += fmt::format(
+        "  {:<12}{:>9}  {}\n", row.name, count_text(row.updates), std::string(bar, '#'));
+  }
+  return out;
 }
 
-double step_times::median() const {
-  if (all_.empty()) return 0;
-  auto sorted = all_;
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  return *middle;
+std::string after_text(double seconds) {
+  return seconds < 0 ? "never" : time_text(seconds);
+}
+
+std::string deaths_table(const simulation_report& report, const simulation_summary& s) {
+  if (report.deaths.empty()) return "";
+  std::string out =
+      fmt::format("\n  {:<46}{:>14}{:>18}\n", "death", "ready after", "next step after");
+  for (std::size_t i = 0; i < report.deaths.size() && i < deaths_told_max; ++i)
+    out += fmt::format("  {:<46}{:>14}{:>18}\n",
+                       event_text(report.deaths[i]),
+                       after_text(s.recoveries[i].ready),
+                       after_text(s.recoveries[i].committed));
+  if (report.deaths.size() > deaths_told_max)
+    out += fmt::format("  {} others: --json lists them\n", report.deaths.size() - deaths_told_max);
+  return out;
+}
+
+std::string spread_text(const value_spread& s) {
+  return fmt::format("{} ({} to {})", time_text(s.median), time_text(s.least), time_text(s.most));
+}
+
+std::string goodput_text(const goodput& g) {
+  const auto part = [&](double seconds) {
+    return percent(g.seconds > 0 ? seconds / g.seconds : 0);
+  };
+  return fmt::format("{} of the undisturbed rate; {} lost while somebody was down, {} to work done "
+                     "again and waiting",
+                     percent(g.share),
+                     part(g.down_seconds),
+                     part(g.replay_seconds));
+}
+
+} // namespace
+
+std::vector<staleness_row> staleness_rows(const staleness_count& s) {
+  const std::size_t width = (s.updates.size() + staleness_rows_max - 1) / staleness_rows_max;
+  std::vector<staleness_row> out;
+  for (std::size_t first = 0; first < s.updates.size(); first += width) {
+    const auto end = std::min(first + width, s.updates.size());
+    auto& row = out.emplace_back(staleness_row{.name = std::to_string(first)});
+    for (std::size_t i = first; i < end; ++i)
+      row.updates += s.updates[i];
+    if (end == staleness_count::updates_max)
+      row.name += " or more";
+    else if (end > first + 1)
+      row.name += fmt::format(" to {}", end - 1);
+  }
+  return out;
+}
+
+std::string time_text(double seconds) {
+  if (seconds < 1e-3) return fmt::format("{:.1f} us", seconds * 1e6);
+  if (seconds < 1) return fmt::format("{:.3f} ms", seconds * 1e3);
+  return fmt::format("{:.3f} s", seconds);
+}
+
+std::string event_text(const simulation_report::death& d) {
+  return fmt::format("{:.6f} ms kill {}", d.seconds * 1e3, d.who.text());
 }
 
 std::string model_text(const simulated_cluster& c, const wiring& w) {
@@ -130,60 +176,44 @@ std::string model_text(const simulated_cluster& c, const wiring& w) {
   out += "; links " + link_text(c.model.link);
   if (!c.model.links.empty()) out += fmt::format(" ({} differ)", c.model.links.size());
   if (c.model.racks.nodes > 0) out += fmt::format("; racks of {}", c.model.racks.nodes);
-  return out + fmt::format("; {} events; seed {}{}",
+  return out + fmt::format("; {} events{}; seed {}{}",
                            c.model.faults.size(),
+                           c.failures ? ", failures " + failures_text(*c.failures) : "",
                            c.model.seed,
                            c.model.order == exploration::anything ? ", any order" : "");
 }
 
-std::string simulation_table(const run_result& r, const step_times& steps, bool computed) {
+std::string simulation_table(const simulation_figures& f) {
+  const auto& r = f.result;
   const auto& report = *r.simulation;
+  const auto& s = f.summary;
   std::string out;
   const auto row = [&](const char* name, const std::string& value) {
     out += fmt::format("{:<18}{}\n", name, value);
   };
   row("steps", count_text(r.steps));
-  row("virtual step time", time_text(steps.median()) + ", the middle one");
+  row("virtual step time",
+      fmt::format("{}, the middle one; p99 {}",
+                  time_text(s.step_seconds.median),
+                  time_text(s.step_seconds.p99)));
   row("images/s", count_of(r.images_per_second) + ", virtual");
   row("virtual time", time_text(report.seconds));
-  out += roles_table(report) + links_table(report) + "\n";
+  out += roles_table(s) + links_table(report) + staleness_table(r.staleness) +
+         deaths_table(report, s) + "\n";
   if (r.tested) row("test accuracy", fmt::format("{:.2f} %", r.test_accuracy * 100));
+  row("traffic",
+      fmt::format("{} a step between nodes",
+                  bytes_text(static_cast<std::uint64_t>(s.network.step_bytes))));
   row("restarts", count_text(r.restarts));
+  if (s.ready_seconds.count > 0)
+    row("ready again", spread_text(s.ready_seconds) + " after a death");
+  if (s.committed_seconds.count > 0)
+    row("next step", spread_text(s.committed_seconds) + " after a death");
+  if (f.kept) row("goodput", goodput_text(*f.kept));
   row("messages heard", count_text(static_cast<std::int64_t>(report.events)));
   row("trace hash", digest_text(report.trace_hash));
-  row("parameter digest", computed ? digest_text(r.parameter_digest) : "none: no mathematics");
+  row("parameter digest", f.computed ? digest_text(r.parameter_digest) : "none: no mathematics");
   return out;
-}
-
-std::string simulation_json(const run_result& r, const step_times& steps, bool computed) {
-  using nlohmann::json;
-  const auto& report = *r.simulation;
-  json roles = json::object(), links = json::array();
-  for (const auto& [kind, use] : by_role(report))
-    roles[role_text(kind)] = {{"actors", use.actors},
-                              {"messages", use.messages},
-                              {"busy_seconds", use.busy},
-                              {"busiest_seconds", use.busiest}};
-  for (const auto& l : report.links)
-    links.push_back({{"from", l.from},
-                     {"to", l.to},
-                     {"messages", l.messages},
-                     {"bytes", l.bytes},
-                     {"resent", l.resent},
-                     {"duplicated", l.duplicated}});
-  json out = {{"event", "simulated"},
-              {"steps", r.steps},
-              {"step_seconds", steps.median()},
-              {"images_per_second", r.images_per_second},
-              {"seconds", report.seconds},
-              {"messages", report.events},
-              {"restarts", r.restarts},
-              {"roles", roles},
-              {"links", links},
-              {"trace_hash", digest_text(report.trace_hash)},
-              {"parameter_digest", digest_text(r.parameter_digest)}};
-  if (!computed) out["parameter_digest"] = nullptr;
-  return out.dump();
 }
 
 } // namespace troupe::cli

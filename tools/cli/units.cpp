@@ -3,6 +3,7 @@
 #include "cli/values.hpp"
 
 #include <climits>
+#include <cmath>
 #include <initializer_list>
 
 namespace troupe::cli {
@@ -37,7 +38,7 @@ bool parse_time(const std::string& text, std::chrono::nanoseconds& time) {
   double value = 0;
   if (!parse_quantity(text, {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}}, 1e17, value))
     return false;
-  time = std::chrono::nanoseconds(static_cast<std::int64_t>(value));
+  time = std::chrono::nanoseconds(std::llround(value));
   return true;
 }
 

@@ -14,7 +14,7 @@ random_stream stream_of(std::uint64_t seed, draw what) {
 
 void event_queue::push(event e) {
   e.when = std::max(e.when, now_);
-  entry added{e.when, pushed_++, ties_.next(), 0};
+  entry added{e.when, pushed_++, e.first ? 0 : ties_.next(), 0};
   if (free_.empty()) {
     added.place = static_cast<std::uint32_t>(events_.size());
     events_.push_back(std::move(e));

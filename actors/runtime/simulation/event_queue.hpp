@@ -16,7 +16,7 @@ using duration = std::chrono::nanoseconds;
 using instant = std::chrono::nanoseconds; // since the world began
 
 // What the seed is drawn from for: each has a stream of its own.
-enum class draw : std::uint64_t { ties, jitter, loss, duplicates, exploring };
+enum class draw : std::uint64_t { ties, jitter, loss, duplicates, exploring, failures };
 
 random_stream stream_of(std::uint64_t seed, draw what);
 
@@ -27,6 +27,8 @@ struct event {
   // Of a computation: how long the node had been paused in all when it was planned. Pauses since
   // then make it later.
   bool computed = false;
+  // Before what else happens at that instant, in the order of pushing. Nothing is drawn for it.
+  bool first = false;
   duration paused{0};
 };
 

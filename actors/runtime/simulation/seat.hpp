@@ -23,6 +23,7 @@ struct running {
   std::function<void(computation&)> job;
   bool has_core = false;
   std::vector<computed_work> told; // where somebody looks on: what it does, by plan
+  instant ends{0};                 // as planned
 };
 
 struct envelope {
@@ -57,7 +58,8 @@ struct seat {
   std::unique_ptr<context> world; // of this life
   std::vector<std::shared_ptr<running>> computing;
   duration busy{0};
-  double slowness = 1; // of its kernels
+  std::size_t death = 0; // its last one, of the world's; from 1
+  double slowness = 1;   // of its kernels
   role_factory make;
   std::vector<envelope> early; // came while it was starting
 };

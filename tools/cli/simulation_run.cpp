@@ -1,0 +1,81 @@
+#include "cli/simulation_run.hpp"
+
+#include "cli/mistakes.hpp"
+#include "cli/run_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace troupe::cli {
+
+namespace {
+
+// The settings of a training that make no sense here keep their defaults.
+setting_values with_defaults(setting_values values) {
+  for (auto& [name, value] : resolve(train_settings(), {}, {}, {}))
+    values.try_emplace(name, value);
+  return values;
+}
+
+run_options run_options_of(const simulation_plan& plan) {
+  return {.load_weights = plan.training.load,
+          .evaluate = plan.evaluate,
+          .kills = plan.training.kills,
+          .slow = plan.training.slow,
+          .dials = plan.training.dials};
+}
+
+bool is_disturbed(const simulation_plan& plan) {
+  const auto& cluster = plan.options.cluster;
+  return cluster.failures || !cluster.model.faults.empty() || !plan.training.kills.empty();
+}
+
+simulation_report calm_report(const simulation_plan& plan) {
+  auto options = run_options_of(plan);
+  options.kills.clear();
+  return *undisturbed(plan.options.cluster).start(plan.wired, std::move(options)).wait().simulation;
+}
+
+} // namespace
+
+data_split data_shelf::get(const train_options& o, const std::string& where) {
+  const std::lock_guard lock(mutex_);
+  const auto key = fmt::format("{} {} {}", o.validation, o.seed, o.data);
+  const auto found = loaded_.find(key);
+  if (found != loaded_.end()) return found->second;
+  return loaded_.emplace(key, load_data_of(o.data, o.validation, o.seed, where)).first->second;
+}
+
+simulation_plan simulation_plan_of(const setting_values& said, data_shelf& data) {
+  const setting_values values = with_defaults(said);
+  simulation_plan out{.training = train_options_of(values),
+                      .options = simulation_options_of(values),
+                      .wired = {},
+                      .evaluate = value_reader(values).flag("evaluate")};
+  check_writable(out.training.save, "--save");
+  check_writable(out.options.trace, "--trace");
+  check_readable(out.training.load, "--load");
+  out.wired = wiring_of(out.training, data.get(out.training, values.at("data").where));
+  auto& cluster = out.options.cluster;
+  if (auto wrong = mistakes_of(cluster, out.wired); !wrong.empty())
+    throw mistakes(std::move(wrong));
+  if (out.options.measured) cluster.costs.pieces = measured_costs(out.wired.job);
+  return out;
+}
+
+simulation_figures play(const simulation_plan& plan,
+                        std::function<void(const run_event&)> observer,
+                        std::shared_ptr<world_observer> watch) {
+  auto options = run_options_of(plan);
+  options.observer = std::move(observer);
+  options.watch = std::move(watch);
+  const auto& cluster = plan.options.cluster;
+  simulation_figures out{.result = cluster.start(plan.wired, std::move(options)).wait(),
+                         .computed = !cluster.timing_only};
+  out.summary = summary_of(*out.result.simulation);
+  if (is_disturbed(plan)) out.kept = goodput_of(*out.result.simulation, calm_report(plan));
+  return out;
+}
+
+} // namespace troupe::cli

@@ -205,7 +205,7 @@ void parameter_holder::publish(int index, tensor parameters) {
     for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
       world_.send(reader, parameters_of(index, block.version, block.versions[block.version]));
   else
-    block.clocks.apply(block.updating.step);
+    apply_clock(block);
   auto done = block.updating;
   done.digest = block.rule->digest();
   done.version = block.version;
@@ -213,6 +213,13 @@ void parameter_holder::publish(int index, tensor parameters) {
   if (options_.islands == 0 || options_.island > 0) world_.send(options_.director, done);
   answer_pulls(index);
   update_next(index);
+}
+
+// Nobody computes with what the update was computed with any more.
+void parameter_holder::apply_clock(block_state& block) {
+  const auto step = block.updating.step;
+  block.clocks.apply(step);
+  block.reads[block.clocks.worker_of(step)].parameters = {};
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -236,20 +243,27 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
 void parameter_holder::answer_pulls(int index) {
   auto& block = blocks_.at(index);
   std::erase_if(block.pulls, [&](const protocol::pull_parameters& p) {
-    if (!block.clocks.may_read(p.step, order_)) return false;
-    const auto lead = block.clocks.lead_of(p.step);
-    const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
-    credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
+    auto& last = block.reads[block.clocks.worker_of(p.step)];
+    const bool again = last.parameters && last.step == p.step;
+    if (!again && !block.clocks.may_read(p.step, order_)) return false;
+    const auto read = again ? last : read_now(index, p);
+    if (!block.clocks.accepted(p.step)) last = read; // else its update is of what was read before
     const auto known = p.known.find(index);
-    const bool same = known != p.known.end() && known->second == block.version;
-    const tensor& value = block.versions.at(block.version);
-    if (!block.clocks.accepted(p.step)) // else its update was computed with what was read before
-      block.reads[block.clocks.worker_of(p.step)] = {
-          block.version, lead, bound, options_.order.delay_compensation != 0 ? value : tensor{}};
-    world_.send(p.reply_to,
-                protocol::parameters{block.version, p.step, index, same ? tensor{} : value});
+    const bool same = known != p.known.end() && known->second == read.version;
+    world_.send(
+        p.reply_to,
+        protocol::parameters{read.version, p.step, index, same ? tensor{} : read.parameters});
     return true;
   });
+}
+
+parameter_holder::worker_read parameter_holder::read_now(int index,
+                                                         const protocol::pull_parameters& p) {
+  const auto& block = blocks_.at(index);
+  const auto lead = block.clocks.lead_of(p.step);
+  const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
+  credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
+  return {p.step, block.version, lead, bound, block.versions.at(block.version)};
 }
 
 // Who asked while the bound was lower may read now; who asked while it was higher waits.
@@ -263,8 +277,11 @@ void parameter_holder::on(const protocol::set_credit& m) {
     answer_pulls(index);
 }
 
+// A late copy of the question finds another version, of which nothing is to be saved.
 void parameter_holder::on(const protocol::want_state& m) {
+  const auto wanted = options_.island > 0 ? m.version : options_.rounds.begin_of(m.version);
   for (auto& [index, block] : blocks_) {
+    if (block.version != wanted) continue;
     std::vector<tensor> slots;
     for (auto& slot : block.rule->slots)
       slots.push_back(make_tensor(slot.dims(), slot.values()));

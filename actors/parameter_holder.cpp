@@ -35,7 +35,7 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     block.versions[block.version] = held.parameters;
     block.rule =
         std::make_shared<block_rule>(*options_.layout, held.block, options_.rule, held.slots);
-    block.clocks = clock_ledger(options_.workers, options_.version, options_.total_steps);
+    block.clocks = clock_ledger(options_.workers, options_.version);
     if (options_.island == 0) continue;
     block.outer = std::make_shared<outer_step>();
     block.outer->round_start = held.round_start;

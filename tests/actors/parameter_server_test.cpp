@@ -135,12 +135,15 @@ private:
       add_holder(numbered(role_kind::parameter_holder, static_cast<std::uint64_t>(h)), shards);
     for (std::uint64_t w = 0; w < workers_; ++w) {
       add<data_loader>(numbered(role_kind::data_loader, w), data_loader_options{[&j = job_] {
-                         return microbatch_reader(
+                         auto reader = std::make_shared<microbatch_reader>(
                              j.data,
-                             {.batch = j.batch, .microbatches = j.microbatches, .seed = 1},
-                             {},
+                             sampling{.batch = j.batch, .microbatches = j.microbatches, .seed = 1},
+                             augmentation{},
                              *j.criterion,
                              3);
+                         return [reader](std::uint64_t step, std::uint32_t m, bool images) {
+                           return reader->read(step, m, images);
+                         };
                        }});
       add_worker(w, holder_of_block);
     }

@@ -171,7 +171,8 @@ inline std::string make_replicas_differ(chance& c, const hybrid_options& o, wiri
     out += fmt::format("\nreplica {}, group {}: {}", r, group, troupe::text(order));
     for (wired_role& role : w.roles) {
       const bool shard = role.where.role == role_kind::layer_shard;
-      if ((!shard && role.where.role != role_kind::data_loader) || role.where.replica != r)
+      if ((!shard && role.where.role != role_kind::data_loader) ||
+          std::cmp_not_equal(role.where.replica, r))
         continue;
       role.microbatches = own;
       if (!shard) continue;

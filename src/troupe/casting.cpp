@@ -390,7 +390,8 @@ gradient_aggregator_options casting::impl::gradient_aggregator_at(const address&
       .steps_in_flight = wired.stash_weights ? static_cast<std::uint64_t>(wired.stages) : 1,
       .codecs = codecs};
   if (where.stage > 0) {
-    out.group_sums = group_sums.at(where.stage);
+    if (const auto sums = group_sums.find(where.stage); sums != group_sums.end())
+      out.group_sums = sums->second; // else nobody is of the group
     out.roots = of_island.aggregators;
   }
   return out;

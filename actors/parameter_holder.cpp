@@ -205,7 +205,7 @@ void parameter_holder::publish(int index, tensor parameters) {
     for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
       world_.send(reader, parameters_of(index, block.version, block.versions[block.version]));
   else
-    apply_clock(block);
+    block.clocks.apply(block.updating.step);
   auto done = block.updating;
   done.digest = block.rule->digest();
   done.version = block.version;
@@ -213,13 +213,6 @@ void parameter_holder::publish(int index, tensor parameters) {
   if (options_.islands == 0 || options_.island > 0) world_.send(options_.director, done);
   answer_pulls(index);
   update_next(index);
-}
-
-// Nobody computes with what the update was computed with any more.
-void parameter_holder::apply_clock(block_state& block) {
-  const auto step = block.updating.step;
-  block.clocks.apply(step);
-  block.reads[block.clocks.worker_of(step)].parameters = {};
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {

@@ -3,7 +3,7 @@
 plant.py --list OUT.cpp FILE.bugs... the table of all bugs
 
 A file of bugs names a source (`in actors/director.cpp`), bugs (`bug NAME: what it does`; `rare bug` where a quick test
-has too few worlds for it) and changes: lines that begin with `-` are looked up in the source, blanks at their ends aside, and become those with `+`. The new lines ask
+has too few worlds for it, `open bug` where no world has shown it yet) and changes: lines that begin with `-` are looked up in the source, blanks at their ends aside, and become those with `+`. The new lines ask
 planted("NAME"), so that one program has all bugs and chooses one as it runs. Lines that are not in the source, or not
 just once, are told with the file and end with exit code 1: then the source has changed, and the bug with it.
 """
@@ -13,7 +13,7 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUG = re.compile(r"(rare )?bug ([a-z0-9-]+): (.+)")
+BUG = re.compile(r"(rare |open )?bug ([a-z0-9-]+): (.+)")
 
 
 def fail(path, number, what):
@@ -21,14 +21,14 @@ def fail(path, number, what):
 
 
 def read(path):
-    """The source's path, [(name, what, whether it is rare)], [(line number, old lines, new lines)]."""
+    """The source's path, [(name, what, how rare it is)], [(line number, old lines, new lines)]."""
     source, bugs, changes = None, [], []
     with open(path, encoding="utf-8") as file:
         for number, line in enumerate(file.read().split("\n"), 1):
             if line.startswith("in "):
                 source = line[3:]
             elif match := BUG.fullmatch(line):
-                bugs.append((match[2], match[3], "true" if match[1] else "false"))
+                bugs.append((match[2], match[3], "bug_entry::" + (match[1] or "common ").strip()))
             elif line.startswith("-"):
                 if not changes or changes[-1][2]:
                     changes.append((number, [], []))

@@ -25,7 +25,8 @@ inline bool planted(std::string_view bug) {
 // All bugs, in the order of their files.
 struct bug_entry {
   const char *name, *source, *what;
-  bool rare; // needs more worlds than a quick test has
+
+  enum rarity { common, rare, open } how_rare; // open: no world has shown it yet
 };
 
 extern const bug_entry bug_list[];

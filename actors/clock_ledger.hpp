@@ -12,8 +12,8 @@ namespace troupe {
 class clock_ledger {
 public:
   clock_ledger() = default;
-  // Steps below `first_step` are applied; none from `last_step` on will come.
-  clock_ledger(std::uint64_t workers, std::uint64_t first_step, std::int64_t last_step);
+  // Steps below `first_step` are applied.
+  clock_ledger(std::uint64_t workers, std::uint64_t first_step);
 
   [[nodiscard]] std::uint64_t worker_of(std::uint64_t step) const { return step % workers_; }
 
@@ -27,13 +27,12 @@ public:
   // slowest worker is at most the staleness bound behind.
   [[nodiscard]] bool may_read(std::uint64_t step, const consistency& order) const;
 
-  // Clocks that the worker of `step` is ahead of the slowest one.
+  // Clocks that the worker of `step` is ahead of the slowest one. Who has computed all of its steps
+  // holds nobody up: no clock is after its last one.
   [[nodiscard]] std::uint64_t lead_of(std::uint64_t step) const;
 
 private:
-  [[nodiscard]] std::uint64_t slowest() const;
-
-  std::uint64_t workers_ = 1, last_step_ = 0;
+  std::uint64_t workers_ = 1;
   std::vector<std::uint64_t> accepted_, applied_; // clocks, by worker
 };
 

@@ -35,7 +35,7 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     block.versions[block.version] = held.parameters;
     block.rule =
         std::make_shared<block_rule>(*options_.layout, held.block, options_.rule, held.slots);
-    block.clocks = clock_ledger(options_.workers, options_.version, options_.total_steps);
+    block.clocks = clock_ledger(options_.workers, options_.version);
     if (options_.island == 0) continue;
     block.outer = std::make_shared<outer_step>();
     block.outer->round_start = held.round_start;
@@ -236,20 +236,27 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
 void parameter_holder::answer_pulls(int index) {
   auto& block = blocks_.at(index);
   std::erase_if(block.pulls, [&](const protocol::pull_parameters& p) {
-    if (!block.clocks.may_read(p.step, order_)) return false;
-    const auto lead = block.clocks.lead_of(p.step);
-    const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
-    credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
+    auto& last = block.reads[block.clocks.worker_of(p.step)];
+    const bool again = last.parameters && last.step == p.step;
+    if (!again && !block.clocks.may_read(p.step, order_)) return false;
+    const auto read = again ? last : read_now(index, p);
+    if (!block.clocks.accepted(p.step)) last = read; // else its update is of what was read before
     const auto known = p.known.find(index);
-    const bool same = known != p.known.end() && known->second == block.version;
-    const tensor& value = block.versions.at(block.version);
-    if (!block.clocks.accepted(p.step)) // else its update was computed with what was read before
-      block.reads[block.clocks.worker_of(p.step)] = {
-          block.version, lead, bound, options_.order.delay_compensation != 0 ? value : tensor{}};
-    world_.send(p.reply_to,
-                protocol::parameters{block.version, p.step, index, same ? tensor{} : value});
+    const bool same = known != p.known.end() && known->second == read.version;
+    world_.send(
+        p.reply_to,
+        protocol::parameters{read.version, p.step, index, same ? tensor{} : read.parameters});
     return true;
   });
+}
+
+parameter_holder::worker_read parameter_holder::read_now(int index,
+                                                         const protocol::pull_parameters& p) {
+  const auto& block = blocks_.at(index);
+  const auto lead = block.clocks.lead_of(p.step);
+  const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
+  credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
+  return {p.step, block.version, lead, bound, block.versions.at(block.version)};
 }
 
 // Who asked while the bound was lower may read now; who asked while it was higher waits.
@@ -263,8 +270,11 @@ void parameter_holder::on(const protocol::set_credit& m) {
     answer_pulls(index);
 }
 
+// A late copy of the question finds another version, of which nothing is to be saved.
 void parameter_holder::on(const protocol::want_state& m) {
+  const auto wanted = options_.island > 0 ? m.version : options_.rounds.begin_of(m.version);
   for (auto& [index, block] : blocks_) {
+    if (block.version != wanted) continue;
     std::vector<tensor> slots;
     for (auto& slot : block.rule->slots)
       slots.push_back(make_tensor(slot.dims(), slot.values()));

@@ -7,6 +7,8 @@
 // Synchronous: step t makes version t + 1. Asynchronous: the updates of workers are applied as they
 // come, each once (a ledger of clocks per block), and a worker's pull is answered when its
 // staleness bound allows it. The bound is a dial: what is in force when a pull is answered counts.
+// Who pulls for the same step again, a worker's new incarnation, gets the same version, also of a
+// block whose update is applied: its other stages have computed a part of the step with it.
 //
 // Islands: each has holders of its own, and others hold the outer parameters. To these, an island's
 // holder is what a layer shard is to it: at the end of a round it sends how far it has come as a
@@ -78,6 +80,7 @@ public:
 
 private:
   struct worker_read {
+    std::uint64_t step = 0;
     std::uint64_t version = 0;
     std::uint64_t lead = 0; // clocks before the slowest worker
     std::uint64_t lead_bound = no_bound;
@@ -117,6 +120,7 @@ private:
   void send_delta(int block);
   void correct_staleness(block_state& block, block_update& update) const;
   void answer_pulls(int block);
+  worker_read read_now(int block, const protocol::pull_parameters& p);
 
   context& world_;
   const parameter_holder_options options_;

@@ -11,8 +11,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <iterator>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::test {
@@ -49,6 +53,17 @@ struct drawn_world {
     return out;
   }
 
+  // Of a run that saves in `folder`.
+  [[nodiscard]] run_options run_with(const std::string& folder) const {
+    run_options out{.evaluate = evaluates, .kills = kills, .dials = dials};
+    if (checkpoint_every > 0) {
+      out.checkpoint_folder = folder;
+      out.checkpoint_every = checkpoint_every;
+      out.checkpoints_kept = 100;
+    }
+    return out;
+  }
+
   [[nodiscard]] std::size_t disturbances() const {
     return troubles.size() + kills.size() + dials.size();
   }
@@ -62,6 +77,37 @@ struct drawn_world {
     return out;
   }
 };
+
+// Kills at the moment when somebody hears something, as the undisturbed run tells it: of every kind
+// of message as often, however rare it is.
+inline void draw_aimed_kills(chance& c, drawn_world& d, const wiring& w) {
+  struct moment {
+    std::chrono::nanoseconds when;
+    address who;
+  };
+
+  std::map<std::pair<role_kind, std::size_t>, std::vector<moment>> moments; // by what is heard
+  const auto mortal = mortals_of(w);
+  auto where = d.cluster;
+  where.on_message = [&](const heard_message& m) {
+    if (std::find(mortal.begin(), mortal.end(), m.to) != mortal.end())
+      moments[{m.to.role, m.content->index()}].push_back({m.when, m.to});
+  };
+  auto options = d.run_with("/saved");
+  options.kills.clear();
+  try {
+    where.start(w, options).wait();
+  } catch (const error&) {
+    return; // a loss that is no number
+  }
+  for (int n = c.between(1, 4); n > 0; --n) {
+    const auto& kind =
+        std::next(moments.begin(), static_cast<int>(c.below(moments.size())))->second;
+    const auto& at = kind[c.below(kind.size())];
+    const auto after = std::chrono::nanoseconds(c.one_of({-1, 0, 1, 1'000, 60'000}));
+    d.troubles.push_back({{std::max(at.when + after, {}), kill_fault{at.who}}});
+  }
+}
 
 // Workers and servers, each of whose updates is applied as it comes.
 inline void draw_as_they_come(chance& c, drawn_world& d) {
@@ -90,6 +136,18 @@ inline void draw_differences(chance& c, drawn_world& d) {
   d.scattered = c.percent(40);
 }
 
+// More of what a draw of a job and a wiring seldom has.
+inline void draw_rarities(chance& c, drawn_world& d) {
+  auto& o = d.options;
+  if (!d.as_they_come() && o.stages > 1 && o.chunks == 1 && !o.own_schedule && !o.spread_slices &&
+      d.job.outer.islands == 0 && !o.balance_shares && o.backups == 0 && c.percent(25))
+    o.stash_weights = true;
+  d.evaluates = c.percent(50);
+  if (d.evaluates && !d.job.data.test)
+    d.job.data.test = std::make_shared<const dataset>(synthetic(
+        c.between(1, 230), d.job.data.train->image, d.job.data.train->classes, d.job.seed + 1));
+}
+
 // The draws of a seed, in this order: job, who computes, nodes, links, what goes wrong, what is
 // evaluated and saved. Nothing where hybrid() would refuse it.
 inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
@@ -100,6 +158,7 @@ inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
     draw_as_they_come(c, out);
   else
     out.options = random_wiring(c, out.job);
+  draw_rarities(c, out);
   if (!mistakes_of(out.job, out.options).empty()) return std::nullopt;
   draw_differences(c, out);
   const wiring w = out.wired();
@@ -107,10 +166,10 @@ inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
   out.dials = random_dials(c, w);
   out.cluster = random_cluster(c, w, seed);
   out.troubles = random_troubles(c, w, nodes_of(out.cluster, w));
-  out.evaluates = c.percent(40);
   out.timed = c.percent(15);
-  if (c.percent(25))
+  if (c.percent(35))
     out.checkpoint_every = out.options.stash_weights ? out.job.steps_per_epoch() : c.between(1, 2);
+  if (c.percent(60)) draw_aimed_kills(c, out, w);
   return out;
 }
 

@@ -28,11 +28,21 @@ struct shrunk_world {
   int tries = 0;
 };
 
+// What is wrong with the run of a world that can be played.
+using world_judge = std::function<std::optional<world_failure>(const drawn_world&)>;
+
+inline std::optional<world_failure> judged(const drawn_world& d) {
+  const reference_run expected = reference_of(d);
+  if (!is_finite(expected)) return std::nullopt;
+  return world_check(d, expected).play().failure;
+}
+
 class shrinking {
 public:
-  shrinking(drawn_world world, world_failure failure, shrinking_limits limits)
+  shrinking(drawn_world world, world_failure failure, shrinking_limits limits, world_judge judge)
       : best_{std::move(world), std::move(failure)},
         limits_(limits),
+        judge_(std::move(judge)),
         began_(std::chrono::steady_clock::now()) {}
 
   shrunk_world run() {
@@ -60,9 +70,7 @@ private:
       if (!mistakes_of(candidate.job, candidate.options).empty()) return false;
       const wiring w = candidate.wired();
       if (!mistakes_of(w).empty() || !mistakes_of(candidate.disturbed(), w).empty()) return false;
-      const reference_run expected = reference_of(candidate);
-      if (!is_finite(expected)) return false;
-      const auto failure = world_check(candidate, expected).play().failure;
+      const auto failure = judge_(candidate);
       if (!failure || failure->kind != best_.failure.kind) return false;
       best_.failure = *failure;
       best_.world = candidate;
@@ -207,12 +215,15 @@ private:
 
   shrunk_world best_;
   const shrinking_limits limits_;
+  const world_judge judge_;
   const std::chrono::steady_clock::time_point began_;
 };
 
-inline shrunk_world
-shrunk(const drawn_world& world, const world_failure& failure, shrinking_limits limits = {}) {
-  return shrinking(world, failure, limits).run();
+inline shrunk_world shrunk(const drawn_world& world,
+                           const world_failure& failure,
+                           shrinking_limits limits = {},
+                           world_judge judge = judged) {
+  return shrinking(world, failure, limits, std::move(judge)).run();
 }
 
 } // namespace troupe::test

@@ -110,6 +110,17 @@ private:
     return {};
   }
 
+  // How far a worker was ahead of the slowest one that has updates to come, when it read.
+  [[nodiscard]] std::uint64_t lead_of(const drawn_world& d, std::uint64_t step, int block) const {
+    const auto clocks = clocks_of(d, block, read_of(step, block));
+    const auto clock = step / workers(d);
+    std::uint64_t out = 0;
+    for (std::uint64_t w = 0; w < workers(d); ++w)
+      if (clocks[w] * workers(d) + w < static_cast<std::uint64_t>(d.job.steps))
+        out = std::max(out, clock - std::min(clock, clocks[w]));
+    return out;
+  }
+
   // The digest of each version, to which the first gradients that came are applied in that order.
   [[nodiscard]] std::string
   updates_again(const drawn_world& d, const parameter_layout& layout, int block) {
@@ -118,9 +129,11 @@ private:
     auto& values = values_[block];
     values = {initial_parameters(layout, d.job.seed)[static_cast<std::size_t>(block)]};
     for (const auto& m : applied_.at(block)) {
-      const auto read = m.version - 1 - std::min(m.staleness, m.version - 1);
+      const auto read = read_of(m.step, block);
       if (const auto& known = reads_[{m.step, block}]; !known.contains(read))
         return fmt::format("step {} is applied as if it had read version {}", m.step, read);
+      if (m.lead != lead_of(d, m.step, block))
+        return fmt::format("step {} is said to have read {} clocks ahead", m.step, m.lead);
       block_update update;
       update.block = rule;
       update.step = m.version - 1;
@@ -149,8 +162,8 @@ private:
     return {};
   }
 
-  // Gradients of the parameters that were read; those of a step whose worker died and read another
-  // version, too, are left out.
+  // Each gradient is that of parameters that its worker read, of one version of each block; where a
+  // worker read several, because it died or was answered twice, of those that its holder names.
   [[nodiscard]] std::string gradients_again(const drawn_world& d, const parameter_layout& layout) {
     auto plain = d.job;
     plain.compression = nullptr;
@@ -158,14 +171,12 @@ private:
     for (std::uint64_t step = 0; step < static_cast<std::uint64_t>(d.job.steps); ++step) {
       std::vector<tensor> read, came;
       for (int b = 0; b < std::ssize(layout.blocks); ++b) {
-        const auto& versions = reads_[{step, b}];
-        if (versions.size() == 1) read.push_back(values_[b][*versions.begin()]);
+        read.push_back(values_[b][read_of(step, b)]);
         const auto& update = accepted_.at({step, b});
         came.push_back(update.encoded
                            ? block_codec(d.job.compression, layout, b).decode(update.value)
                            : update.value);
       }
-      if (read.size() != layout.blocks.size()) continue;
       auto sums = loop.gradients_at(in_blocks_of(loop.layout(), layout, read),
                                     static_cast<std::int64_t>(step));
       for (int b = 0; d.job.compression && b < std::ssize(sums); ++b) {
@@ -180,6 +191,14 @@ private:
                              layout.specs[static_cast<std::size_t>(p)].name);
     }
     return {};
+  }
+
+  // The version of which the holder says that it was read.
+  [[nodiscard]] std::uint64_t read_of(std::uint64_t step, int block) const {
+    const auto& all = applied_.at(block);
+    const auto m = std::find_if(
+        all.begin(), all.end(), [&](const protocol::committed& c) { return c.step == step; });
+    return m->version - 1 - std::min(m->staleness, m->version - 1);
   }
 
   // A loop cuts parameters into blocks in its own way.

@@ -4,6 +4,7 @@
 // lead elsewhere, and progress that is slow once everything is healed.
 #pragma once
 
+#include "actors/runtime/disk.hpp"
 #include "src/small_jobs.hpp"
 #include "support/deadline.hpp"
 #include "support/drawn_world.hpp"
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <set>
 #include <string>
@@ -46,6 +48,7 @@ public:
       if (!d->killed && problem_.empty()) problem_ = d->who.text() + " died of " + d->reason;
     }
     const auto* r = std::get_if<protocol::restarted>(m.content);
+    if (r != nullptr && m.to.role == role_kind::recorder) restarts_.insert({r->who, r->life});
     if (r != nullptr && problem_.empty() && !deaths_.contains({r->who, r->life - 1}))
       problem_ = fmt::format(
           "{} is incarnation {}, and the one before has not died", r->who.text(), r->life);
@@ -53,8 +56,12 @@ public:
 
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
+  [[nodiscard]] std::int64_t restarts() const {
+    return static_cast<std::int64_t>(restarts_.size());
+  }
+
 private:
-  std::set<std::pair<address, incarnation>> deaths_;
+  std::set<std::pair<address, incarnation>> deaths_, restarts_; // who, life
   std::string problem_;
 };
 
@@ -71,39 +78,38 @@ public:
   played_world play() {
     played_world out;
     try {
-      out.run = simulate(drawn_.disturbed(), options());
+      out.run = simulate(drawn_.disturbed(), drawn_.run_with(saved_.path()));
     } catch (const error& e) {
       const auto what = e.text().what;
       out.diverged = what.starts_with("the loss of step");
       if (!out.diverged) fail(is_stuck(what) ? "stuck" : "failed", e.what());
+    } catch (const std::exception& e) {
+      fail("failed", e.what());
     }
     if (!lives_.problem().empty()) {
       failure_.reset(); // it is why
       fail("life", lives_.problem());
     }
-    if (!failure_ && !out.diverged) check(out.run);
+    if (!failure_ && !out.diverged) try {
+        check(out.run);
+      } catch (const std::exception& e) {
+        fail("failed", e.what());
+      }
     out.failure = failure_;
     return out;
   }
 
 private:
+  static constexpr int messages_max = 1'000'000;
+
   static bool is_stuck(const std::string& what) {
     return what.starts_with("nobody can go on") || what.starts_with("no end");
   }
 
-  [[nodiscard]] run_options options() const {
-    run_options out{.evaluate = drawn_.evaluates, .kills = drawn_.kills, .dials = drawn_.dials};
-    if (drawn_.checkpoint_every > 0) {
-      out.checkpoint_folder = saved_.path();
-      out.checkpoint_every = drawn_.checkpoint_every;
-      out.checkpoints_kept = 100;
-    }
-    return out;
-  }
-
   log_of_run simulate(simulated_cluster where, run_options how) {
     where.files = {&machine_disk(), [](disk*) {}}; // it is resumed from there
-    where.on_message = [this](const heard_message& m) {
+    where.on_message = [this, heard = 0](const heard_message& m) mutable {
+      if (++heard > messages_max) throw error({.what = "no end after a million messages"});
       lives_.hear(m);
       if (drawn_.as_they_come()) updates_.hear(m);
     };
@@ -128,6 +134,8 @@ private:
       check_updates(run);
     else
       check_bits(run);
+    if (run.result.restarts != lives_.restarts())
+      fail("restarts", fmt::format("{} are told of {}", run.result.restarts, lives_.restarts()));
     for (const credit_use& use : run.result.credit)
       if (!use.kept()) fail("credit", table({use}));
     if (run.result.parameter_digest != parameter_digest(run.result.layout, run.result.parameters))

@@ -60,6 +60,11 @@ private:
 constexpr const char* small =
     "train --model mlp --data synthetic:400 --batch 40 --steps 12 --warmup 0 ";
 
+// What --json tells of a simulation; the second line is of the wall clock.
+nlohmann::json simulated(const answer& a) {
+  return nlohmann::json::parse(a.text.substr(0, a.text.find('\n')));
+}
+
 nlohmann::json last_line(const fs::path& file) {
   std::ifstream lines(file);
   std::string line, last;
@@ -382,7 +387,7 @@ TEST_CASE("a simulation prints a line that plays it again, and has the digest of
   const auto words = first.text.substr(at + 25, first.text.find('\n', at) - at - 25);
   CHECK(in.run(words + " 2>/dev/null").text == first.text);
   const auto other = in.run("simulate " + job + world + "--world-seed 2 --json 2>/dev/null");
-  const auto told = nlohmann::json::parse(other.text);
+  const auto told = simulated(other);
   CHECK(told["parameter_digest"] == live["parameter_digest"]);
   CHECK(first.text.find(told["trace_hash"].get<std::string>()) == std::string::npos);
   CHECK(told["links"].size() == 2);
@@ -405,9 +410,9 @@ TEST_CASE("the scenarios of the examples play as they say, to the digest of a ca
         in.run("simulate --scenario '" + file.path().string() + "'" + said.substr(options) + job);
     const auto calm = in.run("simulate" + said.substr(options) + job);
     REQUIRE(stormy.code == 0);
-    const auto told = nlohmann::json::parse(stormy.text);
+    const auto told = simulated(stormy);
     if (file.path().stem() == "storm") CHECK(told["restarts"] > 5);
-    CHECK(told["parameter_digest"] == nlohmann::json::parse(calm.text)["parameter_digest"]);
+    CHECK(told["parameter_digest"] == simulated(calm)["parameter_digest"]);
     ++played;
   }
   CHECK(played >= 2);
@@ -438,8 +443,7 @@ TEST_CASE("a sweep prints a row a simulation, and each has a command that plays 
   CHECK(fs::exists(in / "curves/throughput.svg"));
   for (const int row : {0, 2}) {
     const auto replay = rows[row]["replay"].get<std::string>();
-    const auto told = in.run(replay.substr(7) + " 2>/dev/null").text;
-    const auto alone = nlohmann::json::parse(told.substr(0, told.find('\n')));
+    const auto alone = simulated(in.run(replay.substr(7) + " 2>/dev/null"));
     CHECK(alone["trace_hash"] == rows[row]["trace_hash"]);
     CHECK(alone["images_per_second"] == rows[row]["images_per_second"]);
   }

@@ -120,18 +120,23 @@ address shard(int number) {
 
 // Seconds of a training step where so many cores compute one at once.
 double seconds_of_step(const job& j, int cores, double seconds) {
-  live_world world({.kernel_threads = cores});
   std::vector<std::promise<double>> told(static_cast<std::size_t>(cores));
   std::atomic<int> ready{0};
+  live_world world({.kernel_threads = cores});
   for (int i = 0; i < cores; ++i)
     world.add(shard(i), [&, i](context& c) {
-      return std::make_unique<computing_role>(c, [&, i] {
-        training_step step(j);
-        step.run();
-        ++ready;
-        while (ready < cores)
+      return std::make_unique<computing_role>(c, [&, &mine = told[static_cast<std::size_t>(i)]] {
+        try {
+          training_step step(j);
           step.run();
-        told[static_cast<std::size_t>(i)].set_value(seconds_of(seconds, [&] { step.run(); }));
+          ++ready;
+          while (ready < cores)
+            step.run();
+          mine.set_value(seconds_of(seconds, [&] { step.run(); }));
+        } catch (...) {
+          ready = cores; // nobody waits for this one
+          mine.set_exception(std::current_exception());
+        }
       });
     });
   world.start();

@@ -269,11 +269,11 @@ void simulated_world::impl::submit(seat& s, running asked) {
   if (r->where == lane::brief)
     plan_compute(s, r);
   else
-    node_of(s).ask(r->where, r->step, [this, &s, r] {
+    node_of(s).ask(r->where, r->step, [this, &s, r, asked_on = s.node] {
       if (s.life == r->life && s.now == seat::phase::playing)
         plan_compute(s, r);
       else
-        node_of(s).release(); // its actor has died while it waited
+        node_at(asked_on).release(); // its actor has died while it waited, and may be elsewhere
     });
 }
 

@@ -385,6 +385,39 @@ TEST_CASE("actors of a node that leaves go where the fewest are, and home when i
   CHECK(node_of(on(3)) != 3);
 }
 
+TEST_CASE("a core for which an actor waited when it died and moved serves those that stayed") {
+  simulation_model model;
+  model.node.cores = 1;
+  model.faults = {{15ms, join_fault{1}}};
+  stage s(model);
+  const auto computes = [](context& c, std::uint64_t step) {
+    c.compute(lane::kernels, step, [step](computation& here) {
+      here.begin({.amount = 10});
+      here.post(number(step));
+    });
+  };
+  s.world->add({.role = role_kind::data_loader}, plays({})); // so node 2 has the fewest actors
+  s.world->add(one,
+               plays(
+                   [&](context& c, const message& m) {
+                     if (number_of(m) == 3) computes(c, 1);
+                   },
+                   [](context& c) { c.send_after(1ms, number(3)); }));
+  s.world->add(two,
+               plays(
+                   [&](context& c, const message& m) {
+                     if (number_of(m) == 7) computes(c, 8);
+                   },
+                   [&](context& c) {
+                     computes(c, 0);
+                     computes(c, 0);
+                     c.send_after(25ms, number(7));
+                   }));
+  s.play();
+  CHECK(s.heard_by(two) == std::vector<std::uint64_t>{0, 0, 7, 8});
+  CHECK(s.heard_by(one) == std::vector<std::uint64_t>{3, 3, 1});
+}
+
 TEST_CASE(
     "what is on its way to a node that was left is lost, and what has been sent since is not") {
   simulation_model model;
@@ -482,7 +515,7 @@ TEST_CASE("a killed actor's computation ends with it: the rest is not heard, the
                    },
                    [](context& c) { c.send_after(1ms, number(0)); }));
   s.play();
-  CHECK(s.heard_by(one) == std::vector<std::uint64_t>{1});
+  CHECK(s.heard_by(one) == std::vector<std::uint64_t>{3, 3, 1});
   CHECK(s.times_of(neighbour).at(2) == 25ms); // after the timer and `restarted`
   CHECK(s.times_of(neighbour).back() == 45ms);
 }

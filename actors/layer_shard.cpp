@@ -428,6 +428,7 @@ protocol::credit_used layer_shard::depth_of(int part, std::uint64_t in_flight) c
 }
 
 void layer_shard::on(const protocol::depth_used& m) {
+  if (!busy_ || m.step != computing_.front().step) return; // abandoned
   credit_.note(world_, depth_of(m.part, m.in_flight));
 }
 

@@ -379,6 +379,9 @@ TEST_CASE("a shard whose kernels are overtaken leaves them and goes on") {
   CHECK(times[0].microbatches == 1); // begun, of two
   CHECK(times[0].seconds == 5);
   CHECK(times[0].overtaken);
+  f.shard.on(protocol::set_credit{.depth = 1, .revision = 1});
+  f.shard.on(protocol::depth_used{0, 0, 2}); // of what it left, where that cannot be stopped
+  CHECK(f.used(credit_kind::depth).empty());
   f.shard.on(fixture::batch(1, 2));
   CHECK(f.world.computations.size() == 2); // with other programs than those that may still run
   f.finish();

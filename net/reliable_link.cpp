@@ -18,7 +18,7 @@ void reliable_link::post(lane_kind lane, parcel content) {
 
 // One parcel may always be on its way, however large.
 bool reliable_link::may_send(const lane_state& lane, int index) const {
-  if (lane.next >= lane.first + lane.kept.size()) return false;
+  if (!lane.open || lane.next >= lane.first + lane.kept.size()) return false;
   return lane.on_its_way == 0 || lane.on_its_way < options_.window_bytes[index];
 }
 
@@ -28,25 +28,10 @@ bool reliable_link::is_overdue(const lane_state& lane, time_point now) const {
 
 std::optional<frame> reliable_link::next(time_point now) {
   for (int i = 0; i < lanes; ++i) {
-    auto& lane = lanes_[i];
-    if (is_overdue(lane, now)) go_back(lane, now);
-    if (!may_send(lane, i)) continue;
-    if (lane.next == lane.first) lane.progress = now;
-    frame out = stamped(frame_kind::parcel, now);
-    out.lane = static_cast<lane_kind>(i);
-    out.number = lane.next;
-    out.content = lane.kept[lane.next - lane.first]; // its payloads are shared
-    const auto bytes = out.content.bytes();
-    lane.on_its_way += bytes;
-    if (lane.next++ < lane.fresh) {
-      ++counts_.resent;
-    } else {
-      ++lane.fresh;
-      ++counts_.parcels_sent;
-      counts_.bytes_sent += bytes;
-    }
-    return out;
+    if (is_overdue(lanes_[i], now)) go_back(lanes_[i], now);
+    if (may_send(lanes_[i], i)) return parcel_of(i, now);
   }
+  if (!lanes_[static_cast<int>(lane_kind::small)].open) return {};
   for (int i = 0; i < lanes; ++i)
     if (std::exchange(lanes_[i].misses, false)) {
       frame out = stamped(frame_kind::state, now);
@@ -54,9 +39,36 @@ std::optional<frame> reliable_link::next(time_point now) {
       out.number = lanes_[i].received + 1;
       return out;
     }
-  const bool acknowledge = owes_ && now - owes_since_ >= options_.acknowledge_within;
+  const bool acknowledge =
+      owes_ && (now - owes_since_ >= options_.acknowledge_within || owes_much());
   if (acknowledge || now - last_sent_ >= options_.heartbeat) return stamped(frame_kind::state, now);
   return {};
+}
+
+frame reliable_link::parcel_of(int index, time_point now) {
+  auto& lane = lanes_[index];
+  if (lane.next == lane.first) lane.progress = now;
+  frame out = stamped(frame_kind::parcel, now);
+  out.lane = static_cast<lane_kind>(index);
+  out.number = lane.next;
+  out.content = lane.kept[lane.next - lane.first]; // its payloads are shared
+  const auto bytes = out.content.bytes();
+  lane.on_its_way += bytes;
+  if (lane.next++ < lane.fresh) {
+    ++counts_.resent;
+  } else {
+    ++lane.fresh;
+    ++counts_.parcels_sent;
+    counts_.bytes_sent += bytes;
+  }
+  return out;
+}
+
+// Before the other side's window is full.
+bool reliable_link::owes_much() const {
+  for (int i = 0; i < lanes; ++i)
+    if (lanes_[i].owed > options_.window_bytes[i] / 4) return true;
+  return false;
 }
 
 void reliable_link::go_back(lane_state& lane, time_point now) {
@@ -72,8 +84,12 @@ frame reliable_link::stamped(frame_kind kind, time_point now) {
   out.to = there_;
   for (int i = 0; i < lanes; ++i)
     out.received[i] = lanes_[i].received;
+  for (auto& lane : lanes_)
+    lane.owed = 0;
   out.sent_ns = static_cast<std::uint64_t>(now.count());
-  out.echo_ns = std::exchange(heard_ns_, 0);
+  if (heard_ns_ > 0)
+    out.echo_ns =
+        std::exchange(heard_ns_, 0) + static_cast<std::uint64_t>((now - last_heard_).count());
   last_sent_ = now;
   owes_ = false;
   return out;
@@ -103,7 +119,9 @@ std::optional<parcel> reliable_link::accept(frame f, time_point now) {
   lane.received = f.number;
   lane.asked = false;
   ++counts_.parcels_received;
-  counts_.bytes_received += f.content.bytes();
+  const auto bytes = f.content.bytes();
+  counts_.bytes_received += bytes;
+  lane.owed += bytes;
   return std::move(f.content);
 }
 
@@ -120,19 +138,32 @@ void reliable_link::acknowledge(lane_state& lane, std::uint64_t received, time_p
   lane.next = std::max(lane.next, lane.first);
 }
 
-void reliable_link::reconnected(time_point now) {
-  for (auto& lane : lanes_) {
-    go_back(lane, now);
-    lane.asked = false;
-  }
+void reliable_link::broken(lane_kind lane) {
+  lanes_[static_cast<int>(lane)].open = false;
+}
+
+void reliable_link::reconnected(lane_kind index, time_point now) {
+  auto& lane = lanes_[static_cast<int>(index)];
+  go_back(lane, now);
+  lane.open = true;
+  lane.asked = false;
+  last_heard_ = now;
+  heard_ns_ = 0;
 }
 
 time_point reliable_link::wake_at() const {
-  time_point out = last_sent_ + options_.heartbeat;
-  if (owes_) out = std::min(out, owes_since_ + options_.acknowledge_within);
+  time_point out = time_point::max();
+  if (lanes_[static_cast<int>(lane_kind::small)].open) {
+    out = last_sent_ + options_.heartbeat;
+    if (owes_) out = std::min(out, owes_since_ + options_.acknowledge_within);
+    if (owes_much() || std::any_of(std::begin(lanes_), std::end(lanes_), [](const auto& lane) {
+          return lane.misses;
+        }))
+      return time_point{0};
+  }
   for (int i = 0; i < lanes; ++i) {
-    if (may_send(lanes_[i], i) || lanes_[i].misses) return time_point{0};
-    if (lanes_[i].next > lanes_[i].first)
+    if (may_send(lanes_[i], i)) return time_point{0};
+    if (lanes_[i].open && lanes_[i].next > lanes_[i].first)
       out = std::min(out, lanes_[i].progress + options_.resend_after);
   }
   return out;
@@ -142,9 +173,24 @@ bool reliable_link::is_silent(time_point now) const {
   return now - last_heard_ >= options_.silent_after;
 }
 
+bool reliable_link::is_stuck(lane_kind index, time_point now) const {
+  const auto& lane = lanes_[static_cast<int>(index)];
+  const std::chrono::duration<double> transfer(static_cast<double>(lane.on_its_way) /
+                                               options_.slowest_bytes_per_second);
+  return lane.open && lane.next > lane.first &&
+         now - lane.progress >= options_.stuck_after + transfer;
+}
+
 bool reliable_link::is_drained() const {
   return std::all_of(
       std::begin(lanes_), std::end(lanes_), [](const auto& lane) { return lane.kept.empty(); });
+}
+
+std::size_t reliable_link::kept_bytes() const {
+  std::size_t out = 0;
+  for (const auto& lane : lanes_)
+    out += lane.kept_bytes;
+  return out;
 }
 
 link_counts reliable_link::counts() const {

@@ -1,7 +1,8 @@
 // Exactly once and in order between two lives of two nodes, over connections that lose what is on
 // its way when they break. Per lane: parcels are numbered, kept until they are acknowledged, and
 // sent again from the first that is missing ("go back N"). What is on its way is bounded by a
-// window in bytes, the credit; what is beyond it waits here.
+// window in bytes, the credit; what is beyond it waits here. A lane whose connection is broken
+// sends nothing until there is another.
 //
 // A plain state machine: who owns it brings frames and time, and takes frames away. It knows no
 // socket, so it runs live and simulated.
@@ -25,6 +26,9 @@ struct link_options {
   std::chrono::nanoseconds acknowledge_within = std::chrono::milliseconds(5);
   std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(250);
   std::chrono::nanoseconds silent_after = std::chrono::milliseconds(1000);
+  // A lane without progress for so long, plus what its bytes take at the slowest speed, is stuck.
+  std::chrono::nanoseconds stuck_after = std::chrono::milliseconds(1000);
+  double slowest_bytes_per_second = 4e6;
 };
 
 struct link_counts {
@@ -32,7 +36,7 @@ struct link_counts {
   std::uint64_t bytes_sent = 0, bytes_received = 0;     // likewise
   std::uint64_t resent = 0, duplicates = 0, gaps = 0;
   std::size_t unacknowledged_bytes = 0, waiting_bytes = 0;
-  std::chrono::nanoseconds round_trip{0}; // the last that was measured
+  std::chrono::nanoseconds round_trip{0}; // the last that was measured, without the time at rest
 };
 
 class reliable_link {
@@ -47,12 +51,15 @@ public:
   // A frame from the other side, of kind parcel or state. What it delivers, in order: none or one.
   std::optional<parcel> accept(frame f, time_point now);
 
-  // The connection broke and is there again: what is not acknowledged goes again.
-  void reconnected(time_point now);
+  // The lane's connection. States go with the small lane's. In the beginning both are there.
+  void broken(lane_kind lane);
+  void reconnected(lane_kind lane, time_point now); // what is not acknowledged goes again
 
   [[nodiscard]] time_point wake_at() const;           // when next() may have something
   [[nodiscard]] bool is_silent(time_point now) const; // nothing was heard for too long
-  [[nodiscard]] bool is_drained() const;              // everything posted is acknowledged
+  [[nodiscard]] bool is_stuck(lane_kind lane, time_point now) const;
+  [[nodiscard]] bool is_drained() const; // everything posted is acknowledged
+  [[nodiscard]] std::size_t kept_bytes() const;
   [[nodiscard]] link_counts counts() const;
 
 private:
@@ -67,9 +74,13 @@ private:
     std::uint64_t received = 0; // the last that came in order
     bool misses = false;        // there is a gap: to be asked for
     bool asked = false;         // for the gap
+    bool open = true;           // there is a connection
+    std::size_t owed = 0;       // bytes received and not acknowledged
   };
 
   frame stamped(frame_kind kind, time_point now);
+  frame parcel_of(int lane, time_point now);
+  [[nodiscard]] bool owes_much() const;
   void acknowledge(lane_state& lane, std::uint64_t received, time_point now);
   static void go_back(lane_state& lane, time_point now);
   [[nodiscard]] bool may_send(const lane_state& lane, int index) const;
@@ -80,7 +91,7 @@ private:
   lane_state lanes_[lanes];
   bool owes_ = false; // an acknowledgement
   time_point owes_since_{0}, last_sent_, last_heard_;
-  std::uint64_t heard_ns_ = 0; // of the last frame, to be echoed
+  std::uint64_t heard_ns_ = 0; // of the last frame, to be echoed; heard at `last_heard_`
   link_counts counts_;
 };
 

@@ -85,7 +85,8 @@ TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doub
         const auto lane = chance(50) ? lane_kind::small : lane_kind::bulk;
         a.post(lane, said(std::to_string(posted++)));
       }
-      if (chance(2)) a.reconnected(now);
+      for (const auto lane : {lane_kind::small, lane_kind::bulk})
+        if (chance(2)) a.reconnected(lane, now);
       carry(a, to_b);
       carry(b, to_a);
       arrive(b, to_b);
@@ -196,9 +197,54 @@ TEST_CASE("the round trip is measured by what is echoed") {
   frame f = *w.a.next(w.now);
   w.now += 3ms;
   (void)w.b.accept(f, w.now);
-  w.now += 5ms; // acknowledged late: counts
-  (void)w.a.accept(*w.b.next(w.now), w.now);
-  CHECK(w.a.counts().round_trip == 8ms);
+  w.now += 5ms; // acknowledged late: does not count
+  frame back = *w.b.next(w.now);
+  w.now += 2ms;
+  (void)w.a.accept(back, w.now);
+  CHECK(w.a.counts().round_trip == 5ms);
+}
+
+TEST_CASE("a lane without a connection waits, and the other one goes on") {
+  wire w;
+  w.a.broken(lane_kind::bulk);
+  w.a.post(lane_kind::bulk, said("large"));
+  w.a.post(lane_kind::small, said("small"));
+  w.exchange([] { return false; });
+  CHECK(w.at_b == std::vector<std::string>{"small"});
+  w.a.broken(lane_kind::small);
+  w.now += 10s;
+  CHECK_FALSE(w.a.next(w.now)); // no heartbeat either
+  CHECK(w.a.wake_at() == time_point::max());
+  w.a.reconnected(lane_kind::bulk, w.now);
+  w.exchange([] { return false; });
+  CHECK(w.at_b == std::vector<std::string>{"small", "large"});
+}
+
+TEST_CASE("a quarter of the window is acknowledged at once") {
+  link_options options;
+  options.window_bytes[static_cast<int>(lane_kind::small)] = 16;
+  wire w(options);
+  w.a.post(lane_kind::small, said("1234"));
+  CHECK_FALSE(w.b.accept(*w.a.next(w.now), w.now)->body.empty());
+  CHECK_FALSE(w.b.next(w.now));
+  w.a.post(lane_kind::small, said("5"));
+  (void)w.b.accept(*w.a.next(w.now), w.now);
+  CHECK(w.b.wake_at() == time_point{0});
+  CHECK(w.b.next(w.now)->received[0] == 2);
+}
+
+TEST_CASE("a lane is stuck when what is on its way takes longer than on the slowest network") {
+  link_options options;
+  options.resend_after = 24h;
+  options.slowest_bytes_per_second = 1000;
+  wire w(options);
+  CHECK_FALSE(w.a.is_stuck(lane_kind::bulk, w.now + 1h)); // nothing is on its way
+  w.a.post(lane_kind::bulk, said(std::string(2000, 'x')));
+  (void)w.a.next(w.now);
+  CHECK_FALSE(w.a.is_stuck(lane_kind::bulk, w.now + 2999ms));
+  CHECK(w.a.is_stuck(lane_kind::bulk, w.now + 3001ms));
+  w.a.broken(lane_kind::bulk);
+  CHECK_FALSE(w.a.is_stuck(lane_kind::bulk, w.now + 1h));
 }
 
 } // namespace

@@ -31,6 +31,11 @@ struct malformed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A frame of another version of the wire format.
+struct other_version : malformed {
+  using malformed::malformed;
+};
+
 class archive_writer
     : public cereal::OutputArchive<archive_writer, cereal::AllowEmptyClassElision> {
 public:

@@ -46,8 +46,8 @@ header read_header(archive_reader& a) {
   if (h.magic != wire_magic) throw malformed("not a message of Troupe");
   a(h.version);
   if (h.version != wire_version)
-    throw malformed("version " + std::to_string(h.version) + " of the wire format; this is " +
-                    std::to_string(wire_version));
+    throw other_version("version " + std::to_string(h.version) + " of the wire format; this is " +
+                        std::to_string(wire_version));
   enumeration(a, h.f.kind, kinds);
   enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);

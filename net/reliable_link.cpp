@@ -148,6 +148,7 @@ void reliable_link::reconnected(lane_kind index, time_point now) {
   lane.open = true;
   lane.asked = false;
   last_heard_ = now;
+  last_sent_ = now - options_.heartbeat; // says at once what came
   heard_ns_ = 0;
 }
 
@@ -169,8 +170,12 @@ time_point reliable_link::wake_at() const {
   return out;
 }
 
+time_point reliable_link::silent_at() const {
+  return last_heard_ + options_.silent_after;
+}
+
 bool reliable_link::is_silent(time_point now) const {
-  return now - last_heard_ >= options_.silent_after;
+  return now >= silent_at();
 }
 
 bool reliable_link::is_stuck(lane_kind index, time_point now) const {
@@ -190,6 +195,13 @@ std::size_t reliable_link::kept_bytes() const {
   std::size_t out = 0;
   for (const auto& lane : lanes_)
     out += lane.kept_bytes;
+  return out;
+}
+
+std::size_t reliable_link::kept_parcels() const {
+  std::size_t out = 0;
+  for (const auto& lane : lanes_)
+    out += lane.kept.size();
   return out;
 }
 

@@ -59,7 +59,9 @@ public:
   [[nodiscard]] bool is_silent(time_point now) const; // nothing was heard for too long
   [[nodiscard]] bool is_stuck(lane_kind lane, time_point now) const;
   [[nodiscard]] bool is_drained() const; // everything posted is acknowledged
-  [[nodiscard]] std::size_t kept_bytes() const;
+  [[nodiscard]] time_point silent_at() const;
+  [[nodiscard]] std::size_t kept_bytes() const; // not acknowledged, sent or not
+  [[nodiscard]] std::size_t kept_parcels() const;
   [[nodiscard]] link_counts counts() const;
 
 private:

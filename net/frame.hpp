@@ -50,8 +50,9 @@ struct frame {
   frame_kind kind = frame_kind::state;
   node_life from, to; // `to` of a hello: life 0
   lane_kind lane = lane_kind::small;
-  std::uint64_t number =
-      0; // of a parcel in its lane, from 1; of a state: the first to be sent again
+  // Of a parcel in its lane, from 1; of a state: the first to be sent again; of a refusal: 0, or 1
+  // plus the lane whose connection is meant instead of this one.
+  std::uint64_t number = 0;
   std::uint64_t received[lanes] = {};     // the last number of each lane that came in order
   std::uint64_t sent_ns = 0, echo_ns = 0; // the sender's clock; the last `sent_ns` that it heard
   parcel content;

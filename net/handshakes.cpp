@@ -164,8 +164,9 @@ void sessions::was_refused(connection c, const meeting& at, const frame& f, time
   auto& place = dials_.at(at.dialled->place);
   const node_life peer = place.peer; // of this connection, or of one before
   if (said.again) {
-    const connection other = place.lines[static_cast<int>(f.lane)].id;
-    return drop(f.lane != at.lane && other != 0 ? other : c, said.text, now);
+    const bool other = f.number >= 1 && f.number <= lanes;
+    const connection meant = other ? place.lines[f.number - 1].id : c;
+    return meant == 0 ? void() : drop(meant, said.text, now);
   }
   dials_.abandon(at.dialled->place, said.text);
   if (!said.text.empty()) tell("refused at " + place.endpoint + ": " + said.text);

@@ -217,12 +217,14 @@ void sessions::check(session& s, time_point now) {
     const connection c = s.route[static_cast<int>(lane)];
     if (c == 0 || !s.link.is_stuck(lane, now)) continue;
     // Who dialled dials again; who was dialled asks for it, on a lane that may still stand.
-    if (s.route[0] != 0 && !meetings_.at(c).dialled)
+    if (s.route[0] != 0 && !meetings_.at(c).dialled) {
       say(s.route[0],
           frame_kind::refusal,
           s.who.who,
           lane,
           encode(refusal_body{true, "a lane without progress"}));
+      to_say_.back().what.number = 1 + static_cast<std::uint64_t>(lane);
+    }
     drop(c, "a lane without progress", now);
   }
 }

@@ -78,11 +78,13 @@ RULES = [
 # rule, files, reason
 ALLOWED = [
     ("clock", "actors/runtime/*", "the live context is where the clock enters"),
+    ("clock", "net/zeromq/node.cpp", "the thread of a node brings the time to its sessions"),
     ("clock", "tools/*", "programs and benchmarks measure what they do"),
     ("clock", "tests/*", "tests bound how long they wait"),
     ("clock", "ops/thread_time.cpp", "profiles say where the time went; no result depends on it"),
     ("sleep", "tests/*", "tests of the live runtime wait for real threads"),
-    ("thread", "actors/runtime/*", "the executor's threads are the only ones that we start"),
+    ("thread", "actors/runtime/*", "the executor's threads: the only ones that compute"),
+    ("thread", "net/zeromq/node.cpp", "the thread that owns a node's sockets"),
     ("thread", "tests/*", "tests call the thread-safe parts from several threads"),
     ("thread", "tools/*", "the program waits for signals on a thread of its own"),
     ("environment", "actors/runtime/*", "the live context is where the environment enters"),
@@ -93,6 +95,7 @@ ALLOWED = [
     ("caf", "actors/runtime/*", "the adapter and the live world are CAF's home"),
     ("caf", "tests/actors/runtime/*", "tests of the adapter"),
     ("caf", "tools/*", "`troupe doctor` names the version"),
+    ("zmq", "net/zeromq/*.cpp", "the sockets are ZeroMQ's home; no header shows it"),
     ("raw new", "actors/runtime/scheduler.cpp", "CAF owns its modules and wants a raw pointer"),
     ("raw new", "ops/tensor.cpp", "aligned storage, owned by the shared pointer made beside it"),
 ]

@@ -1,0 +1,286 @@
+#include "net/zeromq/node.hpp"
+
+#include "net/zeromq/curve.hpp"
+#include "net/zeromq/sockets.hpp"
+#include "ops/assert.hpp"
+#include "ops/error.hpp"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+namespace troupe::net {
+
+namespace {
+
+time_point now() {
+  return std::chrono::steady_clock::now().time_since_epoch();
+}
+
+// Lives of one node must differ; nothing that is computed depends on it.
+std::uint64_t draw_life() {
+  std::uint64_t out = 0;
+  while (out == 0)
+    TROUPE_ASSERT(::getrandom(&out, sizeof out, 0) == sizeof out, "the system has no entropy");
+  return out;
+}
+
+bool is_inproc(const std::string& endpoint) {
+  return endpoint.rfind("inproc:", 0) == 0;
+}
+
+void check(const node_options& o) {
+  for (const auto& endpoint : o.listen)
+    check_endpoint(endpoint, o.keys.has_value(), "listen");
+  for (const auto& place : o.dial) {
+    check_endpoint(place.endpoint, o.keys.has_value(), "dial");
+    if (o.keys && !is_key(place.server_key))
+      throw error({.what = "no public key for '" + place.endpoint + "'",
+                   .where = "dial",
+                   .why = "with keys, a node dials only whom it knows",
+                   .help = "give the key of that node's .public file"});
+  }
+  if (o.keys && public_key_of(o.keys->secret) != o.keys->public_key)
+    throw error({.what = "the two halves of key '" + o.keys->name + "' do not belong together",
+                 .where = "keys",
+                 .why = "",
+                 .help = "troupe keys --make NAME writes both"});
+}
+
+session_options sessions_of(const node_options& o) {
+  session_options out;
+  out.me = {o.number, o.life};
+  out.self = {o.job, o.wiring, o.model, o.roles, {}, o.keys ? o.keys->public_key : ""};
+  if (o.keys) out.trust = o.trust;
+  out.gives = o.gives;
+  out.dials_neighbours = o.dials_neighbours;
+  out.link = o.link;
+  out.limits = o.limits;
+  out.give_up_after = o.give_up_after;
+  return out;
+}
+
+} // namespace
+
+struct node::state {
+  node_options options;
+  node_callbacks callbacks;
+  trust_list trusted; // of the thread
+  std::vector<std::string> endpoints;
+  outbox box;
+  std::optional<sockets> ways;
+  std::optional<sessions> who;
+
+  mutable std::mutex mutex; // of what follows
+  std::vector<std::function<void()>> asked;
+  node_report last;
+  std::optional<time_point> stop_at;
+  bool drained = false;
+
+  std::thread thread; // last: it uses the others
+
+  state(node_options o, node_callbacks c)
+      : options(std::move(o)),
+        callbacks(std::move(c)),
+        trusted(options.trust),
+        box(options.queue_bytes_max) {
+    if (options.life == 0) options.life = draw_life();
+    check(options);
+    open();
+  }
+
+  void open() {
+    bool shares = false;
+    for (const auto& e : options.listen)
+      shares = shares || is_inproc(e);
+    for (const auto& d : options.dial)
+      shares = shares || is_inproc(d.endpoint);
+    ways.emplace(socket_options{
+        .keys = options.keys,
+        .admits = [this](const std::string& key) { return trusted.find(key) != nullptr; },
+        .fresh_connection = [this] { return who->fresh_connection(); },
+        .message_bytes_max = options.limits.payload_bytes,
+        .io_threads = options.io_threads,
+        .shares_process = shares});
+    for (const auto& e : options.listen)
+      endpoints.push_back(ways->listen(e));
+    session_options told = sessions_of(options);
+    told.self.endpoints = options.advertised.empty() ? endpoints : options.advertised;
+    who.emplace(std::move(told));
+    last.me = who->me();
+    for (const auto& place : options.dial)
+      who->dial(place.endpoint, place.server_key);
+  }
+
+  void ask(std::function<void()> what) {
+    {
+      const std::lock_guard lock(mutex);
+      asked.push_back(std::move(what));
+    }
+    ways->wake();
+  }
+
+  void run() {
+    while (!round()) {
+    }
+    ways->shut();
+  }
+
+  // Whether it was the last one.
+  bool round() {
+    hand_over();
+    ways->wait(wake_at() - now());
+    const auto time = now();
+    while (auto event = ways->next())
+      take(*event, time);
+    who->advance(time);
+    speak(time);
+    tell();
+    publish();
+    return should_stop(time);
+  }
+
+  [[nodiscard]] time_point wake_at() const {
+    const std::lock_guard lock(mutex);
+    return std::min(who->wake_at(), stop_at.value_or(time_point::max()));
+  }
+
+  void hand_over() {
+    std::vector<std::function<void()>> todo;
+    {
+      const std::lock_guard lock(mutex);
+      todo.swap(asked);
+    }
+    for (const auto& what : todo)
+      what();
+    for (posted& p : box.take())
+      (void)who->post(p.to, p.lane, std::move(p.content)); // else it went down: told already
+  }
+
+  void take(socket_event& event, time_point time) {
+    if (auto* message = std::get_if<socket_message>(&event))
+      who->received(
+          message->from, message->key, message->first.bytes, std::move(message->payloads), time);
+    if (const auto* end = std::get_if<socket_broken>(&event)) {
+      who->broken(end->id, end->why, time);
+      ways->close(end->id);
+    }
+  }
+
+  void speak(time_point time) {
+    while (const auto order = who->next_dial(time)) {
+      const std::string trouble = ways->dial(*order);
+      if (!trouble.empty()) who->broken(order->id, trouble, time);
+    }
+    while (const auto next = who->next_sending(time))
+      if (!ways->send(next->to, next->what)) who->broken(next->to, "the connection broke", time);
+    while (const auto c = who->next_close())
+      ways->close(*c);
+  }
+
+  void tell() {
+    while (auto event = who->next_event()) {
+      if (auto* came = std::get_if<parcel_came>(&*event)) {
+        if (callbacks.on_parcel) callbacks.on_parcel(came->from, std::move(came->content));
+      } else if (const auto* up = std::get_if<peer_up>(&*event)) {
+        box.up(up->who.who);
+        if (callbacks.on_up) callbacks.on_up(up->who);
+      } else if (const auto* down = std::get_if<peer_down>(&*event)) {
+        box.down(down->who);
+        if (callbacks.on_down) callbacks.on_down(*down);
+      } else if (const auto* refused = std::get_if<node_refused>(&*event)) {
+        if (callbacks.on_refused) callbacks.on_refused(refused->text);
+      }
+    }
+  }
+
+  void publish() {
+    node_report fresh{who->me(), who->links(), who->dials(), who->counts()};
+    const auto relieved = box.keep(fresh.links);
+    {
+      const std::lock_guard lock(mutex);
+      last = std::move(fresh);
+    }
+    for (const node_life& one : relieved)
+      if (callbacks.on_relieved) callbacks.on_relieved(one);
+  }
+
+  bool should_stop(time_point time) {
+    std::optional<time_point> at;
+    {
+      const std::lock_guard lock(mutex);
+      at = stop_at;
+    }
+    if (!at) return false;
+    box.close();
+    for (posted& p : box.take())
+      (void)who->post(p.to, p.lane, std::move(p.content));
+    const bool all = who->is_drained();
+    if (!all && time < *at) return false;
+    who->stop("this node ended", time);
+    speak(time);
+    tell();
+    publish();
+    const std::lock_guard lock(mutex);
+    drained = all;
+    return true;
+  }
+};
+
+node::node(node_options options, node_callbacks callbacks)
+    : state_(std::make_unique<state>(std::move(options), std::move(callbacks))) {
+  state_->thread = std::thread([s = state_.get()] { s->run(); });
+}
+
+node::~node() {
+  stop(std::chrono::seconds(1));
+}
+
+sent node::send(const node_life& to, lane_kind lane, parcel content) {
+  bool wake = false;
+  const sent out = state_->box.put(to, lane, std::move(content), wake);
+  if (wake) state_->ways->wake();
+  return out;
+}
+
+void node::dial(dial_place where) {
+  check_endpoint(where.endpoint, state_->options.keys.has_value(), "dial");
+  state_->ask([s = state_.get(), where = std::move(where)] {
+    s->who->dial(where.endpoint, where.server_key);
+  });
+}
+
+void node::trust(trust_list list) {
+  state_->ask([s = state_.get(), list = std::move(list)]() mutable {
+    s->trusted = list;
+    s->who->trust(std::move(list), now());
+  });
+}
+
+bool node::stop(std::chrono::nanoseconds patience) {
+  state& s = *state_;
+  TROUPE_ASSERT(s.thread.get_id() != std::this_thread::get_id(), "a callback cannot stop its node");
+  if (s.thread.joinable()) {
+    {
+      const std::lock_guard lock(s.mutex);
+      s.stop_at = now() + patience;
+    }
+    s.ways->wake();
+    s.thread.join();
+  }
+  const std::lock_guard lock(s.mutex);
+  return s.drained;
+}
+
+const std::vector<std::string>& node::endpoints() const {
+  return state_->endpoints;
+}
+
+node_report node::report() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->last;
+}
+
+} // namespace troupe::net

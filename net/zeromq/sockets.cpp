@@ -1,0 +1,391 @@
+#include "net/zeromq/sockets.hpp"
+
+#include "net/zeromq/zap.hpp"
+#include "ops/error.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+
+namespace troupe::net {
+
+namespace {
+
+// How long the last words of a socket may take; then its end does not wait for them.
+constexpr int linger_ms = 100;
+// ZeroMQ's own reconnection. Switched off (-1), it would drop what came last before a connection
+// broke; so it waits for longer than anybody leaves a broken socket open.
+constexpr int never_ms = 3'600'000;
+constexpr int messages_at_a_time = 256;
+constexpr int queue_parts_max = 10000; // of a peer that sends more than its window allows
+
+std::string system_text(int code) {
+  return zmq_strerror(code);
+}
+
+// inproc:// reaches the sockets of one context, so nodes of a process that use it share one.
+std::shared_ptr<zmq::context_t> context_of(const socket_options& options) {
+  if (!options.shares_process) return std::make_shared<zmq::context_t>(options.io_threads);
+  static std::mutex mutex;
+  static std::weak_ptr<zmq::context_t> shared;
+  const std::lock_guard lock(mutex);
+  auto out = shared.lock();
+  if (!out) shared = out = std::make_shared<zmq::context_t>(options.io_threads);
+  return out;
+}
+
+// The payload stays alive until ZeroMQ has sent it.
+zmq::message_t message_of(const payload& p) {
+  if (p.bytes.empty()) return {};
+  auto kept = std::make_unique<payload>(p);
+  void* bytes = const_cast<std::byte*>(p.bytes.data()); // ZeroMQ only reads
+  zmq::message_t out(
+      bytes,
+      p.bytes.size(),
+      [](void*, void* hint) { const std::unique_ptr<payload> done(static_cast<payload*>(hint)); },
+      kept.get());
+  (void)kept.release();
+  return out;
+}
+
+payload payload_of(zmq::message_t message) {
+  auto kept = std::make_shared<zmq::message_t>(std::move(message));
+  return {kept, {kept->data<std::byte>(), kept->size()}};
+}
+
+// A socket's monitor. It ends before either socket does: a monitor that nobody hears would block.
+class watch {
+public:
+  watch(zmq::context_t& context, zmq::socket_t& watched, const std::string& name)
+      : watched_(watched.handle()), events_(context, zmq::socket_type::pair) {
+    const std::string where = "inproc://monitor-" + name;
+    zmq_socket_monitor(watched_, where.c_str(), ZMQ_EVENT_ALL);
+    events_.set(zmq::sockopt::linger, 0);
+    events_.connect(where);
+  }
+
+  watch(const watch&) = delete;
+  watch& operator=(const watch&) = delete;
+
+  ~watch() { zmq_socket_monitor(watched_, nullptr, 0); }
+
+  void* handle() { return events_.handle(); }
+
+  struct event {
+    std::uint16_t kind = 0;
+    std::uint32_t value = 0;
+  };
+
+  std::optional<event> next() {
+    zmq::message_t what, address;
+    if (!events_.recv(what, zmq::recv_flags::dontwait)) return {};
+    if (what.more()) (void)events_.recv(address, zmq::recv_flags::dontwait);
+    event out;
+    if (what.size() < 6) return out;
+    std::memcpy(&out.kind, what.data(), 2);
+    std::memcpy(&out.value, what.data<char>() + 2, 4);
+    return out;
+  }
+
+private:
+  void* watched_;
+  zmq::socket_t events_;
+};
+
+struct dialled {
+  zmq::socket_t socket;
+  watch monitor; // after its socket: ends before it
+  std::string trouble;
+
+  dialled(zmq::context_t& context, const std::string& name)
+      : socket(context, zmq::socket_type::dealer), monitor(context, socket, name) {}
+};
+
+} // namespace
+
+struct sockets::state {
+  socket_options options;
+  std::shared_ptr<zmq::context_t> context;
+  int wake = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  std::unique_ptr<zap_handler> zap; // before all that listens
+  std::optional<zmq::socket_t> router;
+  std::optional<watch> router_monitor;
+  std::map<std::string, connection> accepted; // by routing id
+  std::map<connection, std::string> routes;
+  std::map<int, connection> descriptors; // of those accepted
+  std::map<connection, dialled> dials;
+  std::deque<socket_event> found;
+  std::vector<zmq::pollitem_t> items;
+  std::vector<connection> polled; // the dials from the items, in order
+  std::uint64_t monitors = 0;
+
+  explicit state(socket_options o) : options(std::move(o)), context(context_of(options)) {
+    if (options.keys) zap = std::make_unique<zap_handler>(*context, options.admits);
+  }
+
+  ~state() { ::close(wake); }
+
+  state(const state&) = delete;
+  state& operator=(const state&) = delete;
+
+  void prepare(zmq::socket_t& s) const {
+    s.set(zmq::sockopt::linger, linger_ms);
+    s.set(zmq::sockopt::sndhwm, 0); // the windows of the links are the bound
+    s.set(zmq::sockopt::rcvhwm, queue_parts_max);
+    s.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.message_bytes_max));
+    s.set(zmq::sockopt::handshake_ivl, 2000);
+    if (!options.keys) return;
+    s.set(zmq::sockopt::curve_publickey, options.keys->public_key);
+    s.set(zmq::sockopt::curve_secretkey, options.keys->secret.reveal());
+  }
+
+  std::string monitor_name() {
+    return std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "-" +
+           std::to_string(++monitors);
+  }
+
+  void make_router() {
+    router.emplace(*context, zmq::socket_type::router);
+    prepare(*router);
+    router->set(zmq::sockopt::router_mandatory, true); // or it would drop without a word
+    if (options.keys) {
+      router->set(zmq::sockopt::curve_server, true);
+      router->set(zmq::sockopt::zap_domain, "troupe");
+    }
+    router_monitor.emplace(*context, *router, monitor_name());
+    items.clear();
+  }
+
+  void make_items() {
+    items.clear();
+    polled.clear();
+    items.push_back({nullptr, wake, ZMQ_POLLIN, 0});
+    if (zap) items.push_back({zap->handle(), 0, ZMQ_POLLIN, 0});
+    if (router) {
+      items.push_back({router->handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back({router_monitor->handle(), 0, ZMQ_POLLIN, 0});
+    }
+    for (auto& [id, d] : dials) {
+      items.push_back({d.socket.handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back({d.monitor.handle(), 0, ZMQ_POLLIN, 0});
+      polled.push_back(id);
+    }
+  }
+
+  // The rest of a message whose first part is there.
+  static void take_payloads(zmq::socket_t& from, bool more, socket_message& into) {
+    while (more) {
+      zmq::message_t part;
+      (void)from.recv(part, zmq::recv_flags::dontwait); // all parts come together
+      more = part.more();
+      into.payloads.push_back(payload_of(std::move(part)));
+    }
+  }
+
+  void receive_accepted() {
+    for (int i = 0; i < messages_at_a_time; ++i) {
+      zmq::message_t route, first;
+      if (!router->recv(route, zmq::recv_flags::dontwait)) return;
+      if (!route.more() || !router->recv(first, zmq::recv_flags::dontwait)) continue;
+      socket_message out;
+      out.from = known(route, first, out.key);
+      const bool more = first.more();
+      out.first = payload_of(std::move(first));
+      take_payloads(*router, more, out);
+      found.emplace_back(std::move(out));
+    }
+  }
+
+  // The connection of a routing id, which ZeroMQ drew itself: nobody can ask for another's.
+  connection known(const zmq::message_t& route, zmq::message_t& first, std::string& key) {
+    const auto at = accepted.find(route.to_string());
+    if (options.keys)
+      if (const char* user = zmq_msg_gets(first.handle(), "User-Id")) key = user;
+    if (at != accepted.end()) return at->second;
+    see_accepted(); // the end of whoever had this descriptor before
+    const connection fresh = options.fresh_connection();
+    accepted[route.to_string()] = fresh;
+    routes[fresh] = route.to_string();
+    const int descriptor = zmq_msg_get(first.handle(), ZMQ_SRCFD);
+    if (descriptor >= 0) descriptors[descriptor] = fresh;
+    return fresh;
+  }
+
+  void see_accepted() {
+    while (const auto event = router_monitor->next()) {
+      if (event->kind != ZMQ_EVENT_DISCONNECTED) continue;
+      const auto at = descriptors.find(static_cast<int>(event->value));
+      if (at == descriptors.end()) continue;
+      found.emplace_back(socket_broken{at->second, "the connection broke"});
+      forget(at->second);
+    }
+  }
+
+  void forget(connection c) {
+    const auto at = routes.find(c);
+    if (at == routes.end()) return;
+    accepted.erase(at->second);
+    routes.erase(at);
+    std::erase_if(descriptors, [&](const auto& entry) { return entry.second == c; });
+  }
+
+  void receive_dialled(connection id, dialled& d) {
+    for (int i = 0; i < messages_at_a_time; ++i) {
+      zmq::message_t first;
+      if (!d.socket.recv(first, zmq::recv_flags::dontwait)) return;
+      socket_message out;
+      out.from = id;
+      const bool more = first.more();
+      out.first = payload_of(std::move(first));
+      take_payloads(d.socket, more, out);
+      found.emplace_back(std::move(out));
+    }
+  }
+
+  // What came before its end is heard first.
+  void see_dialled(connection id, dialled& d) {
+    bool ended = false;
+    while (const auto event = d.monitor.next()) {
+      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        d.trouble = "its node does not know the key";
+      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        d.trouble = "the other side encrypts in another way, or not at all";
+      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+        d.trouble = "it broke while keys were exchanged: is the key the right one?";
+      if (event->kind == ZMQ_EVENT_DISCONNECTED && d.trouble.empty())
+        d.trouble = "the connection broke";
+      if (event->kind == ZMQ_EVENT_CLOSED && d.trouble.empty()) d.trouble = "nobody answers there";
+      ended = ended || event->kind == ZMQ_EVENT_DISCONNECTED || event->kind == ZMQ_EVENT_CLOSED;
+    }
+    if (!ended) return;
+    receive_dialled(id, d);
+    found.emplace_back(socket_broken{id, d.trouble});
+  }
+
+  static void send_rest(zmq::socket_t& by, const std::vector<payload>& payloads) {
+    for (std::size_t i = 0; i < payloads.size(); ++i) {
+      zmq::message_t part = message_of(payloads[i]);
+      const auto more = i + 1 < payloads.size() ? zmq::send_flags::sndmore : zmq::send_flags::none;
+      (void)by.send(part, zmq::send_flags::dontwait | more);
+    }
+  }
+};
+
+sockets::sockets(socket_options options) : state_(std::make_unique<state>(std::move(options))) {}
+
+sockets::~sockets() = default;
+
+std::string sockets::listen(const std::string& endpoint) {
+  if (!state_->router) state_->make_router();
+  try {
+    state_->router->bind(endpoint);
+  } catch (const zmq::error_t& e) {
+    throw error(
+        {.what = "cannot listen at '" + endpoint + "'",
+         .where = "",
+         .why = system_text(e.num()),
+         .help = e.num() == EADDRINUSE ? "choose another port, or * for any that is free" : "",
+         .kind = error_kind::environment});
+  }
+  return state_->router->get(zmq::sockopt::last_endpoint);
+}
+
+std::string sockets::dial(const dial_order& order) {
+  try {
+    check_endpoint(order.endpoint, state_->options.keys.has_value(), "");
+    if (order.endpoint.rfind("inproc:", 0) == 0 && !state_->options.shares_process)
+      return "inproc is for nodes of one process";
+    auto& made = state_->dials.try_emplace(order.id, *state_->context, state_->monitor_name())
+                     .first->second.socket;
+    state_->prepare(made);
+    made.set(zmq::sockopt::reconnect_ivl, never_ms);
+    if (state_->options.keys) made.set(zmq::sockopt::curve_serverkey, order.server_key);
+    made.connect(order.endpoint);
+    state_->items.clear();
+    return "";
+  } catch (const zmq::error_t& e) {
+    close(order.id);
+    return system_text(e.num());
+  } catch (const error& e) {
+    return e.text().what;
+  }
+}
+
+void sockets::close(connection c) {
+  state_->forget(c);
+  if (state_->dials.erase(c) > 0) state_->items.clear();
+}
+
+bool sockets::send(connection c, const frame& f) {
+  zmq::socket_t* by = nullptr;
+  zmq::message_t route;
+  if (const auto dialled = state_->dials.find(c); dialled != state_->dials.end()) {
+    by = &dialled->second.socket;
+  } else if (const auto at = state_->routes.find(c); at != state_->routes.end()) {
+    by = &*state_->router;
+    route = zmq::message_t(at->second);
+  } else {
+    return false;
+  }
+  const auto first = encode(f, !state_->options.keys);
+  const auto flags = zmq::send_flags::dontwait;
+  const auto last = f.content.payloads.empty() ? flags : flags | zmq::send_flags::sndmore;
+  try {
+    if (route.size() > 0 && !by->send(route, flags | zmq::send_flags::sndmore)) return false;
+    if (!by->send(zmq::buffer(first), last)) return false;
+    state::send_rest(*by, f.content.payloads);
+  } catch (const zmq::error_t&) { // nobody is at the end of the route
+    return false;
+  }
+  return true;
+}
+
+void sockets::wait(std::chrono::nanoseconds longest) {
+  state& s = *state_;
+  if (s.items.empty()) s.make_items();
+  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(longest);
+  zmq::poll(s.items,
+            std::clamp<std::chrono::milliseconds>(
+                whole, std::chrono::milliseconds(0), std::chrono::seconds(10)));
+  std::uint64_t ignored = 0;
+  if (s.items[0].revents != 0) (void)!::read(s.wake, &ignored, sizeof ignored);
+  if (s.zap) s.zap->serve();
+  if (s.router) {
+    s.receive_accepted();
+    s.see_accepted();
+  }
+  const std::size_t first = s.items.size() - 2 * s.polled.size();
+  for (std::size_t i = 0; i < s.polled.size(); ++i) {
+    auto& d = s.dials.at(s.polled[i]);
+    if (s.items[first + 2 * i].revents != 0) s.receive_dialled(s.polled[i], d);
+    if (s.items[first + 2 * i + 1].revents != 0) s.see_dialled(s.polled[i], d);
+  }
+}
+
+std::optional<socket_event> sockets::next() {
+  if (state_->found.empty()) return {};
+  socket_event out = std::move(state_->found.front());
+  state_->found.pop_front();
+  return out;
+}
+
+void sockets::shut() {
+  state_->dials.clear();
+  state_->router_monitor.reset();
+  state_->router.reset();
+  state_->zap.reset();
+  state_->context.reset();
+}
+
+void sockets::wake() {
+  const std::uint64_t one = 1;
+  (void)!::write(state_->wake, &one, sizeof one);
+}
+
+} // namespace troupe::net

@@ -60,7 +60,7 @@ void sessions::greeted(connection c, const meeting& at, const frame& f, time_poi
       return refuse(c, true, node_name(options_.me.node) + " has no number left to give", now);
   }
   const std::string why = objection(at, who, said.self);
-  if (!why.empty()) return refuse(c, false, why, now);
+  if (!why.empty()) return reject(c, at, why, now);
   say(c, frame_kind::welcome, who, f.lane, encode(welcome_for(who)));
 }
 
@@ -77,7 +77,7 @@ void sessions::joined(connection c, meeting& at, const frame& f, time_point now)
   const hello_body said = decode_hello(f.content.body);
   if (at.peer.life != 0) return refuse(c, true, "a second hello", now);
   const std::string why = objection(at, f.from, said.self);
-  if (!why.empty()) return refuse(c, false, why, now);
+  if (!why.empty()) return reject(c, at, why, now);
   if (f.to != options_.me) return refuse(c, true, "a hello to another life", now);
   make_room(f.from, said.gave_up, now);
   session* s = find(f.from);
@@ -124,7 +124,7 @@ void sessions::welcomed(connection c, meeting& at, const frame& f, time_point no
   if (!at.dialled || at.peer.life != 0) return refuse(c, true, "a welcome that nobody asked", now);
   const welcome_body said = decode_welcome(f.content.body);
   const std::string why = objection(at, f.from, said.self);
-  if (!why.empty()) return refuse(c, false, why, now);
+  if (!why.empty()) return reject(c, at, why, now);
   if (options_.me.node == no_node) options_.me.node = said.number;
   dials_.at(at.dialled->place).peer = f.from;
   // Two nodes that dial each other keep the lines that the higher number dialled.
@@ -141,6 +141,13 @@ void sessions::welcomed(connection c, meeting& at, const frame& f, time_point no
   for (const neighbour& other : said.neighbours)
     if (other.node != options_.me.node && !other.endpoints.empty())
       dials_.add(other.endpoints.front(), other.public_key, true);
+}
+
+// Somebody who does not belong here; a key that is not in the list may come into it.
+void sessions::reject(connection c, const meeting& at, const std::string& why, time_point now) {
+  const bool stranger = options_.trust && options_.trust->find(at.key) == nullptr;
+  if (stranger) tell(why);
+  refuse(c, stranger, why, now);
 }
 
 void sessions::refuse(connection c, bool again, const std::string& text, time_point now) {

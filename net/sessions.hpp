@@ -183,6 +183,7 @@ private:
   void end(const node_life& who);
   void check(session& s, time_point now);
   void say(connection c, frame_kind kind, node_life to, lane_kind lane, std::vector<std::byte>);
+  void reject(connection c, const meeting& at, const std::string& why, time_point now);
   void refuse(connection c, bool again, const std::string& text, time_point now);
   void tell(const std::string& text);
   [[nodiscard]] welcome_body welcome_for(const node_life& who) const;

@@ -109,9 +109,9 @@ struct node::state {
     session_options told = sessions_of(options);
     told.self.endpoints = options.advertised.empty() ? endpoints : options.advertised;
     who.emplace(std::move(told));
-    last.me = who->me();
     for (const auto& place : options.dial)
       who->dial(place.endpoint, place.server_key);
+    last = {who->me(), {}, who->dials(), {}};
   }
 
   void ask(std::function<void()> what) {

@@ -98,6 +98,25 @@ private:
   zmq::socket_t events_;
 };
 
+std::string trouble_of(const watch::event& event) {
+  switch (event.kind) {
+  case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+    return "its node does not know the key";
+  case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+    return event.value == ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
+               ? "bytes that cannot be decrypted"
+               : "the other side encrypts in another way, or not at all";
+  case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    return "it broke before the handshake was done: is the key of the other side the right one?";
+  case ZMQ_EVENT_DISCONNECTED:
+    return "the connection broke";
+  case ZMQ_EVENT_CLOSED:
+    return "nobody answers there";
+  default:
+    return "";
+  }
+}
+
 struct dialled {
   zmq::socket_t socket;
   watch monitor; // after its socket: ends before it
@@ -252,16 +271,11 @@ struct sockets::state {
   void see_dialled(connection id, dialled& d) {
     bool ended = false;
     while (const auto event = d.monitor.next()) {
-      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
-        d.trouble = "its node does not know the key";
-      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
-        d.trouble = "the other side encrypts in another way, or not at all";
-      if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
-        d.trouble = "it broke while keys were exchanged: is the key the right one?";
-      if (event->kind == ZMQ_EVENT_DISCONNECTED && d.trouble.empty())
-        d.trouble = "the connection broke";
-      if (event->kind == ZMQ_EVENT_CLOSED && d.trouble.empty()) d.trouble = "nobody answers there";
-      ended = ended || event->kind == ZMQ_EVENT_DISCONNECTED || event->kind == ZMQ_EVENT_CLOSED;
+      const std::string trouble = trouble_of(*event);
+      if (d.trouble.empty()) d.trouble = trouble;
+      // After bytes that it cannot decrypt, ZeroMQ leaves a connection open and reads no more.
+      ended = ended || event->kind == ZMQ_EVENT_DISCONNECTED || event->kind == ZMQ_EVENT_CLOSED ||
+              event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
     }
     if (!ended) return;
     receive_dialled(id, d);

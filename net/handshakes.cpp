@@ -61,12 +61,17 @@ void sessions::greeted(connection c, const meeting& at, const frame& f, time_poi
   }
   const std::string why = objection(at, who, said.self);
   if (!why.empty()) return reject(c, at, why, now);
-  say(c, frame_kind::welcome, who, f.lane, encode(welcome_for(who)));
+  say(c,
+      frame_kind::welcome,
+      who,
+      f.lane,
+      encode(welcome_body{.self = options_.self, .number = who.node, .gave_up = given_up(who)}));
 }
 
-welcome_body sessions::welcome_for(const node_life& who) const {
-  welcome_body out{
-      .self = options_.self, .number = who.node, .gave_up = given_up(who), .neighbours = {}};
+// Told to a peer that has joined, so that of two that join at one time the later hears of the
+// earlier.
+welcome_body sessions::neighbours_for(const node_life& who) const {
+  welcome_body out{.self = options_.self, .number = who.node, .gave_up = given_up(who)};
   for (const auto& [node, s] : sessions_)
     if (node != who.node && !s.self.endpoints.empty())
       out.neighbours.push_back({node, s.self.endpoints, s.self.public_key});
@@ -86,6 +91,8 @@ void sessions::joined(connection c, meeting& at, const frame& f, time_point now)
     return refuse(c, true, "a hello to a link that was given up", now);
   if (s == nullptr) s = &open(f.from, at, said, now);
   attach(*s, f.lane, c, at, now);
+  if (f.lane == lane_kind::small)
+    say(c, frame_kind::welcome, f.from, f.lane, encode(neighbours_for(f.from)));
 }
 
 // For the link to that life after so many that it gave up: an older link, or another life, ends.
@@ -121,8 +128,9 @@ sessions::open(const node_life& who, const meeting& at, const hello_body& said, 
 }
 
 void sessions::welcomed(connection c, meeting& at, const frame& f, time_point now) {
-  if (!at.dialled || at.peer.life != 0) return refuse(c, true, "a welcome that nobody asked", now);
+  if (!at.dialled) return refuse(c, true, "a welcome that nobody asked", now);
   const welcome_body said = decode_welcome(f.content.body);
+  if (at.peer.life != 0) return learn(said.neighbours);
   const std::string why = objection(at, f.from, said.self);
   if (!why.empty()) return reject(c, at, why, now);
   if (options_.me.node == no_node) options_.me.node = said.number;
@@ -137,8 +145,11 @@ void sessions::welcomed(connection c, meeting& at, const frame& f, time_point no
   say(c, frame_kind::hello, f.from, lane_kind::small, encode(reply));
   attach(*s, lane_kind::small, c, at, now);
   dials_.stands(*at.dialled);
+}
+
+void sessions::learn(const std::vector<neighbour>& neighbours) {
   if (!options_.dials_neighbours) return;
-  for (const neighbour& other : said.neighbours)
+  for (const neighbour& other : neighbours)
     if (other.node != options_.me.node && !other.endpoints.empty())
       dials_.add(other.endpoints.front(), other.public_key, true);
 }

@@ -40,7 +40,7 @@ struct welcome_body {
   introduction self;
   std::uint32_t number = 0;          // of the node that is welcome
   std::uint64_t gave_up = 0;         // links to it, by the sender
-  std::vector<neighbour> neighbours; // who else is there and can be dialled
+  std::vector<neighbour> neighbours; // who else is there and can be dialled; once it joined
 };
 
 struct refusal_body {

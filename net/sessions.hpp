@@ -186,7 +186,8 @@ private:
   void reject(connection c, const meeting& at, const std::string& why, time_point now);
   void refuse(connection c, bool again, const std::string& text, time_point now);
   void tell(const std::string& text);
-  [[nodiscard]] welcome_body welcome_for(const node_life& who) const;
+  [[nodiscard]] welcome_body neighbours_for(const node_life& who) const;
+  void learn(const std::vector<neighbour>& neighbours);
 
   session_options options_;
   dial_list dials_;

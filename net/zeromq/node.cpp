@@ -137,8 +137,9 @@ struct node::state {
       take(*event, time);
     who->advance(time);
     speak(time);
-    tell();
     publish();
+    tell();
+    relieve();
     return should_stop(time);
   }
 
@@ -196,14 +197,15 @@ struct node::state {
     }
   }
 
+  // Before the callbacks, which may ask for it.
   void publish() {
     node_report fresh{who->me(), who->links(), who->dials(), who->counts()};
-    const auto relieved = box.keep(fresh.links);
-    {
-      const std::lock_guard lock(mutex);
-      last = std::move(fresh);
-    }
-    for (const node_life& one : relieved)
+    const std::lock_guard lock(mutex);
+    last = std::move(fresh);
+  }
+
+  void relieve() {
+    for (const node_life& one : box.keep(last.links)) // written by this thread alone
       if (callbacks.on_relieved) callbacks.on_relieved(one);
   }
 
@@ -221,8 +223,9 @@ struct node::state {
     if (!all && time < *at) return false;
     who->stop("this node ended", time);
     speak(time);
-    tell();
     publish();
+    tell();
+    relieve();
     const std::lock_guard lock(mutex);
     drained = all;
     return true;

@@ -206,7 +206,7 @@ TEST_CASE("another version of the wire is refused for good, by whoever reads it"
   bytes[sizeof(std::uint64_t) + sizeof(std::uint32_t)] = std::byte{9};
   s.received(s.fresh_connection(), "", bytes, {}, w.now);
   w.run(10ms);
-  const std::string text = "version 9 of the wire format; this is 1";
+  const std::string text = "version 9 of the wire format; this is " + std::to_string(wire_version);
   CHECK(w.take(0) == texts{"refused: " + text});
 
   auto& dialler = w.start(2, as(2, 33));
@@ -238,6 +238,17 @@ TEST_CASE("nodes without a number get one, and meet those who were there") {
   w.kill(2);
   w.run(4s);
   CHECK(w.nodes[4].s->me().node == 2);
+}
+
+TEST_CASE("nodes that join at one time find each other") {
+  session_world w;
+  w.start(0, as(0, 11));
+  for (int name = 1; name < 5; ++name)
+    w.start(name, as(static_cast<std::uint32_t>(name), 20 + static_cast<std::uint64_t>(name)))
+        .dial("0", "");
+  w.run(100ms);
+  for (int name = 0; name < 5; ++name)
+    CHECK(w.take(name).size() == 4);
 }
 
 TEST_CASE("nodes that all dial each other, and themselves, have one link to each") {

@@ -86,7 +86,7 @@ TEST_CASE("help goes to stdout and succeeds") {
   const answer all = here.run("--help 2>/dev/null");
   CHECK(all.code == 0);
   CHECK(all.text.find("Examples:") != std::string::npos);
-  for (const char* command : {"train", "plan", "wiring", "eval", "bench", "doctor"})
+  for (const char* command : {"train", "plan", "wiring", "eval", "bench", "keys", "doctor"})
     CHECK(here.run(fmt::format("{} --help 2>/dev/null", command)).code == 0);
 }
 
@@ -349,6 +349,36 @@ TEST_CASE("an interrupted run saves, tells how to resume, and resumes to the sam
   CHECK(rest.code == 0);
   CHECK(nlohmann::json::parse(rest.text)["parameter_digest"] ==
         nlohmann::json::parse(whole.text)["parameter_digest"]);
+}
+
+TEST_CASE("keys are made, allowed, listed and forbidden") {
+  const scratch here;
+  CHECK(here.run("keys").text == "no keys in keys/ and none in keys/trusted\n");
+  CHECK(here.run("keys --make one").code == 0);
+  CHECK(here.run("keys --make two").code == 0);
+  CHECK((fs::status(here / "keys/one.secret").permissions() & fs::perms::all) ==
+        (fs::perms::owner_read | fs::perms::owner_write));
+  const answer again = here.run("keys --make one 2>&1");
+  CHECK(again.code == 1);
+  CHECK(again.text.find("there is a key 'one' already") != std::string::npos);
+  CHECK(here.run("keys --allow keys/one.public --nodes 1-4").text ==
+        "keys/trusted: 'one' may be node 1-4\n");
+  const answer list = here.run("keys");
+  CHECK(list.text.find("one ") != std::string::npos);
+  CHECK(list.text.find("secret, public    1-4\n") != std::string::npos);
+  CHECK(list.text.find("secret, public    -\n") != std::string::npos);
+  std::ifstream hidden(here / "keys/one.secret");
+  std::string line, name, open, secret;
+  std::getline(hidden, line);
+  hidden >> name >> open >> secret;
+  CHECK(list.text.find(open) != std::string::npos);
+  CHECK(list.text.find(secret) == std::string::npos);
+  const answer near = here.run("keys --forbid onne 2>&1");
+  CHECK(near.code == 2);
+  CHECK(near.text.find("did you mean 'one'?") != std::string::npos);
+  CHECK(here.run("keys --forbid one").code == 0);
+  CHECK(here.run("keys --nodes 3 2>&1").code == 2);
+  CHECK(here.run("keys --make a/b 2>&1").code == 2);
 }
 
 TEST_CASE("doctor and print-config say what there is") {

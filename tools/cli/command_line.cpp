@@ -31,6 +31,7 @@ std::vector<command> commands() {
           {"calibrate", calibrate_settings(), false, nullptr},
           {"eval", eval_settings(), true, nullptr},
           {"bench", bench_settings(), false, nullptr},
+          {"keys", keys_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};
 }
 

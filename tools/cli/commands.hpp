@@ -15,6 +15,7 @@ int simulate(const command_line& line);
 int calibrate(const command_line& line);
 int eval(const command_line& line);
 int bench(const command_line& line);
+int keys(const command_line& line);
 int doctor(const command_line& line);
 
 std::string cpu_name(); // of this machine

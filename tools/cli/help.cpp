@@ -20,6 +20,7 @@ const std::map<std::string, std::string>& summaries() {
       {"calibrate", "measure this machine, for simulations of it"},
       {"eval", "loss and accuracy of saved weights"},
       {"bench", "images per second on this machine"},
+      {"keys", "keys of nodes: make them, and say who may join"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
   return texts;
@@ -133,6 +134,19 @@ Examples:
   troupe bench
   troupe bench --models cnn --batch 32,128 --replicas 1,2 --repeat 9
   troupe bench --peers ../peers                    ratios to PyTorch, measured in the same rounds
+)";
+  if (command == "keys")
+    return R"(Keys of nodes, which encrypt what passes between machines and say who may join. Without
+a wish it lists them.
+
+Examples:
+  troupe keys --make worker-1                        keys/worker-1.public and keys/worker-1.secret
+  troupe keys --allow worker-1.public --nodes 1-4    it may be node 1, 2, 3 or 4
+  troupe keys --forbid worker-1
+  troupe keys
+
+A .secret file stays on its machine, readable by its owner alone. The .public files and the list
+(keys/trusted) are no secrets, and every node has the list.
 )";
   return "What this machine has.\n";
 }

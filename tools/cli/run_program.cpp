@@ -27,6 +27,7 @@ int run_command(const command_line& line) {
   if (line.command == "calibrate") return calibrate(line);
   if (line.command == "eval") return eval(line);
   if (line.command == "bench") return bench(line);
+  if (line.command == "keys") return keys(line);
   return doctor(line);
 }
 

@@ -534,6 +534,15 @@ setting_list bench_settings() {
   };
 }
 
+setting_list keys_settings() {
+  return {{"Keys", "make", "NAME", "", "write a new key: NAME.public and NAME.secret"},
+          {"Keys", "allow", "FILE", "", "let the key of a .public file join"},
+          {"Keys", "nodes", "LIST", "", "the nodes that it may be, like 3 or 1-4,7 (any)"},
+          {"Keys", "forbid", "NAME", "", "take a key out of the list"},
+          {"Files", "folder", "FOLDER", "keys", "where key files are"},
+          {"Files", "trusted", "FILE", "", "the list of keys that may join (FOLDER/trusted)"}};
+}
+
 setting_list doctor_settings() {
   return {{"Screen", "json", "", "false", "print one JSON object", flag}};
 }

@@ -36,6 +36,7 @@ setting_list simulate_settings();
 setting_list calibrate_settings();
 setting_list eval_settings();
 setting_list bench_settings();
+setting_list keys_settings();
 setting_list doctor_settings();
 
 enum class origin { standard, file, environment, flag };

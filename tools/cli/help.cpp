@@ -136,8 +136,8 @@ Examples:
   troupe bench --peers ../peers                    ratios to PyTorch, measured in the same rounds
 )";
   if (command == "keys")
-    return R"(Keys of nodes, which encrypt what passes between machines and say who may join. Without
-a wish it lists them.
+    return R"(Keys of nodes, which encrypt what passes between machines and say who may join.
+Without an option it lists them.
 
 Examples:
   troupe keys --make worker-1                        keys/worker-1.public and keys/worker-1.secret

@@ -10,6 +10,7 @@
 
 #include "net/frame.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -21,7 +22,7 @@ namespace troupe::net {
 using time_point = std::chrono::nanoseconds; // monotonic, of this node
 
 struct link_options {
-  std::size_t window_bytes[lanes] = {std::size_t{1} << 20, std::size_t{32} << 20};
+  std::array<std::size_t, lanes> window_bytes = {std::size_t{1} << 20, std::size_t{32} << 20};
   std::chrono::nanoseconds resend_after = std::chrono::milliseconds(200); // without progress
   std::chrono::nanoseconds acknowledge_within = std::chrono::milliseconds(5);
   std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(250);
@@ -90,7 +91,7 @@ private:
 
   node_life here_, there_;
   link_options options_;
-  lane_state lanes_[lanes];
+  std::array<lane_state, lanes> lanes_;
   bool owes_ = false; // an acknowledgement
   time_point owes_since_{0}, last_sent_, last_heard_;
   std::uint64_t heard_ns_ = 0; // of the last frame, to be echoed; heard at `last_heard_`

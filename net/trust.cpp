@@ -103,7 +103,8 @@ trust_list trust_list::parse(const std::string& text, const std::string& file) {
     const auto first = line.find_first_not_of(" \t\r");
     if (first == std::string::npos || line[first] == '#') continue;
     const std::string mistake = mistake_of(line, out, where);
-    if (!mistake.empty()) wrong += (wrong.empty() ? "" : "\n    ") + where + ": " + mistake;
+    if (mistake.empty()) continue;
+    wrong.append(wrong.empty() ? "" : "\n    ").append(where).append(": ").append(mistake);
   }
   if (!wrong.empty())
     throw error({.what = "the list of trusted keys has mistakes",

@@ -5,6 +5,7 @@
 #include "ops/assert.hpp"
 #include "ops/error.hpp"
 
+#include <signal.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -123,6 +124,9 @@ struct node::state {
   }
 
   void run() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr); // a signal would end a wait with an error
     while (!round()) {
     }
     ways->shut();

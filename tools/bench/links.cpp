@@ -85,7 +85,7 @@ struct two_nodes {
     b.dial = {{zero->endpoints()[0], encrypted ? a.keys->public_key : ""}};
     one = std::make_unique<node>(
         b,
-        node_callbacks{.on_parcel = [this](const node_life&, parcel) { at_one.pass(); },
+        node_callbacks{.on_parcel = [this](const node_life&, const parcel&) { at_one.pass(); },
                        .on_up =
                            [this](const peer& p) {
                              zero_life = p.who;

@@ -179,7 +179,7 @@ TEST_CASE("a silent peer is noticed, and down when it stays silent") {
   REQUIRE(one.hears("up 0"));
   const auto began = std::chrono::steady_clock::now();
   proxy.swallow(true, true);
-  REQUIRE(zero.hears("down 1: no connection for 0.5 s: nothing heard for 0.2 s"));
+  REQUIRE(zero.hears("down 1: no connection for 0.5 s"));
   CHECK(std::chrono::steady_clock::now() - began < 5s);
   REQUIRE(one.hears("down 0: "));
   proxy.swallow(false, false);

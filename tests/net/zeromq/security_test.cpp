@@ -117,7 +117,8 @@ TEST_CASE("a key that is removed ends its links and stays out; one that is added
   REQUIRE(zero.hears("down 1: its key is not trusted any more"));
   REQUIRE(one.reports(
       [](const node_report& r) { return r.dials[0].trouble == "its node does not know the key"; }));
-  CHECK(zero.heard().size() == 2);
+  const auto heard = zero.heard();
+  CHECK(std::count(heard.begin(), heard.end(), "up 1") == 1);
   zero->trust(before);
   CHECK(zero.hears("up 1", 2));
 }

@@ -170,6 +170,36 @@ TEST_CASE("two nodes that gave each other up are up again when they meet, each o
   }
 }
 
+TEST_CASE("a late hello to a link that was given up opens nothing and ends nothing") {
+  session_world w = two();
+  w.swallow(0, 1, true);
+  w.swallow(1, 0, true);
+  w.run(6s);
+  w.swallow(0, 1, false);
+  w.swallow(1, 0, false);
+  w.run(2s);
+  w.take(0);
+  frame late; // said before, for either lane of the first link
+  late.kind = frame_kind::hello;
+  late.from = {1, 22};
+  late.to = {0, 11};
+  late.content.body = encode(hello_body{.self = as(1, 22).self});
+  auto& s = *w.nodes[0].s;
+  for (const auto lane : {small, bulk}) {
+    const connection c = s.fresh_connection();
+    late.lane = lane;
+    s.received(c, "", encode(late, true), {}, w.now);
+    frame lost = late; // a parcel of that link, which is not one of this link
+    lost.kind = frame_kind::parcel;
+    lost.number = 1;
+    s.received(c, "", encode(lost, true), {}, w.now);
+  }
+  w.send(1, 0, "text", small);
+  w.run(500ms);
+  CHECK(w.take(0) == texts{"1: text"});
+  CHECK(s.links()[0].reconnections == 0);
+}
+
 TEST_CASE("nodes that do not belong together tell both, with both values") {
   struct difference {
     void (*change)(introduction&);

@@ -134,7 +134,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
 
 // What the worker had read when it computed the gradient decides how it is applied.
 void parameter_holder::correct_staleness(block_state& block, block_update& update) const {
-  const auto& read = block.reads[block.clocks.worker_of(block.updating.step)];
+  const auto& read = block.reads.at(block.updating.step);
   block.updating.staleness = block.version - std::min(block.version, read.version);
   block.updating.lead = read.lead;
   block.updating.lead_bound = read.lead_bound;
@@ -205,7 +205,7 @@ void parameter_holder::publish(int index, tensor parameters) {
     for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
       world_.send(reader, parameters_of(index, block.version, block.versions[block.version]));
   else
-    block.clocks.apply(block.updating.step);
+    apply_clock(block);
   auto done = block.updating;
   done.digest = block.rule->digest();
   done.version = block.version;
@@ -213,6 +213,16 @@ void parameter_holder::publish(int index, tensor parameters) {
   if (options_.islands == 0 || options_.island > 0) world_.send(options_.director, done);
   answer_pulls(index);
   update_next(index);
+}
+
+// All stages of the worker had begun this step, so all blocks have applied the one before: nobody
+// computes that one any more. This one is needed until all have applied it.
+void parameter_holder::apply_clock(block_state& block) {
+  const auto step = block.updating.step;
+  block.clocks.apply(step);
+  std::erase_if(block.reads, [&](const auto& read) {
+    return read.first < step && block.clocks.worker_of(read.first) == block.clocks.worker_of(step);
+  });
 }
 
 void parameter_holder::on(const protocol::want_parameters& m) {
@@ -236,11 +246,12 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
 void parameter_holder::answer_pulls(int index) {
   auto& block = blocks_.at(index);
   std::erase_if(block.pulls, [&](const protocol::pull_parameters& p) {
-    auto& last = block.reads[block.clocks.worker_of(p.step)];
-    const bool again = last.parameters && last.step == p.step;
-    if (!again && !block.clocks.may_read(p.step, order_)) return false;
-    const auto read = again ? last : read_now(index, p);
-    if (!block.clocks.accepted(p.step)) last = read; // else its update is of what was read before
+    auto found = block.reads.find(p.step);
+    if (found == block.reads.end()) {
+      if (!block.clocks.may_read(p.step, order_)) return false;
+      found = block.reads.emplace(p.step, read_now(index, p)).first;
+    }
+    const auto& read = found->second;
     const auto known = p.known.find(index);
     const bool same = known != p.known.end() && known->second == read.version;
     world_.send(
@@ -256,7 +267,7 @@ parameter_holder::worker_read parameter_holder::read_now(int index,
   const auto lead = block.clocks.lead_of(p.step);
   const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
   credit_.note(world_, {credit_kind::staleness, world_.self(), p.reply_to, bound, lead});
-  return {p.step, block.version, lead, bound, block.versions.at(block.version)};
+  return {block.version, lead, bound, block.versions.at(block.version)};
 }
 
 // Who asked while the bound was lower may read now; who asked while it was higher waits.

@@ -8,7 +8,8 @@
 // come, each once (a ledger of clocks per block), and a worker's pull is answered when its
 // staleness bound allows it. The bound is a dial: what is in force when a pull is answered counts.
 // Who pulls for the same step again, a worker's new incarnation, gets the same version, also of a
-// block whose update is applied: its other stages have computed a part of the step with it.
+// block whose update is applied and of which the next step was read: its other stages have computed
+// a part of the step with it, and may need more.
 //
 // Islands: each has holders of its own, and others hold the outer parameters. To these, an island's
 // holder is what a layer shard is to it: at the end of a round it sends how far it has come as a
@@ -80,7 +81,6 @@ public:
 
 private:
   struct worker_read {
-    std::uint64_t step = 0;
     std::uint64_t version = 0;
     std::uint64_t lead = 0; // clocks before the slowest worker
     std::uint64_t lead_bound = no_bound;
@@ -106,7 +106,7 @@ private:
     std::map<std::uint64_t, protocol::reduced_gradient> waiting; // by step, or by arrival
     std::uint64_t arrivals = 0;
     clock_ledger clocks;
-    std::map<std::uint64_t, worker_read> reads; // by worker
+    std::map<std::uint64_t, worker_read> reads; // by step; from each worker's last applied one on
     std::vector<protocol::pull_parameters> pulls;
     std::shared_ptr<outer_step> outer; // of an island
   };
@@ -120,6 +120,7 @@ private:
   void send_delta(int block);
   void correct_staleness(block_state& block, block_update& update) const;
   void answer_pulls(int block);
+  static void apply_clock(block_state& block);
   worker_read read_now(int block, const protocol::pull_parameters& p);
 
   context& world_;

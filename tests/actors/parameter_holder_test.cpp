@@ -226,12 +226,20 @@ TEST_CASE("who pulls for a step again gets the version that was read") {
     return f.world.of<protocol::parameters>().back().version;
   };
   CHECK(read_version() == 2);
-  f.apply(1); // of the other worker
+  f.strict.on(protocol::pull_parameters{1, shards[1], {}}); // of the other worker
+  f.apply(1);
   CHECK(read_version() == 2);
   f.world.sent.clear();
   f.apply(4);
   CHECK(f.world.of<protocol::committed>().back().staleness == 1);
   CHECK(read_version() == 2); // a worker's other stages may still compute the step
+  f.strict.on(protocol::pull_parameters{6, shards[0], {}});
+  CHECK(f.world.of<protocol::parameters>().back().version == 4);
+  CHECK(read_version() == 2); // also when this one had read the next step before it died
+  f.world.sent.clear();
+  f.apply(6);
+  CHECK(f.world.of<protocol::committed>().back().staleness == 0);
+  CHECK(read_version() == 5); // all stages have begun step 6: of no use to anybody
 }
 
 TEST_CASE("an old request that comes late displaces no newer one") {
@@ -248,6 +256,7 @@ TEST_CASE("an old request that comes late displaces no newer one") {
       holder.receive(m);
   holder.on(protocol::pull_parameters{2, shards[0], {}}); // waits for the other worker
   holder.on(protocol::pull_parameters{0, shards[0], {}});
+  holder.on(protocol::pull_parameters{1, shards[1], {}});
   f.world.sent.clear();
   for (const int block : {0, 1})
     holder.on(f.gradient(1, block));

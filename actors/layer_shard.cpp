@@ -51,7 +51,6 @@ layer_shard::layer_shard(context& world, layer_shard_options options)
 }
 
 void layer_shard::started() {
-  if (residuals_of_step_ > 0) world_.send(options_.keeper, protocol::want_residuals{world_.self()});
   if (options_.pulls) return;
   std::vector<address> asked;
   for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
@@ -158,6 +157,8 @@ void layer_shard::skip_committed() {
   computed_for_ = {};
   step_ = ahead_ = committed_;
   next_ = ahead_next_ = 0;
+  if (!has_residuals(step_))
+    world_.send(options_.keeper, protocol::want_residuals{world_.self(), step_});
 }
 
 // Whether nobody waits for anything more of its oldest step.

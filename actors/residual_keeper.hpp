@@ -27,12 +27,15 @@ public:
   void on(const protocol::want_state& m);
 
 private:
+  void tell_shard(const protocol::residual& m);
   void tell_saving(const protocol::residual& m);
 
   context& world_;
   const std::uint64_t steps_kept_;
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> kept_; // by step
-  std::optional<protocol::want_state> asked_; // last: residuals of its step may still come
+  // The last of each: residuals of its step may still come.
+  std::optional<protocol::want_residuals> wanted_;
+  std::optional<protocol::want_state> asked_;
 };
 
 } // namespace troupe

@@ -65,7 +65,7 @@ struct frame_limits {
 };
 
 constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
-constexpr std::uint8_t wire_version = 2;
+constexpr std::uint8_t wire_version = 3;
 
 // The first of the frame's messages: checksum, header and body. The payloads follow it, a message
 // each. With `checked`, the payloads have checksums too.

@@ -25,10 +25,13 @@ struct residual_ready {
   residual value;
 };
 
-// From: layer_shard. To: its residual_keeper. Answered by `residual`, all that are kept.
-// Key: the asker. Twice: answered again. Bound: one per start of the shard.
+// From: layer_shard, where it begins or was overtaken. To: its residual_keeper. Answered by
+// `residual`, all of `step`, those that come later too: its predecessor may still have sent them.
+// Key: (asker, step). Twice: answered again; after that for a later step: dropped. Bound: one per
+// start of the shard, and per step that overtakes it.
 struct want_residuals {
   address reply_to;
+  std::uint64_t step = 0;
 };
 
 // From: residual_keeper; parameter_holder of an island. To: checkpointer, which wants the state.

@@ -159,7 +159,7 @@ void serialize(A& a, residual& m) {
 
 template <class A>
 void serialize(A& a, want_residuals& m) {
-  all_fields(a, m, m.reply_to);
+  all_fields(a, m, m.reply_to, m.step);
 }
 
 template <class A>

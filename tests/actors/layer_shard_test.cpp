@@ -1,5 +1,6 @@
 #include "actors/layer_shard.hpp"
 
+#include "ops/block_codec.hpp"
 #include "ops/program.hpp"
 #include "support/fake_context.hpp"
 
@@ -16,6 +17,7 @@ const address director{.role = role_kind::director};
 const address loader{.role = role_kind::data_loader, .replica = 1};
 const address aggregator{.role = role_kind::gradient_aggregator};
 const address holder{.role = role_kind::parameter_holder};
+const address keeper{.role = role_kind::residual_keeper, .replica = 1};
 
 const std::vector<schedule_op> one_by_one = {{op_kind::forward, 0, 0},
                                              {op_kind::backward, 0, 0},
@@ -28,13 +30,16 @@ const std::vector<schedule_op> both_forward = {{op_kind::forward, 0, 0},
 
 // The second of two replicas: microbatches 2 and 3 of 4, of a model with one dense layer.
 struct fixture {
-  explicit fixture(std::vector<schedule_op> order = one_by_one, bool shares_are_dealt = false)
-      : schedule(std::move(order)), dealt(shares_are_dealt) {
+  explicit fixture(std::vector<schedule_op> order = one_by_one,
+                   bool shares_are_dealt = false,
+                   std::shared_ptr<const codec> compression = nullptr)
+      : schedule(std::move(order)), dealt(shares_are_dealt), compressed(std::move(compression)) {
     REQUIRE(start.size() == 1);
   }
 
   std::vector<schedule_op> schedule;
   bool dealt = false;
+  std::shared_ptr<const codec> compressed;
   graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
   std::shared_ptr<pool<shard_kernels>> kernels =
       std::make_shared<pool<shard_kernels>>([g = network] {
@@ -43,8 +48,8 @@ struct fixture {
           parts[0].in_flight.push_back(compile_cpu(g, {.microbatch = 2}));
         return std::make_unique<shard_kernels>(std::move(parts));
       });
-  std::vector<tensor> start =
-      initial_parameters(kernels->take()->parts()[0].in_flight[0]->layout(), 1);
+  parameter_layout layout = kernels->take()->parts()[0].in_flight[0]->layout();
+  std::vector<tensor> start = initial_parameters(layout, 1);
   test::fake_context world{me};
   layer_shard shard{world,
                     {.own = {2, 2},
@@ -58,7 +63,14 @@ struct fixture {
                      .director = director,
                      .kernels = kernels,
                      .spans = tree_cover_below_root(4, {2, 2}),
+                     .codecs = codecs(),
+                     .keeper = keeper,
                      .dealt = dealt}};
+
+  std::vector<std::shared_ptr<const block_codec>> codecs() const {
+    if (!compressed) return {};
+    return {std::make_shared<const block_codec>(compressed, layout, 0)};
+  }
 
   protocol::parameters version(std::uint64_t v) const { return {v, v, 0, start[0]}; }
 
@@ -212,6 +224,35 @@ TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
   CHECK(gradients.back().step == 1);
   CHECK(f.world.of<protocol::microbatch_report>().size() == 3); // both of step 1
   CHECK(gradients.back().span == tree_span{2, 2});
+}
+
+TEST_CASE("a shard asks for the residuals of a step that it has not computed the one before of") {
+  fixture f(one_by_one, false, make_codec("1-bit"));
+  const auto asked = [&] {
+    std::vector<std::uint64_t> out;
+    for (const auto& m : f.world.of<protocol::want_residuals>())
+      out.push_back(m.step);
+    return out;
+  };
+  const auto residual = [&](std::uint64_t step) {
+    const std::vector<float> zeros(static_cast<std::size_t>(f.codecs()[0]->residual_elements()));
+    f.shard.on(protocol::residual{step, 0, 2, make_tensor({std::ssize(zeros)}, zeros)});
+  };
+  f.begin();
+  CHECK(asked() == std::vector<std::uint64_t>{0});
+  f.shard.on(protocol::begin_step{1, 1}); // its predecessor's gradients completed step 0
+  CHECK(asked() == std::vector<std::uint64_t>{0, 1});
+  f.shard.on(f.version(1));
+  residual(0); // late
+  f.shard.on(fixture::batch(1, 2));
+  f.shard.on(fixture::batch(1, 3));
+  f.finish();
+  CHECK(f.world.of<protocol::gradient>().empty());
+  residual(1);
+  f.finish();
+  CHECK(f.world.of<protocol::gradient>().size() == 1);
+  f.shard.on(protocol::begin_step{2, 2});
+  CHECK(asked().size() == 2); // it has left out those itself
 }
 
 TEST_CASE("a shard asks for batches of as many steps ahead as its credit says") {

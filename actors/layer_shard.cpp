@@ -146,17 +146,21 @@ void layer_shard::act() {
 void layer_shard::skip_committed() {
   if (begun_ && step_ >= committed_) return;
   const bool overtaken = options_.dealt && steps_.contains(step_) && !handed_on();
-  if (busy_ && !overtaken) return;
+  if (busy_ && (!overtaken || options_.delay > 0)) return; // may be ahead, and of use
   if (overtaken) tell_share(true);
   if (std::exchange(busy_, false)) { // its programs are lent until the computation has noticed
     world_.abandon_computations();
     computing_.clear();
   }
-  steps_.clear();
+  steps_.erase(steps_.begin(), steps_.lower_bound(committed_));
   begun_ = true;
   computed_for_ = {};
-  step_ = ahead_ = committed_;
-  next_ = ahead_next_ = 0;
+  step_ = committed_;
+  next_ = 0;
+  if (ahead_ < step_) { // else their forward passes are good, and what they read is gone
+    ahead_ = step_;
+    ahead_next_ = 0;
+  }
   if (!has_residuals(step_))
     world_.send(options_.keeper, protocol::want_residuals{world_.self(), step_});
 }

@@ -32,14 +32,19 @@ const std::vector<schedule_op> both_forward = {{op_kind::forward, 0, 0},
 struct fixture {
   explicit fixture(std::vector<schedule_op> order = one_by_one,
                    bool shares_are_dealt = false,
-                   std::shared_ptr<const codec> compression = nullptr)
-      : schedule(std::move(order)), dealt(shares_are_dealt), compressed(std::move(compression)) {
+                   std::shared_ptr<const codec> compression = nullptr,
+                   std::uint64_t steps_ahead = 0)
+      : schedule(std::move(order)),
+        dealt(shares_are_dealt),
+        compressed(std::move(compression)),
+        delay(steps_ahead) {
     REQUIRE(start.size() == 1);
   }
 
   std::vector<schedule_op> schedule;
   bool dealt = false;
   std::shared_ptr<const codec> compressed;
+  std::uint64_t delay = 0;
   graph network = build_graph(sequential(flatten{}, dense{3}), shape{1, 2, 2});
   std::shared_ptr<pool<shard_kernels>> kernels =
       std::make_shared<pool<shard_kernels>>([g = network] {
@@ -62,6 +67,8 @@ struct fixture {
                      .loader = loader,
                      .director = director,
                      .kernels = kernels,
+                     .delay = delay,
+                     .steps_per_epoch = 10,
                      .spans = tree_cover_below_root(4, {2, 2}),
                      .codecs = codecs(),
                      .keeper = keeper,
@@ -224,6 +231,20 @@ TEST_CASE("a shard that was overtaken by a commit goes on with the new step") {
   CHECK(gradients.back().step == 1);
   CHECK(f.world.of<protocol::microbatch_report>().size() == 3); // both of step 1
   CHECK(gradients.back().span == tree_span{2, 2});
+}
+
+TEST_CASE("a shard that was overtaken by a commit does not go forward again where it was ahead") {
+  fixture f(one_by_one, false, make_codec("1-bit"), 1);
+  f.shard.on(f.version(0));
+  f.shard.on(protocol::begin_step{1});
+  for (const std::uint64_t step : {0, 1})
+    for (const std::uint32_t microbatch : {2, 3})
+      f.shard.on(fixture::batch(step, microbatch));
+  f.finish(); // backward waits for residuals
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 4);
+  f.shard.on(protocol::begin_step{1, 1}); // its predecessor's gradients completed step 0
+  f.finish();
+  CHECK(f.world.of<protocol::microbatch_report>().size() == 4);
 }
 
 TEST_CASE("a shard asks for the residuals of a step that it has not computed the one before of") {

@@ -1,4 +1,5 @@
 #include "troupe/schedule_times.hpp"
+#include "troupe/xml_text.hpp"
 
 #include <fmt/format.h>
 
@@ -21,19 +22,6 @@ constexpr std::array<std::array<const char*, 2>, 4> colours{{{"#7fb2ee", "#b5d3f
                                                              {"#c79be3", "#dfc5ef"}}};
 constexpr std::array names{
     "F forward", "B backward", "I gradient of inputs", "W gradient of weights"};
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else
-      out += c;
-  }
-  return out;
-}
 
 // Pixels per second.
 double scale_of(const timeline& run) {
@@ -111,7 +99,7 @@ std::string svg(const schedule& s, const schedule_times& times) {
       width,
       height,
       left,
-      escaped(s.name),
+      xml_text(s.name),
       s.stages,
       s.microbatches,
       run.makespan,

@@ -1,6 +1,4 @@
-#include "cli/command_line.hpp"
-#include "cli/mistakes.hpp"
-#include "cli/simulation_options.hpp"
+#include "cli/simulation_words.hpp"
 #include "support/error_of.hpp"
 #include "support/scratch_folder.hpp"
 #include "troupe/machine_profile.hpp"
@@ -26,20 +24,6 @@ int status_of(const std::string& before, const std::string& words) {
 
 constexpr const char* quickly = "calibrate --models mlp --images 4 --rounds 1 --seconds 0.001";
 
-simulation_options options(std::vector<std::string> words) {
-  words.insert(words.begin(), "simulate");
-  return simulation_options_of(parse_command_line(words, nullptr).values);
-}
-
-std::string wrong_of(std::vector<std::string> words) {
-  try {
-    options(std::move(words));
-  } catch (const mistakes& wrong) {
-    return wrong.what();
-  }
-  return "";
-}
-
 } // namespace
 
 TEST_CASE("troupe calibrate writes a profile that troupe simulate predicts with") {
@@ -63,17 +47,17 @@ TEST_CASE("a simulated cluster's nodes are of the machine, but for what is said 
   const test::scratch_folder here;
   const auto path = here.write(
       "m.toml", "flops = \"2 TFLOP/s\"\nbandwidth = \"50 GB/s\"\ncores = 16\nbusy = [1, 1.5]\n");
-  const auto plain = options({"--machine", path}).cluster;
+  const auto plain = simulation_of({"--machine", path}).cluster;
   CHECK(plain.costs.machine.flops_per_second == 2e12);
   CHECK(plain.model.node.cores == 16);
   CHECK(plain.model.node.busy == std::vector{1.0, 1.5});
-  CHECK(options({"--machine", path, "--node", "4 cores"}).cluster.model.node.cores == 4);
+  CHECK(simulation_of({"--machine", path, "--node", "4 cores"}).cluster.model.node.cores == 4);
 }
 
 TEST_CASE("a machine's mistakes are told with the other options'") {
   const test::scratch_folder here;
   const auto path = here.write("m.toml", "flops = \"2 TFLOP/s\"\nbandwidht = \"50 GB/s\"\n");
-  const auto told = wrong_of({"--machine", path, "--gflops", "3", "--node", "4 legs"});
+  const auto told = wrong_of_simulation({"--machine", path, "--gflops", "3", "--node", "4 legs"});
   INFO(told);
   CHECK(test::contains(told, path + ":2"));
   CHECK(test::contains(told, "write bandwidth"));

@@ -1,7 +1,6 @@
 #include "cli/simulation_options.hpp"
 
-#include "cli/command_line.hpp"
-#include "cli/mistakes.hpp"
+#include "cli/simulation_words.hpp"
 #include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -13,33 +12,15 @@ using namespace troupe;
 using namespace troupe::cli;
 using namespace std::chrono_literals;
 
-namespace {
-
-simulation_options options(std::vector<std::string> words) {
-  words.insert(words.begin(), "simulate");
-  return simulation_options_of(parse_command_line(words, nullptr).values);
-}
-
-std::string wrong_of(std::vector<std::string> words) {
-  try {
-    options(std::move(words));
-  } catch (const mistakes& wrong) {
-    CHECK(wrong.code() == exit_usage);
-    return wrong.what();
-  }
-  return "";
-}
-
-} // namespace
-
 TEST_CASE("links are read as people say them, for all and for one") {
-  const auto m = options({"--link",
-                          "1 ms, 10 Gbit/s, jitter 20us, loss 2 %, duplicates 0.1, timeout 50 ms",
-                          "--link",
-                          "0->2: 20 ms",
-                          "--link",
-                          "1-3: 500 MB/s"})
-                     .cluster.model;
+  const auto m =
+      simulation_of({"--link",
+                     "1 ms, 10 Gbit/s, jitter 20us, loss 2 %, duplicates 0.1, timeout 50 ms",
+                     "--link",
+                     "0->2: 20 ms",
+                     "--link",
+                     "1-3: 500 MB/s"})
+          .cluster.model;
   CHECK(m.link.latency == 1ms);
   CHECK(m.link.bytes_per_second == 1.25e9);
   CHECK(m.link.jitter == 20us);
@@ -54,8 +35,8 @@ TEST_CASE("links are read as people say them, for all and for one") {
 }
 
 TEST_CASE("nodes are read as people say them, for all and for one") {
-  const auto m =
-      options({"--node", "2x slower, 4 cores", "--node", "7: 1 core, 4x faster"}).cluster.model;
+  const auto m = simulation_of({"--node", "2x slower, 4 cores", "--node", "7: 1 core, 4x faster"})
+                     .cluster.model;
   CHECK(m.node.cores == 4);
   CHECK(m.node.slowness == 2);
   CHECK(m.nodes.at(7).cores == 1);
@@ -63,12 +44,12 @@ TEST_CASE("nodes are read as people say them, for all and for one") {
 }
 
 TEST_CASE("nodes have ports and memory, and stand in racks") {
-  const auto m = options({"--node",
-                          "25 Gbit/s, 8 GB",
-                          "--node",
-                          "3: 1 Gbit/s",
-                          "--racks",
-                          "40 nodes, 100 Gbit/s, 2 us"})
+  const auto m = simulation_of({"--node",
+                                "25 Gbit/s, 8 GB",
+                                "--node",
+                                "3: 1 Gbit/s",
+                                "--racks",
+                                "40 nodes, 100 Gbit/s, 2 us"})
                      .cluster.model;
   CHECK(m.node.bytes_per_second == 25e9 / 8);
   CHECK(m.node.memory_bytes == 8'000'000'000);
@@ -86,7 +67,7 @@ TEST_CASE("events are read as people say them") {
       words.emplace_back("--event");
       words.push_back(text);
     }
-    return options(words).cluster.model.faults;
+    return simulation_of(words).cluster.model.faults;
   };
   const auto f = events({"30 ms  kill layer_shard/1/0",
                          "40us pause 1",
@@ -121,19 +102,19 @@ TEST_CASE("events are read as people say them") {
 }
 
 TEST_CASE("every mistake of a simulated cluster's options is told, with its place") {
-  const auto told = wrong_of({"--link",   "fast",
-                              "--link",   "0>1: 3 ms",
-                              "--node",   "4 legs",
-                              "--node",   "x: 4 cores",
-                              "--racks",  "4 shelves",
-                              "--event",  "3 ms dance 1",
-                              "--event",  "30 parsecs pause 1",
-                              "--event",  "-3 ms pause 1",
-                              "--event",  "3 ms paus 1",
-                              "--event",  "3 ms leave home",
-                              "--event",  "3 ms kill layer_shart/1",
-                              "--gflops", "0",
-                              "--costs",  "guessed"});
+  const auto told = wrong_of_simulation({"--link",   "fast",
+                                         "--link",   "0>1: 3 ms",
+                                         "--node",   "4 legs",
+                                         "--node",   "x: 4 cores",
+                                         "--racks",  "4 shelves",
+                                         "--event",  "3 ms dance 1",
+                                         "--event",  "30 parsecs pause 1",
+                                         "--event",  "-3 ms pause 1",
+                                         "--event",  "3 ms paus 1",
+                                         "--event",  "3 ms leave home",
+                                         "--event",  "3 ms kill layer_shart/1",
+                                         "--gflops", "0",
+                                         "--costs",  "guessed"});
   for (const char* part : {"'fast' does not say how a link is",
                            "'0>1' does not name a link",
                            "'4 legs' does not say how a node is",
@@ -148,5 +129,6 @@ TEST_CASE("every mistake of a simulated cluster's options is told, with its plac
                            "gflops 0 is out of range",
                            "counted or measured"})
     CHECK_MESSAGE(told.find(part) != std::string::npos, part, " in\n", told);
-  CHECK(wrong_of({"--scenario", "/no/such/file"}).find("/no/such/file") != std::string::npos);
+  CHECK(wrong_of_simulation({"--scenario", "/no/such/file"}).find("/no/such/file") !=
+        std::string::npos);
 }

@@ -1,5 +1,7 @@
 #include "cli/chart.hpp"
 
+#include "troupe/xml_text.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,21 +25,6 @@ constexpr std::array<const char*, 8> colours{
     "#3b82c4", "#e0803a", "#2f9e6e", "#c05fa3", "#8d6cc9", "#b0892b", "#d0525a", "#5f7f8c"};
 constexpr std::array<const char*, 4> dashes{"", "7 3", "2 3", "9 3 2 3"};
 
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '"')
-      out += "&quot;";
-    else if (static_cast<unsigned char>(c) >= ' ')
-      out += c;
-  }
-  return out;
-}
-
 double width_of(const std::string& text) {
   return letter * static_cast<double>(text.size());
 }
@@ -53,7 +40,7 @@ std::string label(double x, double y, const std::string& text, const char* ancho
                      x,
                      y,
                      anchor,
-                     escaped(text));
+                     xml_text(text));
 }
 
 // From a value to a place between `from` and `to`.
@@ -180,7 +167,7 @@ std::string marks_of(const chart& c, const scale& x, double bottom) {
                     at,
                     top,
                     bottom,
-                    escaped(m.name));
+                    xml_text(m.name));
     if (c.marks.size() > marks_named_max || named == marks_named_max || at < free_from ||
         at + width_of(m.name) > width)
       continue;
@@ -226,7 +213,7 @@ drawing lines_of(const chart& c) {
   out += fmt::format("<text transform=\"translate(14 {:.1f}) rotate(-90)\" "
                      "text-anchor=\"middle\">{}</text>\n",
                      (top + bottom) / 2,
-                     escaped(c.y.title));
+                     xml_text(c.y.title));
   return {out + names.shapes(), names.bottom() + gap};
 }
 
@@ -299,7 +286,7 @@ std::string svg(const std::vector<chart>& charts, int columns) {
                           "<text class=\"title\" x=\"14\" y=\"20\">{}</text>\n{}</g>\n",
                           width * column,
                           y,
-                          escaped(shortened(charts[i].title, width - 20)),
+                          xml_text(shortened(charts[i].title, width - 20)),
                           drawn.shapes);
   }
   return fmt::format("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0:.0f} {1:.0f}\" "

@@ -29,7 +29,7 @@ std::uint64_t checksum(std::span<const std::byte> bytes) {
 template <class Archive>
 void fixed_part(Archive& a, frame& f) {
   a(f.from.node, f.from.life, f.to.node, f.to.life);
-  a(f.number, f.received[0], f.received[1], f.sent_ns, f.echo_ns);
+  a(f.number, f.received[0], f.received[1], f.taken[0], f.taken[1], f.sent_ns, f.echo_ns);
 }
 
 void write(archive_writer& a, header h) {
@@ -85,6 +85,7 @@ std::vector<std::byte> encode(const frame& f, bool checked) {
   h.f.lane = f.lane;
   h.f.number = f.number;
   std::copy_n(f.received, lanes, h.f.received);
+  std::copy_n(f.taken, lanes, h.f.taken);
   h.f.sent_ns = f.sent_ns;
   h.f.echo_ns = f.echo_ns;
   h.body_bytes = static_cast<std::uint32_t>(f.content.body.size());

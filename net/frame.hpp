@@ -21,6 +21,9 @@ struct payload {
 struct parcel {
   std::vector<std::byte> body;
   std::vector<payload> payloads;
+  // Of one that came: while it lives, its bytes count as not taken yet, and its sender has so many
+  // fewer to send. Who takes the parcel apart keeps it for as long as the content waits.
+  std::shared_ptr<const void> credit;
 
   [[nodiscard]] std::size_t bytes() const;
 };
@@ -54,6 +57,7 @@ struct frame {
   // plus the lane whose connection is meant instead of this one.
   std::uint64_t number = 0;
   std::uint64_t received[lanes] = {};     // the last number of each lane that came in order
+  std::uint64_t taken[lanes] = {};        // bytes of each lane that their owner took
   std::uint64_t sent_ns = 0, echo_ns = 0; // the sender's clock; the last `sent_ns` that it heard
   parcel content;
 };
@@ -65,7 +69,7 @@ struct frame_limits {
 };
 
 constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
-constexpr std::uint8_t wire_version = 3;
+constexpr std::uint8_t wire_version = 4;
 
 // The first of the frame's messages: checksum, header and body. The payloads follow it, a message
 // each. With `checked`, the payloads have checksums too.

@@ -7,19 +7,35 @@
 
 namespace troupe::net {
 
+namespace {
+
+// Of each window: so much is told at once, before the other side has none left.
+std::array<std::size_t, lanes> quarters(const link_options& options) {
+  return {options.window_bytes[0] / 4, options.window_bytes[1] / 4};
+}
+
+} // namespace
+
 reliable_link::reliable_link(node_life here, node_life there, link_options options, time_point now)
-    : here_(here), there_(there), options_(options), last_sent_(now), last_heard_(now) {}
+    : here_(here),
+      there_(there),
+      options_(std::move(options)),
+      intake_(std::make_shared<intake>(quarters(options_), options_.on_taken)),
+      last_sent_(now),
+      last_heard_(now) {}
 
 void reliable_link::post(lane_kind lane, parcel content) {
   auto& l = lanes_[static_cast<int>(lane)];
   l.kept_bytes += content.bytes();
+  content.credit.reset(); // of one that came, and goes on: taken
   l.kept.push_back(std::move(content));
 }
 
 // One parcel may always be on its way, however large.
 bool reliable_link::may_send(const lane_state& lane, int index) const {
   if (!lane.open || lane.next >= lane.first + lane.kept.size()) return false;
-  return lane.on_its_way == 0 || lane.on_its_way < options_.window_bytes[index];
+  const std::uint64_t lent = lane.acknowledged + lane.on_its_way - lane.credited;
+  return lent == 0 || lent < options_.window_bytes[static_cast<std::size_t>(index)];
 }
 
 bool reliable_link::is_overdue(const lane_state& lane, time_point now) const {
@@ -40,7 +56,7 @@ std::optional<frame> reliable_link::next(time_point now) {
       return out;
     }
   const bool acknowledge =
-      owes_ && (now - owes_since_ >= options_.acknowledge_within || owes_much());
+      owes_much() || (owes_ && now - owes_since_ >= options_.acknowledge_within);
   if (acknowledge || now - last_sent_ >= options_.heartbeat) return stamped(frame_kind::state, now);
   return {};
 }
@@ -66,8 +82,9 @@ frame reliable_link::parcel_of(int index, time_point now) {
 
 // Before the other side's window is full.
 bool reliable_link::owes_much() const {
+  const auto much = quarters(options_);
   for (int i = 0; i < lanes; ++i)
-    if (lanes_[i].owed > options_.window_bytes[i] / 4) return true;
+    if (intake_->taken(static_cast<lane_kind>(i)) - lanes_[i].told > much[i]) return true;
   return false;
 }
 
@@ -82,10 +99,10 @@ frame reliable_link::stamped(frame_kind kind, time_point now) {
   out.kind = kind;
   out.from = here_;
   out.to = there_;
-  for (int i = 0; i < lanes; ++i)
+  for (int i = 0; i < lanes; ++i) {
     out.received[i] = lanes_[i].received;
-  for (auto& lane : lanes_)
-    lane.owed = 0;
+    out.taken[i] = lanes_[i].told = intake_->taken(static_cast<lane_kind>(i));
+  }
   out.sent_ns = static_cast<std::uint64_t>(now.count());
   if (heard_ns_ > 0)
     out.echo_ns =
@@ -101,8 +118,11 @@ std::optional<parcel> reliable_link::accept(frame f, time_point now) {
   heard_ns_ = f.sent_ns;
   if (f.echo_ns > 0 && f.echo_ns <= static_cast<std::uint64_t>(now.count()))
     counts_.round_trip = now - std::chrono::nanoseconds(f.echo_ns);
-  for (int i = 0; i < lanes; ++i)
+  for (int i = 0; i < lanes; ++i) {
     acknowledge(lanes_[i], f.received[i], now);
+    if (f.taken[i] <= lanes_[i].acknowledged) // or it is not from an honest peer
+      lanes_[i].credited = std::max(lanes_[i].credited, f.taken[i]);
+  }
   auto& lane = lanes_[static_cast<int>(f.lane)];
   if (f.kind == frame_kind::state && f.number == lane.first) go_back(lane, now);
   if (f.kind != frame_kind::parcel) return {};
@@ -121,7 +141,7 @@ std::optional<parcel> reliable_link::accept(frame f, time_point now) {
   ++counts_.parcels_received;
   const auto bytes = f.content.bytes();
   counts_.bytes_received += bytes;
-  lane.owed += bytes;
+  f.content.credit = intake::credit(intake_, f.lane, bytes);
   return std::move(f.content);
 }
 
@@ -131,6 +151,7 @@ void reliable_link::acknowledge(lane_state& lane, std::uint64_t received, time_p
     const auto bytes = lane.kept.front().bytes();
     lane.kept_bytes -= bytes;
     lane.on_its_way -= std::min(lane.on_its_way, lane.first < lane.next ? bytes : 0);
+    lane.acknowledged += bytes;
     lane.kept.pop_front();
     ++lane.first;
     lane.progress = now;
@@ -207,6 +228,8 @@ std::size_t reliable_link::kept_parcels() const {
 
 link_counts reliable_link::counts() const {
   link_counts out = counts_;
+  out.untaken_bytes = static_cast<std::size_t>(
+      counts_.bytes_received - intake_->taken(lane_kind::small) - intake_->taken(lane_kind::bulk));
   for (const auto& lane : lanes_) {
     out.unacknowledged_bytes += lane.on_its_way;
     out.waiting_bytes += lane.kept_bytes - std::min(lane.kept_bytes, lane.on_its_way);

@@ -1,7 +1,8 @@
 // Exactly once and in order between two lives of two nodes, over connections that lose what is on
 // its way when they break. Per lane: parcels are numbered, kept until they are acknowledged, and
 // sent again from the first that is missing ("go back N"). What is on its way is bounded by a
-// window in bytes, the credit; what is beyond it waits here. A lane whose connection is broken
+// window in bytes, the credit; what is beyond it waits here. What came counts until its owner has
+// taken it (net/intake), so a slow owner holds up the sender. A lane whose connection is broken
 // sends nothing until there is another.
 //
 // A plain state machine: who owns it brings frames and time, and takes frames away. It knows no
@@ -9,6 +10,7 @@
 #pragma once
 
 #include "net/frame.hpp"
+#include "net/intake.hpp"
 
 #include <array>
 #include <chrono>
@@ -22,6 +24,7 @@ namespace troupe::net {
 using time_point = std::chrono::nanoseconds; // monotonic, of this node
 
 struct link_options {
+  // On its way or not taken yet; the same at both ends, or the smaller one's end waits at times.
   std::array<std::size_t, lanes> window_bytes = {std::size_t{1} << 20, std::size_t{32} << 20};
   std::chrono::nanoseconds resend_after = std::chrono::milliseconds(200); // without progress
   std::chrono::nanoseconds acknowledge_within = std::chrono::milliseconds(5);
@@ -30,6 +33,7 @@ struct link_options {
   // A lane without progress for so long, plus what its bytes take at the slowest speed, is stuck.
   std::chrono::nanoseconds stuck_after = std::chrono::milliseconds(1000);
   double slowest_bytes_per_second = 4e6;
+  std::function<void()> on_taken; // called by any thread when next() may have something for it
 };
 
 struct link_counts {
@@ -37,6 +41,7 @@ struct link_counts {
   std::uint64_t bytes_sent = 0, bytes_received = 0;     // likewise
   std::uint64_t resent = 0, duplicates = 0, gaps = 0;
   std::size_t unacknowledged_bytes = 0, waiting_bytes = 0;
+  std::size_t untaken_bytes = 0;          // that came; their owner has not taken them
   std::chrono::nanoseconds round_trip{0}; // the last that was measured, without the time at rest
 };
 
@@ -67,18 +72,20 @@ public:
 
 private:
   struct lane_state {
-    std::deque<parcel> kept;    // from number `first` on, in order
-    std::uint64_t first = 1;    // the oldest that is not acknowledged
-    std::uint64_t next = 1;     // the next to be sent; below `fresh`: again
-    std::uint64_t fresh = 1;    // the next that was never sent
-    std::size_t on_its_way = 0; // bytes of those sent and not acknowledged
-    std::size_t kept_bytes = 0; // of all that is kept
-    time_point progress{0};     // when one was acknowledged, or the first was sent
-    std::uint64_t received = 0; // the last that came in order
-    bool misses = false;        // there is a gap: to be asked for
-    bool asked = false;         // for the gap
-    bool open = true;           // there is a connection
-    std::size_t owed = 0;       // bytes received and not acknowledged
+    std::deque<parcel> kept;        // from number `first` on, in order
+    std::uint64_t first = 1;        // the oldest that is not acknowledged
+    std::uint64_t next = 1;         // the next to be sent; below `fresh`: again
+    std::uint64_t fresh = 1;        // the next that was never sent
+    std::size_t on_its_way = 0;     // bytes of those sent and not acknowledged
+    std::size_t kept_bytes = 0;     // of all that is kept
+    time_point progress{0};         // when one was acknowledged, or the first was sent
+    std::uint64_t acknowledged = 0; // bytes
+    std::uint64_t credited = 0;     // bytes that the owner over there took
+    std::uint64_t told = 0;         // bytes that the owner here took, as the other side knows
+    std::uint64_t received = 0;     // the last that came in order
+    bool misses = false;            // there is a gap: to be asked for
+    bool asked = false;             // for the gap
+    bool open = true;               // there is a connection
   };
 
   frame stamped(frame_kind kind, time_point now);
@@ -91,6 +98,7 @@ private:
 
   node_life here_, there_;
   link_options options_;
+  std::shared_ptr<intake> intake_;
   std::array<lane_state, lanes> lanes_;
   bool owes_ = false; // an acknowledgement
   time_point owes_since_{0}, last_sent_, last_heard_;

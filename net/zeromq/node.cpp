@@ -108,6 +108,7 @@ struct node::state {
     for (const auto& e : options.listen)
       endpoints.push_back(ways->listen(e));
     session_options told = sessions_of(options);
+    told.link.on_taken = ways->waker();
     told.self.endpoints = options.advertised.empty() ? endpoints : options.advertised;
     who.emplace(std::move(told));
     for (const auto& place : options.dial)

@@ -4,6 +4,9 @@
 // One thread of its own does all of it and calls back; callbacks must not block (nobody is heard
 // meanwhile, and after a second of that the others think that this node is gone), and must not
 // stop the node. All other functions may be called by any thread, callbacks included.
+//
+// A parcel that is handed over counts against its sender's window until its `credit` goes. Who
+// hands it on keeps the credit beside it until somebody works on it, and no longer.
 #pragma once
 
 #include "net/keys.hpp"

@@ -117,6 +117,31 @@ std::string trouble_of(const watch::event& event) {
   }
 }
 
+// What ends a wait().
+class bell {
+public:
+  bell() = default;
+  bell(const bell&) = delete;
+  bell& operator=(const bell&) = delete;
+
+  ~bell() { ::close(descriptor_); }
+
+  [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  void ring() const {
+    const std::uint64_t one = 1;
+    (void)!::write(descriptor_, &one, sizeof one);
+  }
+
+  void hush() const {
+    std::uint64_t ignored = 0;
+    (void)!::read(descriptor_, &ignored, sizeof ignored);
+  }
+
+private:
+  int descriptor_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+};
+
 struct dialled {
   zmq::socket_t socket;
   watch monitor; // after its socket: ends before it
@@ -131,7 +156,7 @@ struct dialled {
 struct sockets::state {
   socket_options options;
   std::shared_ptr<zmq::context_t> context;
-  int wake = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  std::shared_ptr<const bell> wake = std::make_shared<bell>();
   std::unique_ptr<zap_handler> zap; // before all that listens
   std::optional<zmq::socket_t> router;
   std::optional<watch> router_monitor;
@@ -147,8 +172,6 @@ struct sockets::state {
   explicit state(socket_options o) : options(std::move(o)), context(context_of(options)) {
     if (options.keys) zap = std::make_unique<zap_handler>(*context, options.admits);
   }
-
-  ~state() { ::close(wake); }
 
   state(const state&) = delete;
   state& operator=(const state&) = delete;
@@ -184,7 +207,7 @@ struct sockets::state {
   void make_items() {
     items.clear();
     polled.clear();
-    items.push_back({nullptr, wake, ZMQ_POLLIN, 0});
+    items.push_back({nullptr, wake->descriptor(), ZMQ_POLLIN, 0});
     if (zap) items.push_back({zap->handle(), 0, ZMQ_POLLIN, 0});
     if (router) {
       items.push_back({router->handle(), 0, ZMQ_POLLIN, 0});
@@ -367,8 +390,7 @@ void sockets::wait(std::chrono::nanoseconds longest) {
   zmq::poll(s.items,
             std::clamp<std::chrono::milliseconds>(
                 whole, std::chrono::milliseconds(0), std::chrono::seconds(10)));
-  std::uint64_t ignored = 0;
-  if (s.items[0].revents != 0) (void)!::read(s.wake, &ignored, sizeof ignored);
+  if (s.items[0].revents != 0) s.wake->hush();
   if (s.zap) s.zap->serve();
   if (s.router) {
     s.receive_accepted();
@@ -398,8 +420,11 @@ void sockets::shut() {
 }
 
 void sockets::wake() {
-  const std::uint64_t one = 1;
-  (void)!::write(state_->wake, &one, sizeof one);
+  state_->wake->ring();
+}
+
+std::function<void()> sockets::waker() const {
+  return [bell = state_->wake] { bell->ring(); };
 }
 
 } // namespace troupe::net

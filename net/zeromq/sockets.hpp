@@ -62,7 +62,8 @@ public:
 
   void shut(); // closes all sockets; what they have not sent is lost after a moment
 
-  void wake(); // ends a wait(), now or the next
+  void wake();                                       // ends a wait(), now or the next
+  [[nodiscard]] std::function<void()> waker() const; // does so, and may outlive the sockets
 
 private:
   struct state;

@@ -25,6 +25,8 @@ frame example() {
   out.number = 12;
   out.received[0] = 5;
   out.received[1] = 6;
+  out.taken[0] = 7;
+  out.taken[1] = 8;
   out.sent_ns = 1000;
   out.echo_ns = 900;
   out.content.body = {std::byte{1}, std::byte{2}, std::byte{3}};
@@ -53,6 +55,7 @@ TEST_CASE("a frame comes out as it went in, its payloads without a copy") {
     CHECK(g.lane == f.lane);
     CHECK(g.number == f.number);
     CHECK(std::equal(g.received, g.received + lanes, f.received));
+    CHECK(std::equal(g.taken, g.taken + lanes, f.taken));
     CHECK(g.sent_ns == f.sent_ns);
     CHECK(g.echo_ns == f.echo_ns);
     CHECK(g.content.body == f.content.body);

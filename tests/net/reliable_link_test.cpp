@@ -65,6 +65,7 @@ TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doub
     reliable_link a(here, there, options, now), b(there, here, options, now);
     std::multimap<time_point, frame> to_a, to_b;
     std::map<lane_kind, std::vector<int>> came;
+    std::deque<parcel> untaken; // by a slow owner
     const auto loss = draw.below(40), doubling = draw.below(20);
     int posted = 0;
     const auto carry = [&](reliable_link& from, std::multimap<time_point, frame>& way) {
@@ -76,7 +77,10 @@ TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doub
       while (!way.empty() && way.begin()->first <= now) {
         frame f = std::move(way.extract(way.begin()).mapped());
         const auto lane = f.lane;
-        if (auto p = at.accept(std::move(f), now)) came[lane].push_back(std::stoi(text(*p)));
+        if (auto p = at.accept(std::move(f), now)) {
+          came[lane].push_back(std::stoi(text(*p)));
+          untaken.push_back(std::move(*p));
+        }
       }
     };
     while (posted < 60 || !a.is_drained()) {
@@ -91,6 +95,7 @@ TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doub
       carry(b, to_a);
       arrive(b, to_b);
       arrive(a, to_a);
+      if (!untaken.empty() && chance(20)) untaken.pop_front();
       now += 1ms;
     }
     CHECK(came[lane_kind::small].size() + came[lane_kind::bulk].size() == 60);
@@ -231,6 +236,78 @@ TEST_CASE("a quarter of the window is acknowledged at once") {
   (void)w.b.accept(*w.a.next(w.now), w.now);
   CHECK(w.b.wake_at() == time_point{0});
   CHECK(w.b.next(w.now)->received[0] == 2);
+}
+
+TEST_CASE("what an owner has not taken bounds what is sent to it, however it was acknowledged") {
+  link_options options;
+  options.window_bytes[static_cast<int>(lane_kind::bulk)] = 20;
+  wire w(options);
+  for (int i = 0; i < 10; ++i)
+    w.a.post(lane_kind::bulk, said("12345"));
+  std::deque<parcel> untaken;
+  const auto exchange = [&] {
+    for (int times = 0; times < 3; ++times) {
+      while (auto f = w.a.next(w.now))
+        if (auto came = w.b.accept(std::move(*f), w.now)) untaken.push_back(std::move(*came));
+      w.now += 10ms; // acknowledged by then
+      while (auto f = w.b.next(w.now))
+        (void)w.a.accept(std::move(*f), w.now);
+    }
+  };
+  exchange();
+  CHECK(untaken.size() == 4);
+  CHECK(w.a.counts().unacknowledged_bytes == 0);
+  CHECK(w.b.counts().untaken_bytes == 20);
+  untaken.pop_front();
+  exchange(); // a quarter is not worth telling at once, and may go with anything
+  untaken.pop_back();
+  exchange();
+  CHECK(untaken.size() == 4);
+  while (!untaken.empty()) {
+    untaken.pop_back(); // in any order
+    exchange();
+    exchange();
+  }
+  CHECK(w.a.is_drained());
+  CHECK(w.b.counts().parcels_received == 10);
+  CHECK(w.b.counts().untaken_bytes == 0);
+}
+
+TEST_CASE("who takes much says so, and the other end is told at once") {
+  link_options options;
+  options.window_bytes[static_cast<int>(lane_kind::small)] = 16;
+  int told = 0;
+  options.on_taken = [&] { ++told; };
+  std::optional<parcel> came;
+  {
+    wire w(options);
+    w.a.post(lane_kind::small, said("12345"));
+    came = w.b.accept(*w.a.next(w.now), w.now);
+    w.now += 10ms;
+    CHECK(w.b.next(w.now)->taken[0] == 0);
+    CHECK(w.b.wake_at() > w.now);
+    const parcel copy = *came;
+    came.reset();
+    CHECK(told == 0); // the copy waits
+    came = copy;
+  }
+  came.reset(); // the link is gone already
+  CHECK(told == 1);
+}
+
+TEST_CASE("who claims to have taken what never came gets no credit for it") {
+  link_options options;
+  options.window_bytes[0] = 4;
+  wire w(options);
+  w.a.post(lane_kind::small, said("1234"));
+  w.a.post(lane_kind::small, said("5678"));
+  (void)w.a.next(w.now);
+  frame lie;
+  lie.from = there;
+  lie.to = here;
+  lie.taken[0] = 4;
+  (void)w.a.accept(lie, w.now);
+  CHECK_FALSE(w.a.next(w.now));
 }
 
 TEST_CASE("a lane is stuck when what is on its way takes longer than on the slowest network") {

@@ -100,6 +100,27 @@ public:
 
   bool broken = false; // a payload came with other bytes
 
+  // From now on parcels are heard, but not taken.
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    holds_ = true;
+  }
+
+  std::size_t held_bytes() const {
+    const std::lock_guard lock(mutex_);
+    std::size_t out = 0;
+    for (const auto& p : held_)
+      out += p.bytes();
+    return out;
+  }
+
+  void let_go() {
+    std::vector<net::parcel> gone;
+    const std::lock_guard lock(mutex_);
+    holds_ = false;
+    gone.swap(held_);
+  }
+
 private:
   static net::node_options prepared(net::node_options options) {
     if (options.job.empty()) options.job = "test";
@@ -120,6 +141,7 @@ private:
                   for (const auto b : p.body)
                     text += static_cast<char>(b);
                   note(text);
+                  if (holds_) held_.push_back(std::move(p));
                 },
             .on_up =
                 [this](const net::peer& who) {
@@ -147,6 +169,8 @@ private:
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> heard_;
+  bool holds_ = false;
+  std::vector<net::parcel> held_;
   std::map<std::uint32_t, net::node_life> lives_;
   std::unique_ptr<net::node> node_; // last: it calls back
 };

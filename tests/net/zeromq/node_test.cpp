@@ -242,6 +242,36 @@ TEST_CASE("a peer that does not read costs bounded memory, and its sender is tol
   CHECK(numbers(zero, 1) == up_to(taken));
 }
 
+TEST_CASE("an owner who takes nothing holds up its sender, and nobody else") {
+  const deadline end(60s, "credit");
+  live_node zero(listening(0)), two(dialling(2, zero.endpoint()));
+  node_options o = dialling(1, zero.endpoint());
+  o.queue_bytes_max = 2'000'000;
+  o.link.window_bytes[1] = 500'000;
+  live_node one(o);
+  REQUIRE(zero.hears("up 1"));
+  REQUIRE(zero.hears("up 2"));
+  zero.hold();
+  int taken = 0;
+  for (; taken < 5; ++taken)
+    one.send(0, bulk, parcel_of(std::to_string(taken), 100'000));
+  REQUIRE(zero.hears("1: 4"));
+  REQUIRE(one.reports([](const node_report& r) { return r.links[0].kept_bytes == 0; }));
+  while (one.send(0, bulk, parcel_of(std::to_string(taken), 100'000)) == sent::taken)
+    REQUIRE(++taken < 100);
+  CHECK(taken >= 23); // 5 over there, 2 MB here
+  CHECK(zero.held_bytes() < 700'000);
+  CHECK(two.say(0, "hello") == sent::taken);
+  CHECK(one.say(0, "small") == sent::taken); // a lane of its own
+  REQUIRE(zero.hears("2: hello"));
+  REQUIRE(zero.hears("1: small"));
+  CHECK(zero.held_bytes() < 700'000);
+  zero.let_go();
+  REQUIRE(one.hears("relieved 0"));
+  REQUIRE(zero.hears("1: " + std::to_string(taken - 1)));
+  CHECK(zero.reports([](const node_report& r) { return r.links[0].counts.untaken_bytes == 0; }));
+}
+
 TEST_CASE("a node that stops has sent what it took; one that cannot does not wait longer") {
   const deadline end(60s, "stopping");
   live_node zero(listening(0));

@@ -114,7 +114,7 @@ void sessions::make_room(const node_life& who, std::uint64_t heard_gave_up, time
 sessions::session&
 sessions::open(const node_life& who, const meeting& at, const hello_body& said, time_point now) {
   const trusted_key* key = options_.trust ? options_.trust->find(at.key) : nullptr;
-  peer one{who, said.self.roles, key != nullptr ? key->name : ""};
+  peer one{who, said.self.roles, key != nullptr ? key->name : "", said.self.process};
   session fresh{.who = one,
                 .self = said.self,
                 .gave_up = given_up(who),

@@ -14,6 +14,7 @@ constexpr std::size_t neighbours_max = 4096; // that a welcome tells of
 template <class Archive>
 void serialize(Archive& a, introduction& i) {
   a(i.job, i.wiring, i.model, i.roles, i.endpoints, i.public_key);
+  a(i.process.machine, i.process.number);
 }
 
 template <class Archive>

@@ -17,12 +17,20 @@ namespace troupe::net {
 
 constexpr std::uint32_t no_node = 0xFFFFFFFF; // of one that has not got its number yet
 
+// Where a node lives, for peers on the same machine (net/processes).
+struct process_name {
+  std::uint64_t machine = 0; // 0: it cannot be told
+  std::uint32_t number = 0;
+  friend bool operator==(const process_name&, const process_name&) = default;
+};
+
 struct introduction {
   std::string job;                     // nodes of one job have one
   std::uint64_t wiring = 0, model = 0; // digests: what must be the same everywhere
   std::vector<std::string> roles;      // that it may play
   std::vector<std::string> endpoints;  // where it can be dialled
   std::string public_key;              // "": it does not encrypt
+  process_name process;
 };
 
 struct hello_body {

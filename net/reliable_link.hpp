@@ -28,8 +28,8 @@ struct link_options {
   std::array<std::size_t, lanes> window_bytes = {std::size_t{1} << 20, std::size_t{32} << 20};
   std::chrono::nanoseconds resend_after = std::chrono::milliseconds(200); // without progress
   std::chrono::nanoseconds acknowledge_within = std::chrono::milliseconds(5);
-  std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(250);
-  std::chrono::nanoseconds silent_after = std::chrono::milliseconds(1000);
+  std::chrono::nanoseconds heartbeat = std::chrono::milliseconds(200);
+  std::chrono::nanoseconds silent_after = std::chrono::milliseconds(600);
   // A lane without progress for so long, plus what its bytes take at the slowest speed, is stuck.
   std::chrono::nanoseconds stuck_after = std::chrono::milliseconds(1000);
   double slowest_bytes_per_second = 4e6;

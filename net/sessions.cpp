@@ -139,6 +139,10 @@ void sessions::broken(connection c, const std::string& why, time_point now) {
   detach(c, why, now);
 }
 
+void sessions::process_ended(const node_life& who, time_point now) {
+  if (session* s = find(who)) s->process_ended = now;
+}
+
 void sessions::down(std::uint32_t node, const std::string& reason, ending how, time_point now) {
   const auto at = sessions_.find(node);
   if (at == sessions_.end()) return;
@@ -193,16 +197,27 @@ void sessions::advance(time_point now) {
   std::vector<std::uint32_t> gone;
   for (auto& [node, s] : sessions_) {
     check(s, now);
-    if (s.route[0] == 0 && now - s.away_since >= options_.give_up_after) gone.push_back(node);
+    if (now >= given_up_at(s)) gone.push_back(node);
   }
   for (const std::uint32_t node : gone) {
-    const std::string& trouble = sessions_.at(node).trouble;
+    const session& s = sessions_.at(node);
+    if (s.process_ended) {
+      down(node, "its process ended", ending::for_good, now);
+      continue;
+    }
     down(node,
          "no connection for " + seconds_text(options_.give_up_after) +
-             (trouble.empty() ? "" : ": " + trouble),
+             (s.trouble.empty() ? "" : ": " + s.trouble),
          ending::given_up_here,
          now);
   }
+}
+
+// A process that ended has broken its connections: what came before that is heard first.
+time_point sessions::given_up_at(const session& s) const {
+  const bool away = s.route[0] == 0;
+  if (s.process_ended) return away ? time_point{0} : *s.process_ended + options_.last_words_within;
+  return away ? s.away_since + options_.give_up_after : time_point::max();
 }
 
 // Lanes that are broken, though nobody said so.
@@ -308,8 +323,8 @@ time_point sessions::wake_at() const {
     if (at.peer.life == 0) out = std::min(out, at.until);
   for (const auto& [node, s] : sessions_) {
     out = std::min(out, s.link.wake_at());
-    out =
-        std::min(out, s.route[0] == 0 ? s.away_since + options_.give_up_after : s.link.silent_at());
+    out = std::min(out, given_up_at(s));
+    if (s.route[0] != 0) out = std::min(out, s.link.silent_at());
   }
   return out;
 }

@@ -43,7 +43,9 @@ struct session_options {
   dial_options dial;
   frame_limits limits;
   std::chrono::nanoseconds handshake_within = std::chrono::milliseconds(1000);
-  std::chrono::nanoseconds give_up_after = std::chrono::milliseconds(3000);
+  std::chrono::nanoseconds give_up_after = std::chrono::milliseconds(1000);
+  // How long a connection may outlive the process at its other end: it is read until it breaks.
+  std::chrono::nanoseconds last_words_within = std::chrono::milliseconds(100);
   std::size_t connections_max = 4096;
 };
 
@@ -51,6 +53,7 @@ struct peer {
   node_life who;
   std::vector<std::string> roles;
   std::string key_name; // in the list of trusted keys; "": no encryption
+  process_name process;
 };
 
 struct peer_up {
@@ -113,8 +116,9 @@ public:
                 std::vector<payload> payloads,
                 time_point now);
   void broken(connection c, const std::string& why, time_point now);
-  void advance(time_point now);                      // what time alone decides
-  void stop(const std::string& why, time_point now); // says bye; every peer is down
+  void process_ended(const node_life& who, time_point now); // its, if that is known
+  void advance(time_point now);                             // what time alone decides
+  void stop(const std::string& why, time_point now);        // says bye; every peer is down
 
   connection fresh_connection() { return next_connection_++; }
 
@@ -150,6 +154,7 @@ private:
     reliable_link link;
     connection route[lanes] = {};
     time_point away_since{0};
+    std::optional<time_point> process_ended;
     std::string trouble;
     std::uint64_t reconnections = 0;
   };
@@ -182,6 +187,7 @@ private:
   void down(std::uint32_t node, const std::string& reason, ending how, time_point now);
   void end(const node_life& who);
   void check(session& s, time_point now);
+  [[nodiscard]] time_point given_up_at(const session& s) const;
   void say(connection c, frame_kind kind, node_life to, lane_kind lane, std::vector<std::byte>);
   void reject(connection c, const meeting& at, const std::string& why, time_point now);
   void refuse(connection c, bool again, const std::string& text, time_point now);

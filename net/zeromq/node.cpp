@@ -1,5 +1,6 @@
 #include "net/zeromq/node.hpp"
 
+#include "net/processes.hpp"
 #include "net/zeromq/curve.hpp"
 #include "net/zeromq/sockets.hpp"
 #include "ops/assert.hpp"
@@ -54,6 +55,7 @@ session_options sessions_of(const node_options& o) {
   session_options out;
   out.me = {o.number, o.life};
   out.self = {o.job, o.wiring, o.model, o.roles, {}, o.keys ? o.keys->public_key : ""};
+  out.self.process = this_process();
   if (o.keys) out.trust = o.trust;
   out.gives = o.gives;
   out.dials_neighbours = o.dials_neighbours;
@@ -71,6 +73,7 @@ struct node::state {
   trust_list trusted; // of the thread
   std::vector<std::string> endpoints;
   outbox box;
+  process_watch processes;
   std::optional<sockets> ways;
   std::optional<sessions> who;
 
@@ -105,6 +108,7 @@ struct node::state {
         .message_bytes_max = options.limits.payload_bytes,
         .io_threads = options.io_threads,
         .shares_process = shares});
+    ways->also_wait_for(processes.descriptor());
     for (const auto& e : options.listen)
       endpoints.push_back(ways->listen(e));
     session_options told = sessions_of(options);
@@ -140,6 +144,8 @@ struct node::state {
     const auto time = now();
     while (auto event = ways->next())
       take(*event, time);
+    for (const node_life& one : processes.ended())
+      who->process_ended(one, time);
     who->advance(time);
     speak(time);
     publish();
@@ -192,9 +198,11 @@ struct node::state {
         if (callbacks.on_parcel) callbacks.on_parcel(came->from, std::move(came->content));
       } else if (const auto* up = std::get_if<peer_up>(&*event)) {
         box.up(up->who.who);
+        processes.add(up->who.who, up->who.process);
         if (callbacks.on_up) callbacks.on_up(up->who);
       } else if (const auto* down = std::get_if<peer_down>(&*event)) {
         box.down(down->who);
+        processes.remove(down->who);
         if (callbacks.on_down) callbacks.on_down(*down);
       } else if (const auto* refused = std::get_if<node_refused>(&*event)) {
         if (callbacks.on_refused) callbacks.on_refused(refused->text);

@@ -42,7 +42,7 @@ struct node_options {
   std::optional<key_pair> keys;                         // none: nothing leaves this machine
   trust_list trust;                                     // with keys: who may connect
   std::size_t queue_bytes_max = std::size_t{256} << 20; // for each peer
-  std::chrono::nanoseconds give_up_after = std::chrono::milliseconds(3000);
+  std::chrono::nanoseconds give_up_after = std::chrono::milliseconds(1000);
   link_options link = link_over_connections();
   frame_limits limits;
   int io_threads = 1; // of ZeroMQ: one carries about 3 GB/s, or 0.5 GB/s encrypted

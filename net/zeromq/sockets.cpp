@@ -165,6 +165,7 @@ struct sockets::state {
   std::map<int, connection> descriptors; // of those accepted
   std::map<connection, dialled> dials;
   std::deque<socket_event> found;
+  std::vector<int> watched; // others' descriptors
   std::vector<zmq::pollitem_t> items;
   std::vector<connection> polled; // the dials from the items, in order
   std::uint64_t monitors = 0;
@@ -208,6 +209,8 @@ struct sockets::state {
     items.clear();
     polled.clear();
     items.push_back({nullptr, wake->descriptor(), ZMQ_POLLIN, 0});
+    for (const int descriptor : watched)
+      items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
     if (zap) items.push_back({zap->handle(), 0, ZMQ_POLLIN, 0});
     if (router) {
       items.push_back({router->handle(), 0, ZMQ_POLLIN, 0});
@@ -381,6 +384,11 @@ bool sockets::send(connection c, const frame& f) {
     return false;
   }
   return true;
+}
+
+void sockets::also_wait_for(int descriptor) {
+  state_->watched.push_back(descriptor);
+  state_->items.clear();
 }
 
 void sockets::wait(std::chrono::nanoseconds longest) {

@@ -57,6 +57,7 @@ public:
   void close(connection c);
   bool send(connection c, const frame& f); // false: there is no such connection any more
 
+  void also_wait_for(int descriptor); // until it is readable
   void wait(std::chrono::nanoseconds longest);
   std::optional<socket_event> next(); // what the last wait() found
 

@@ -33,10 +33,12 @@ session_options as(std::uint32_t number, std::uint64_t life) {
 }
 
 // Nodes 0 and 1; node 1 dials.
-session_world two() {
+session_world two(std::chrono::nanoseconds give_up_after = 1s) {
   session_world w;
-  w.start(0, as(0, 11));
-  w.start(1, as(1, 22)).dial("0", "");
+  session_options zero = as(0, 11), one = as(1, 22);
+  zero.give_up_after = one.give_up_after = give_up_after;
+  w.start(0, zero);
+  w.start(1, one).dial("0", "");
   w.run(20ms);
   return w;
 }
@@ -119,21 +121,47 @@ TEST_CASE("a peer that stays away is given up, with what was the matter") {
   w.take(1);
   w.send(1, 0, "last", small);
   w.kill(0);
-  w.run(2900ms);
+  w.run(900ms);
   CHECK(w.take(1).empty());
   w.run(300ms);
   const texts heard = w.take(1);
   REQUIRE(heard.size() == 1);
-  CHECK(heard[0] == "down 0.11: no connection for 3.0 s: it broke");
+  CHECK(heard[0] == "down 0.11: no connection for 1.0 s: it broke");
+}
+
+TEST_CASE(
+    "a peer whose process ended is down as soon as its connection is, and all it said is heard") {
+  session_world w = two();
+  w.take(1);
+  const node_life zero = w.nodes[0].s->me();
+  w.send(0, 1, "last words", small);
+  w.run(1ms);
+  w.nodes[1].s->process_ended(zero, w.now);
+  w.nodes[1].s->process_ended({0, 99}, w.now); // of nobody
+  w.run(1ms);
+  CHECK(w.take(1) == texts{"0: last words"});
+  w.kill(0);
+  w.run(1ms);
+  CHECK(w.take(1) == texts{"down 0.11: its process ended"});
+}
+
+TEST_CASE("a connection does not outlive its process for long") {
+  session_world w = two();
+  w.take(1);
+  w.nodes[1].s->process_ended(w.nodes[0].s->me(), w.now);
+  w.run(90ms);
+  CHECK(w.take(1).empty());
+  w.run(20ms);
+  CHECK(w.take(1).front() == "down 0.11: its process ended");
 }
 
 TEST_CASE("silence breaks a connection within a second, in whichever direction") {
   for (const auto& [from, to] : {std::pair(0, 1), std::pair(1, 0)}) {
-    session_world w = two();
+    session_world w = two(3s);
     w.take(0);
     w.take(1);
     w.swallow(from, to, true);
-    w.run(1100ms);
+    w.run(850ms);
     CHECK_FALSE(w.nodes[to].s->links()[0].connected[0]);
     CHECK(w.take(to).empty()); // not down yet
     w.send(from, to, "text", small);

@@ -1,7 +1,8 @@
 // Cereal archives over bytes in memory, for what comes from other processes: little-endian, and
-// bounded. A length is believed only if that many bytes are left, a flag only if it is 0 or 1, and
-// no byte may be left over, so a hostile message can neither cost memory nor be read in two ways.
-// (Cereal's own binary archive takes 2 GB for a frame of 500 bytes that claims so.)
+// bounded. A length is believed only if that many bytes are left, lists take no more memory than
+// twice the message (and a little more), a flag is 0 or 1, and no byte may be left over, so a
+// hostile message can neither cost memory nor be read in two ways. (Cereal's own binary archive
+// takes 2 GB for a frame of 500 bytes that claims so.)
 #pragma once
 
 #include "net/frame.hpp"
@@ -64,7 +65,11 @@ public:
       : cereal::InputArchive<archive_reader, cereal::AllowEmptyClassElision>(this),
         in_(in),
         payloads_(payloads),
-        elements_left_(in.size()) {}
+        elements_left_(in.size()),
+        memory_left_(memory_at_least + 2 * in.size()) {
+    for (const payload& p : payloads)
+      memory_left_ += 2 * p.bytes.size();
+  }
 
   void read(void* data, std::size_t size) {
     if (size > in_.size()) throw malformed("cut short");
@@ -78,6 +83,12 @@ public:
     if (elements > in_.size() || elements > elements_left_)
       throw malformed("a length that the message cannot hold");
     elements_left_ -= elements;
+  }
+
+  // Of a list: an empty text takes 4 bytes of a message, and 32 of memory.
+  void take_memory(std::uint64_t elements, std::size_t bytes_of_each) {
+    if (elements > memory_left_ / bytes_of_each) throw malformed("a list that is too long");
+    memory_left_ -= elements * bytes_of_each;
   }
 
   const payload& take_payload() {
@@ -94,9 +105,12 @@ public:
   }
 
 private:
+  static constexpr std::size_t memory_at_least = std::size_t{64} << 10;
+
   std::span<const std::byte> in_;
   std::span<const payload> payloads_;
   std::uint64_t elements_left_;
+  std::uint64_t memory_left_;
 };
 
 // What follows is found by Cereal: its names are not ours.
@@ -158,6 +172,37 @@ void CEREAL_SAVE_FUNCTION_NAME(archive_writer& a, const cereal::BinaryData<T>& d
 template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(archive_reader& a, cereal::BinaryData<T>& data) {
   a.read(data.data, static_cast<std::size_t>(data.size));
+}
+
+template <class T, class A>
+void CEREAL_LOAD_FUNCTION_NAME(archive_reader& a, std::vector<T, A>& list) {
+  std::uint64_t count = 0;
+  a(cereal::make_size_tag(count));
+  if constexpr (std::is_arithmetic_v<T>)
+    if (count > a.rest().size() / sizeof(T)) throw malformed("cut short");
+  a.take_memory(count, sizeof(T));
+  list.resize(static_cast<std::size_t>(count));
+  if constexpr (std::is_arithmetic_v<T>)
+    a.read(list.data(), list.size() * sizeof(T));
+  else
+    for (T& one : list)
+      a(one);
+}
+
+template <class Key, class Value>
+void CEREAL_LOAD_FUNCTION_NAME(archive_reader& a, std::map<Key, Value>& map) {
+  constexpr std::size_t node_bytes = 48; // beside what it holds
+  std::uint64_t count = 0;
+  a(cereal::make_size_tag(count));
+  a.take_memory(count, sizeof(std::pair<const Key, Value>) + node_bytes);
+  map.clear();
+  for (; count > 0; --count) {
+    Key key{};
+    Value value{};
+    a(key, value);
+    if (!map.empty() && !(map.rbegin()->first < key)) throw malformed("keys out of order");
+    map.emplace_hint(map.end(), std::move(key), std::move(value));
+  }
 }
 
 // An enumeration whose values are 0 to `count` - 1, in one byte.

@@ -3,6 +3,7 @@
 #include "net/archive.hpp"
 
 #include <array>
+#include <type_traits>
 
 namespace troupe::net {
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t names_max = 256;       // of roles, of endpoints
 constexpr std::size_t neighbours_max = 4096; // that a welcome tells of
+constexpr std::size_t text_max = 1024;       // of a name, an endpoint, a key, the text of a refusal
 
 template <class Archive>
 void serialize(Archive& a, introduction& i) {
@@ -35,6 +37,7 @@ void serialize(Archive& a, welcome_body& b) {
   auto count = static_cast<std::uint32_t>(b.neighbours.size());
   a(count);
   if (count > neighbours_max) throw malformed("too many neighbours");
+  if constexpr (std::is_same_v<Archive, archive_reader>) a.take_memory(count, sizeof(neighbour));
   b.neighbours.resize(count);
   for (neighbour& n : b.neighbours)
     serialize(a, n);
@@ -62,9 +65,21 @@ Body read(std::span<const std::byte> bytes) {
   return out;
 }
 
+void check_text(const std::string& text) {
+  if (text.size() > text_max) throw malformed("a text is too long");
+}
+
+void check_names(const std::vector<std::string>& names) {
+  if (names.size() > names_max) throw malformed("too many roles or endpoints");
+  for (const std::string& name : names)
+    check_text(name);
+}
+
 void check(const introduction& i) {
-  if (i.roles.size() > names_max || i.endpoints.size() > names_max)
-    throw malformed("too many roles or endpoints");
+  check_text(i.job);
+  check_text(i.public_key);
+  check_names(i.roles);
+  check_names(i.endpoints);
 }
 
 std::string digest_text(std::uint64_t digest) {
@@ -87,7 +102,9 @@ std::vector<std::byte> encode(const welcome_body& body) {
 }
 
 std::vector<std::byte> encode(const refusal_body& body) {
-  return written(body);
+  refusal_body some = body;
+  if (some.text.size() > text_max) some.text.resize(text_max);
+  return written(std::move(some));
 }
 
 hello_body decode_hello(std::span<const std::byte> body) {
@@ -99,11 +116,17 @@ hello_body decode_hello(std::span<const std::byte> body) {
 welcome_body decode_welcome(std::span<const std::byte> body) {
   auto out = read<welcome_body>(body);
   check(out.self);
+  for (const neighbour& n : out.neighbours) {
+    check_names(n.endpoints);
+    check_text(n.public_key);
+  }
   return out;
 }
 
 refusal_body decode_refusal(std::span<const std::byte> body) {
-  return read<refusal_body>(body);
+  auto out = read<refusal_body>(body);
+  check_text(out.text);
+  return out;
 }
 
 std::string disagreement(const introduction& a,

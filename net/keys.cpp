@@ -40,8 +40,9 @@ void write_new(const std::string& path, const std::string& text, mode_t mode) {
   }
 }
 
-std::vector<std::string> words_of(std::istream& in) {
+std::vector<std::string> words_of(const std::string& text) {
   std::vector<std::string> out;
+  std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
     if (line.empty() || line[0] == '#') continue;
     std::istringstream words(line);
@@ -67,10 +68,17 @@ void check_private(const std::string& path) {
                .kind = error_kind::environment});
 }
 
-key_pair read(const std::string& path, std::size_t words_wanted, const std::string& kind) {
+std::string text_of(const std::string& path, const std::string& kind) {
   std::ifstream file(path);
   if (!file) throw_system("cannot read a " + kind + " key", path, errno);
-  const auto words = words_of(file);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+key_pair parse(const std::string& text,
+               const std::string& path,
+               std::size_t words_wanted,
+               const std::string& kind) {
+  const auto words = words_of(text);
   bool good = words.size() == words_wanted;
   for (std::size_t i = 1; good && i < words.size(); ++i)
     good = is_key(words[i]);
@@ -112,13 +120,21 @@ void write_key_files(const key_pair& keys, const std::string& folder) {
   write_new(open, public_file_text(keys), S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH);
 }
 
+key_pair parse_secret_key(const std::string& text, const std::string& path) {
+  return parse(text, path, 3, "secret");
+}
+
+key_pair parse_public_key(const std::string& text, const std::string& path) {
+  return parse(text, path, 2, "public");
+}
+
 key_pair read_secret_file(const std::string& path) {
   check_private(path);
-  return read(path, 3, "secret");
+  return parse_secret_key(text_of(path, "secret"), path);
 }
 
 key_pair read_public_file(const std::string& path) {
-  return read(path, 2, "public");
+  return parse_public_key(text_of(path, "public"), path);
 }
 
 } // namespace troupe::net

@@ -35,6 +35,10 @@ std::string public_file_text(const key_pair& keys);
 // Writes NAME.public and NAME.secret. Throws error where one of them exists, or cannot be written.
 void write_key_files(const key_pair& keys, const std::string& folder);
 
+// The text of such a file. Throws error; `path` is for the text.
+key_pair parse_secret_key(const std::string& text, const std::string& path);
+key_pair parse_public_key(const std::string& text, const std::string& path);
+
 // Throw error: unreadable, no key file, or (of a secret) a file that others can read.
 key_pair read_secret_file(const std::string& path);
 key_pair read_public_file(const std::string& path); // without a secret

@@ -120,4 +120,31 @@ TEST_CASE("a length costs no memory that the message does not have") {
   CHECK(many.capacity() == 0);
 }
 
+TEST_CASE("a list of things that are small on the wire and large in memory is bounded") {
+  const auto fault_of = [](std::size_t texts) -> std::string {
+    std::vector<std::byte> body;
+    archive_writer w(body);
+    w(std::vector<std::string>(texts));
+    archive_reader r(body);
+    std::vector<std::string> back;
+    try {
+      r(back);
+    } catch (const malformed& e) {
+      return e.what();
+    }
+    return "";
+  };
+  CHECK(fault_of(1000).empty());
+  CHECK(fault_of(100'000) == "a list that is too long");
+}
+
+TEST_CASE("a map is written in one way only") {
+  std::vector<std::byte> body;
+  archive_writer w(body);
+  w(std::uint32_t{2}, std::uint32_t{5}, std::uint32_t{1}, std::uint32_t{5}, std::uint32_t{1});
+  archive_reader r(body);
+  std::map<std::uint32_t, std::uint32_t> back;
+  CHECK_THROWS_AS(r(back), malformed);
+}
+
 } // namespace

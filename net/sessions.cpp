@@ -156,6 +156,7 @@ void sessions::down(std::uint32_t node, const std::string& reason, ending how, t
       say(c, frame_kind::refusal, who, meetings_.at(c).lane, body);
       drop(c, "", now);
     }
+  if (gave_up_.size() >= ended_max) gave_up_.erase(gave_up_.begin());
   if (how == ending::given_up_here) ++gave_up_[{who.node, who.life}];
   if (how == ending::for_good) end(who);
 }

@@ -1,5 +1,6 @@
 #include "net/zeromq/sockets.hpp"
 
+#include "net/zeromq/visitors.hpp"
 #include "net/zeromq/zap.hpp"
 #include "ops/error.hpp"
 
@@ -23,6 +24,9 @@ constexpr int linger_ms = 100;
 // broke; so it waits for longer than anybody leaves a broken socket open.
 constexpr int never_ms = 3'600'000;
 constexpr int messages_at_a_time = 256;
+constexpr int sockets_max = 16384; // three for each connection that is dialled
+constexpr int handshake_ms = 1000; // who connects and says nothing costs a descriptor for so long
+constexpr int backlog = 1024;      // of those who connect while this machine is busy
 constexpr int queue_parts_max = 10000; // of a peer that sends more than its window allows
 
 std::string system_text(int code) {
@@ -31,12 +35,13 @@ std::string system_text(int code) {
 
 // inproc:// reaches the sockets of one context, so nodes of a process that use it share one.
 std::shared_ptr<zmq::context_t> context_of(const socket_options& options) {
-  if (!options.shares_process) return std::make_shared<zmq::context_t>(options.io_threads);
+  if (!options.shares_process)
+    return std::make_shared<zmq::context_t>(options.io_threads, sockets_max);
   static std::mutex mutex;
   static std::weak_ptr<zmq::context_t> shared;
   const std::lock_guard lock(mutex);
   auto out = shared.lock();
-  if (!out) shared = out = std::make_shared<zmq::context_t>(options.io_threads);
+  if (!out) shared = out = std::make_shared<zmq::context_t>(options.io_threads, sockets_max);
   return out;
 }
 
@@ -62,10 +67,10 @@ payload payload_of(zmq::message_t message) {
 // A socket's monitor. It ends before either socket does: a monitor that nobody hears would block.
 class watch {
 public:
-  watch(zmq::context_t& context, zmq::socket_t& watched, const std::string& name)
+  watch(zmq::context_t& context, zmq::socket_t& watched, const std::string& name, int events)
       : watched_(watched.handle()), events_(context, zmq::socket_type::pair) {
     const std::string where = "inproc://monitor-" + name;
-    zmq_socket_monitor(watched_, where.c_str(), ZMQ_EVENT_ALL);
+    zmq_socket_monitor(watched_, where.c_str(), events);
     events_.set(zmq::sockopt::linger, 0);
     events_.connect(where);
   }
@@ -117,6 +122,10 @@ std::string trouble_of(const watch::event& event) {
   }
 }
 
+constexpr int ends_and_reasons =
+    ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
+
 // What ends a wait().
 class bell {
 public:
@@ -148,7 +157,8 @@ struct dialled {
   std::string trouble;
 
   dialled(zmq::context_t& context, const std::string& name)
-      : socket(context, zmq::socket_type::dealer), monitor(context, socket, name) {}
+      : socket(context, zmq::socket_type::dealer),
+        monitor(context, socket, name, ends_and_reasons) {}
 };
 
 } // namespace
@@ -160,9 +170,7 @@ struct sockets::state {
   std::unique_ptr<zap_handler> zap; // before all that listens
   std::optional<zmq::socket_t> router;
   std::optional<watch> router_monitor;
-  std::map<std::string, connection> accepted; // by routing id
-  std::map<connection, std::string> routes;
-  std::map<int, connection> descriptors; // of those accepted
+  visitors accepted;
   std::map<connection, dialled> dials;
   std::deque<socket_event> found;
   std::vector<int> watched; // others' descriptors
@@ -182,7 +190,8 @@ struct sockets::state {
     s.set(zmq::sockopt::sndhwm, 0); // the windows of the links are the bound
     s.set(zmq::sockopt::rcvhwm, queue_parts_max);
     s.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(options.message_bytes_max));
-    s.set(zmq::sockopt::handshake_ivl, 2000);
+    s.set(zmq::sockopt::handshake_ivl, handshake_ms);
+    s.set(zmq::sockopt::backlog, backlog);
     if (!options.keys) return;
     s.set(zmq::sockopt::curve_publickey, options.keys->public_key);
     s.set(zmq::sockopt::curve_secretkey, options.keys->secret.reveal());
@@ -201,7 +210,7 @@ struct sockets::state {
       router->set(zmq::sockopt::curve_server, true);
       router->set(zmq::sockopt::zap_domain, "troupe");
     }
-    router_monitor.emplace(*context, *router, monitor_name());
+    router_monitor.emplace(*context, *router, monitor_name(), ZMQ_EVENT_DISCONNECTED);
     items.clear();
   }
 
@@ -239,45 +248,33 @@ struct sockets::state {
       if (!router->recv(route, zmq::recv_flags::dontwait)) return;
       if (!route.more() || !router->recv(first, zmq::recv_flags::dontwait)) continue;
       socket_message out;
-      out.from = known(route, first, out.key);
+      out.from = connection_of(route.to_string(), first);
+      if (options.keys)
+        if (const char* user = zmq_msg_gets(first.handle(), "User-Id")) out.key = user;
       const bool more = first.more();
       out.first = payload_of(std::move(first));
       take_payloads(*router, more, out);
-      found.emplace_back(std::move(out));
+      if (out.from != 0) found.emplace_back(std::move(out));
     }
   }
 
-  // The connection of a routing id, which ZeroMQ drew itself: nobody can ask for another's.
-  connection known(const zmq::message_t& route, zmq::message_t& first, std::string& key) {
-    const auto at = accepted.find(route.to_string());
-    if (options.keys)
-      if (const char* user = zmq_msg_gets(first.handle(), "User-Id")) key = user;
-    if (at != accepted.end()) return at->second;
+  // 0: nobody listens to it any more.
+  connection connection_of(const std::string& route, zmq::message_t& first) {
+    if (const connection c = accepted.find(route); c != 0) return c;
+    if (!accepted.may_enter(route)) return 0;
     see_accepted(); // the end of whoever had this descriptor before
     const connection fresh = options.fresh_connection();
-    accepted[route.to_string()] = fresh;
-    routes[fresh] = route.to_string();
-    const int descriptor = zmq_msg_get(first.handle(), ZMQ_SRCFD);
-    if (descriptor >= 0) descriptors[descriptor] = fresh;
+    broke(accepted.enter(route, zmq_msg_get(first.handle(), ZMQ_SRCFD), fresh));
     return fresh;
   }
 
   void see_accepted() {
-    while (const auto event = router_monitor->next()) {
-      if (event->kind != ZMQ_EVENT_DISCONNECTED) continue;
-      const auto at = descriptors.find(static_cast<int>(event->value));
-      if (at == descriptors.end()) continue;
-      found.emplace_back(socket_broken{at->second, "the connection broke"});
-      forget(at->second);
-    }
+    while (const auto event = router_monitor->next())
+      broke(accepted.leave(static_cast<int>(event->value)));
   }
 
-  void forget(connection c) {
-    const auto at = routes.find(c);
-    if (at == routes.end()) return;
-    accepted.erase(at->second);
-    routes.erase(at);
-    std::erase_if(descriptors, [&](const auto& entry) { return entry.second == c; });
+  void broke(connection c) {
+    if (c != 0) found.emplace_back(socket_broken{c, "the connection broke"});
   }
 
   void receive_dialled(connection id, dialled& d) {
@@ -358,7 +355,7 @@ std::string sockets::dial(const dial_order& order) {
 }
 
 void sockets::close(connection c) {
-  state_->forget(c);
+  state_->accepted.forget(c);
   if (state_->dials.erase(c) > 0) state_->items.clear();
 }
 
@@ -367,9 +364,9 @@ bool sockets::send(connection c, const frame& f) {
   zmq::message_t route;
   if (const auto dialled = state_->dials.find(c); dialled != state_->dials.end()) {
     by = &dialled->second.socket;
-  } else if (const auto at = state_->routes.find(c); at != state_->routes.end()) {
+  } else if (const std::string* known = state_->accepted.route_of(c)) {
     by = &*state_->router;
-    route = zmq::message_t(at->second);
+    route = zmq::message_t(*known);
   } else {
     return false;
   }

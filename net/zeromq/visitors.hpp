@@ -1,0 +1,43 @@
+// Who has come to a socket that listens. ZeroMQ names each by a routing id that it drew, so nobody
+// can ask for another's, and its monitor names them by their descriptors. It cannot be told to
+// close one of them: who was refused often enough is not heard until its connection ends.
+#pragma once
+
+#include "net/sessions.hpp"
+
+#include <map>
+#include <string>
+
+namespace troupe::net {
+
+class visitors {
+public:
+  static constexpr int chances = 8; // to say something that somebody understands
+
+  // The connection that a routing id is; 0: none, or no more.
+  [[nodiscard]] connection find(const std::string& route) const;
+  [[nodiscard]] bool may_enter(const std::string& route) const;
+
+  // `descriptor`: -1 where it has none. Returns the connection that had it before, or 0.
+  connection enter(const std::string& route, int descriptor, connection fresh);
+
+  // Its connection has ended. Returns it, or 0.
+  connection leave(int descriptor);
+
+  void forget(connection c); // who is that may enter again
+
+  [[nodiscard]] const std::string* route_of(connection c) const;
+
+private:
+  struct visitor {
+    connection id = 0;
+    int descriptor = -1;
+    int entered = 0;
+  };
+
+  std::map<std::string, visitor> all_;
+  std::map<connection, std::string> routes_;
+  std::map<int, std::string> descriptors_;
+};
+
+} // namespace troupe::net

@@ -1,19 +1,26 @@
 // What links between nodes cost: small parcels a second, round trips, large parcels, over ipc, tcp
-// and encrypted tcp; beside them a copy of memory and plain TCP on this machine, which no link can
-// beat. One JSON object a line on stdout, a table on stderr.
+// and encrypted tcp, each in turn with bare ZeroMQ doing the same; beside them a copy of memory and
+// plain TCP. Then what nodes cost that say nothing, and how soon a killed process is down. One JSON
+// object a line on stdout, a table on stderr.
+//
+//   bench_links [SCALE [ROUNDS]]
+#include "bench/bare_zeromq.hpp"
 #include "net/zeromq/curve.hpp"
 #include "net/zeromq/node.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -45,6 +52,11 @@ public:
   void wait(std::uint64_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return count_ >= count; });
+  }
+
+  std::uint64_t count() {
+    const std::lock_guard lock(mutex_);
+    return count_;
   }
 
 private:
@@ -107,6 +119,7 @@ struct figures {
 };
 
 double small_rate(two_nodes& n, int count) {
+  const auto before = n.at_zero.count();
   const auto start = clock_type::now();
   for (int i = 0; i < count;) {
     parcel p;
@@ -116,19 +129,20 @@ double small_rate(two_nodes& n, int count) {
     else
       std::this_thread::yield();
   }
-  n.at_zero.wait(static_cast<std::uint64_t>(count));
+  n.at_zero.wait(before + static_cast<std::uint64_t>(count));
   return count / seconds_since(start);
 }
 
 std::vector<double> round_trips(two_nodes& n, int count) {
   std::vector<double> out;
+  const auto before = n.at_one.count();
   n.echoes = true;
   for (int i = 0; i < count; ++i) {
     parcel p;
     p.body.resize(64);
     const auto start = clock_type::now();
     n.one->send(n.zero_life, lane_kind::small, std::move(p));
-    n.at_one.wait(static_cast<std::uint64_t>(i) + 1);
+    n.at_one.wait(before + static_cast<std::uint64_t>(i) + 1);
     out.push_back(seconds_since(start) * 1e6);
   }
   n.echoes = false;
@@ -136,7 +150,8 @@ std::vector<double> round_trips(two_nodes& n, int count) {
   return out;
 }
 
-double large_rate(two_nodes& n, int count, std::uint64_t before) {
+double large_rate(two_nodes& n, int count) {
+  const auto before = n.at_zero.count();
   const auto bytes = std::make_shared<std::vector<std::byte>>(large_bytes);
   const auto start = clock_type::now();
   for (int i = 0; i < count;) {
@@ -152,16 +167,54 @@ double large_rate(two_nodes& n, int count, std::uint64_t before) {
   return count * static_cast<double>(large_bytes) / seconds_since(start) / 1e9;
 }
 
-figures measure(const std::string& what, const std::string& where, bool encrypted, int scale) {
-  figures out{.what = what};
-  two_nodes n(where, encrypted);
-  const int small = 50000 * scale, trips = 1000 * scale, large = 100 * scale;
-  out.messages = small_rate(n, small);
-  const auto times = round_trips(n, trips);
-  out.p50_us = times[times.size() / 2];
-  out.p99_us = times[times.size() * 99 / 100];
-  out.gigabytes = large_rate(n, large, static_cast<std::uint64_t>(small) + times.size());
-  return out;
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+struct transport {
+  std::string name, where;
+  bool encrypted = false;
+};
+
+struct samples {
+  std::vector<double> messages, p50_us, p99_us, gigabytes;
+
+  void add(double rate, const std::vector<double>& trips, double large) {
+    messages.push_back(rate);
+    p50_us.push_back(trips[trips.size() / 2]);
+    p99_us.push_back(trips[trips.size() * 99 / 100]);
+    gigabytes.push_back(large);
+  }
+
+  [[nodiscard]] figures medians(const std::string& what) const {
+    return {what, median(messages), median(p50_us), median(p99_us), median(gigabytes)};
+  }
+};
+
+void add_ours(samples& to, const transport& t, int scale) {
+  two_nodes n(t.where, t.encrypted);
+  (void)round_trips(n, 50); // warm
+  const double rate = small_rate(n, 50000 * scale);
+  const auto trips = round_trips(n, 1000 * scale);
+  to.add(rate, trips, large_rate(n, 100 * scale));
+}
+
+void add_bare(samples& to, const transport& t, int scale) {
+  const troupe::bench::bare_connection how{t.where, t.encrypted};
+  const double rate = troupe::bench::bare_messages_per_second(how, 64, 200000 * scale);
+  const auto trips = troupe::bench::bare_round_trips(how, 64, 1000 * scale);
+  to.add(rate, trips, troupe::bench::bare_gigabytes_per_second(how, large_bytes, 100 * scale));
+}
+
+// In turn, so that what else the machine does meets both.
+std::pair<figures, figures> measure(const transport& t, int scale, int rounds) {
+  samples ours, bare;
+  for (int i = 0; i < rounds; ++i) {
+    add_ours(ours, t, scale);
+    add_bare(bare, t, scale);
+  }
+  return {ours.medians(t.name), bare.medians("  bare " + t.name)};
 }
 
 figures measure_copy(int scale) {
@@ -234,10 +287,110 @@ void print(const figures& f) {
              shown(f.gigabytes, 2, "-"));
 }
 
+void compare(const transport& t, int scale, int rounds) {
+  const auto [ours, bare] = measure(t, scale, rounds);
+  print(ours);
+  print(bare);
+  fmt::print(
+      R"({{"ratio_to_bare":"{}","messages":{:.2f},"round_trip_p50":{:.2f},"gigabytes":{:.2f}}})"
+      "\n",
+      t.name,
+      ours.messages / bare.messages,
+      ours.p50_us / bare.p50_us,
+      ours.gigabytes / bare.gigabytes);
+  fmt::print(stderr,
+             "{:<12}{:>13.2f}x{:>11.2f}x{:>12}{:>13.2f}x\n",
+             "  ratio",
+             ours.messages / bare.messages,
+             ours.p50_us / bare.p50_us,
+             "",
+             ours.gigabytes / bare.gigabytes);
+}
+
+double processor_ms() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto ms = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) / 1e3;
+  };
+  return ms(used.ru_utime) + ms(used.ru_stime);
+}
+
+// Nodes that are all linked to each other, and say nothing.
+void measure_idle(int count) {
+  gate up;
+  std::vector<std::unique_ptr<node>> all;
+  const node_callbacks counted{.on_up = [&](const peer&) { up.pass(); }};
+  for (int i = 0; i < count; ++i) {
+    node_options o{.number = static_cast<std::uint32_t>(i), .listen = {"tcp://127.0.0.1:*"}};
+    if (i > 0) o.dial = {{all[0]->endpoints()[0], ""}};
+    all.push_back(std::make_unique<node>(o, counted));
+  }
+  up.wait(static_cast<std::uint64_t>(count * (count - 1)));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const double before = processor_ms();
+  const auto start = clock_type::now();
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  const double cost = (processor_ms() - before) / seconds_since(start);
+  fmt::print("{{\"idle_nodes\":{},\"processor_ms_per_second\":{:.2f}}}\n", count, cost);
+  fmt::print(stderr, "{} idle nodes, all linked: {:.1f} ms of processor a second\n", count, cost);
+}
+
+// From the end of a process to the word of it. REQUIRES: this process has one thread.
+double milliseconds_to_down(const std::string& where) {
+  int ends[2] = {};
+  if (::pipe(ends) != 0) return 0;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char c = 0;
+    (void)!::read(ends[0], &c, 1); // the other node listens
+    node dialler({.number = 1, .dial = {{where, ""}}}, {});
+    for (;;)
+      ::pause();
+  }
+  gate up, down;
+  const node here({.number = 0, .listen = {where}},
+                  {.on_up = [&](const peer&) { up.pass(); },
+                   .on_down = [&](const peer_down&) { down.pass(); }});
+  (void)!::write(ends[1], "x", 1);
+  up.wait(1);
+  const auto start = clock_type::now();
+  ::kill(child, SIGKILL);
+  down.wait(1);
+  const double out = seconds_since(start) * 1e3;
+  ::waitpid(child, nullptr, 0);
+  ::close(ends[0]);
+  ::close(ends[1]);
+  return out;
+}
+
+void measure_down(const transport& t) {
+  std::vector<double> times;
+  for (int i = 0; i < 9; ++i)
+    times.push_back(milliseconds_to_down(t.where));
+  const double most = *std::max_element(times.begin(), times.end());
+  fmt::print("{{\"killed_over\":\"{}\",\"down_ms_median\":{:.2f},\"down_ms_most\":{:.2f}}}\n",
+             t.name,
+             median(times),
+             most);
+  fmt::print(stderr,
+             "killed over {}: down after {:.1f} ms, at most {:.1f}\n",
+             t.name,
+             median(times),
+             most);
+}
+
 } // namespace
 
 int main(int count, char** words) {
   const int scale = count > 1 ? std::max(1, std::atoi(words[1])) : 1;
+  const int rounds = count > 2 ? std::max(1, std::atoi(words[2])) : 5;
+  const auto file = std::filesystem::temp_directory_path() /
+                    fmt::format("troupe-links-{}", static_cast<int>(::getpid()));
+  const transport ipc{"ipc", "ipc://" + file.string()}, tcp{"tcp", "tcp://127.0.0.1:*"};
+  measure_down(ipc); // forks: before any thread
+  measure_down({"tcp", "tcp://127.0.0.1:29517"});
+  measure_idle(8);
   fmt::print(stderr,
              "{:<12}{:>14}{:>12}{:>12}{:>14}\n",
              "",
@@ -245,12 +398,9 @@ int main(int count, char** words) {
              "trip us",
              "p99 us",
              "GB/s of 4 MB");
-  const auto file = std::filesystem::temp_directory_path() /
-                    fmt::format("troupe-links-{}", static_cast<int>(::getpid()));
-  print(measure("inproc", "inproc://links", false, scale));
-  print(measure("ipc", "ipc://" + file.string(), false, scale));
-  print(measure("tcp", "tcp://127.0.0.1:*", false, scale));
-  print(measure("tcp+curve", "tcp://127.0.0.1:*", true, scale));
+  compare(ipc, scale, rounds);
+  compare(tcp, scale, rounds);
+  compare({"tcp+curve", tcp.where, true}, scale, rounds);
   print(measure_plain_tcp(scale));
   print(measure_copy(scale));
   return 0;

@@ -70,16 +70,15 @@ session_options sessions_of(const node_options& o) {
 struct node::state {
   node_options options;
   node_callbacks callbacks;
-  trust_list trusted; // of the thread
   std::vector<std::string> endpoints;
   outbox box;
-  process_watch processes;
+  process_watch processes; // of the thread
+
+  // Held while somebody works on what follows; not while the thread sleeps or calls back.
+  std::mutex work;
+  trust_list trusted;
   std::optional<sockets> ways;
   std::optional<sessions> who;
-
-  mutable std::mutex mutex; // of what follows
-  std::vector<std::function<void()>> asked;
-  node_report last;
   std::optional<time_point> stop_at;
   bool drained = false;
 
@@ -88,8 +87,8 @@ struct node::state {
   state(node_options o, node_callbacks c)
       : options(std::move(o)),
         callbacks(std::move(c)),
-        trusted(options.trust),
-        box(options.queue_bytes_max) {
+        box(options.queue_bytes_max),
+        trusted(options.trust) {
     if (options.life == 0) options.life = draw_life();
     check(options);
     open();
@@ -117,15 +116,6 @@ struct node::state {
     who.emplace(std::move(told));
     for (const auto& place : options.dial)
       who->dial(place.endpoint, place.server_key);
-    last = {who->me(), {}, who->dials(), {}};
-  }
-
-  void ask(std::function<void()> what) {
-    {
-      const std::lock_guard lock(mutex);
-      asked.push_back(std::move(what));
-    }
-    ways->wake();
   }
 
   void run() {
@@ -134,39 +124,57 @@ struct node::state {
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr); // a signal would end a wait with an error
     while (!round()) {
     }
+    const std::lock_guard lock(work);
     ways->shut();
   }
 
   // Whether it was the last one.
   bool round() {
-    hand_over();
-    ways->wait(wake_at() - now());
+    ways->sleep(time_to_sleep());
+    tell(collect());
+    answer();
+    return should_stop();
+  }
+
+  std::chrono::nanoseconds time_to_sleep() {
+    const std::lock_guard lock(work);
+    if (ways->prepare()) return {};
+    return std::min(who->wake_at(), stop_at.value_or(time_point::max())) - now();
+  }
+
+  std::vector<session_event> collect() {
+    const std::lock_guard lock(work);
+    ways->collect();
     const auto time = now();
     while (auto event = ways->next())
       take(*event, time);
     for (const node_life& one : processes.ended())
       who->process_ended(one, time);
     who->advance(time);
-    speak(time);
-    publish();
-    tell();
-    relieve();
-    return should_stop(time);
+    return events();
   }
 
-  [[nodiscard]] time_point wake_at() const {
-    const std::lock_guard lock(mutex);
-    return std::min(who->wake_at(), stop_at.value_or(time_point::max()));
+  std::vector<session_event> events() {
+    std::vector<session_event> out;
+    while (auto event = who->next_event())
+      out.push_back(std::move(*event));
+    return out;
+  }
+
+  // What the callbacks said goes with what is to be said anyway.
+  void answer() {
+    std::vector<node_life> relieved;
+    {
+      const std::lock_guard lock(work);
+      hand_over();
+      speak(now());
+      relieved = box.keep(who->links());
+    }
+    for (const node_life& one : relieved)
+      if (callbacks.on_relieved) callbacks.on_relieved(one);
   }
 
   void hand_over() {
-    std::vector<std::function<void()>> todo;
-    {
-      const std::lock_guard lock(mutex);
-      todo.swap(asked);
-    }
-    for (const auto& what : todo)
-      what();
     for (posted& p : box.take())
       (void)who->post(p.to, p.lane, std::move(p.content)); // else it went down: told already
   }
@@ -186,61 +194,64 @@ struct node::state {
       const std::string trouble = ways->dial(*order);
       if (!trouble.empty()) who->broken(order->id, trouble, time);
     }
-    while (const auto next = who->next_sending(time))
-      if (!ways->send(next->to, next->what)) who->broken(next->to, "the connection broke", time);
+    (void)send_all(time);
     while (const auto c = who->next_close())
       ways->close(*c);
   }
 
-  void tell() {
-    while (auto event = who->next_event()) {
-      if (auto* came = std::get_if<parcel_came>(&*event)) {
+  // Whether nothing broke.
+  bool send_all(time_point time) {
+    bool out = true;
+    while (const auto next = who->next_sending(time))
+      if (!ways->send(next->to, next->what)) {
+        who->broken(next->to, "the connection broke", time);
+        out = false;
+      }
+    return out;
+  }
+
+  // While the thread sleeps, who has something small to say sends it: waking the thread would take
+  // longer. Whether nothing is left for the thread to do.
+  bool send_at_once() {
+    const std::unique_lock lock(work, std::try_to_lock);
+    if (!lock) return false;
+    hand_over();
+    return send_all(now()) && !ways->missed();
+  }
+
+  void tell(std::vector<session_event> events) {
+    for (session_event& event : events) {
+      if (auto* came = std::get_if<parcel_came>(&event)) {
         if (callbacks.on_parcel) callbacks.on_parcel(came->from, std::move(came->content));
-      } else if (const auto* up = std::get_if<peer_up>(&*event)) {
+      } else if (const auto* up = std::get_if<peer_up>(&event)) {
         box.up(up->who.who);
         processes.add(up->who.who, up->who.process);
         if (callbacks.on_up) callbacks.on_up(up->who);
-      } else if (const auto* down = std::get_if<peer_down>(&*event)) {
+      } else if (const auto* down = std::get_if<peer_down>(&event)) {
         box.down(down->who);
         processes.remove(down->who);
         if (callbacks.on_down) callbacks.on_down(*down);
-      } else if (const auto* refused = std::get_if<node_refused>(&*event)) {
+      } else if (const auto* refused = std::get_if<node_refused>(&event)) {
         if (callbacks.on_refused) callbacks.on_refused(refused->text);
       }
     }
   }
 
-  // Before the callbacks, which may ask for it.
-  void publish() {
-    node_report fresh{who->me(), who->links(), who->dials(), who->counts()};
-    const std::lock_guard lock(mutex);
-    last = std::move(fresh);
-  }
-
-  void relieve() {
-    for (const node_life& one : box.keep(last.links)) // written by this thread alone
-      if (callbacks.on_relieved) callbacks.on_relieved(one);
-  }
-
-  bool should_stop(time_point time) {
-    std::optional<time_point> at;
+  bool should_stop() {
+    std::vector<session_event> last;
     {
-      const std::lock_guard lock(mutex);
-      at = stop_at;
+      const std::lock_guard lock(work);
+      if (!stop_at) return false;
+      box.close();
+      hand_over();
+      const auto time = now();
+      drained = who->is_drained();
+      if (!drained && time < *stop_at) return false;
+      who->stop("this node ended", time);
+      speak(time);
+      last = events();
     }
-    if (!at) return false;
-    box.close();
-    for (posted& p : box.take())
-      (void)who->post(p.to, p.lane, std::move(p.content));
-    const bool all = who->is_drained();
-    if (!all && time < *at) return false;
-    who->stop("this node ended", time);
-    speak(time);
-    publish();
-    tell();
-    relieve();
-    const std::lock_guard lock(mutex);
-    drained = all;
+    tell(std::move(last));
     return true;
   }
 };
@@ -255,24 +266,29 @@ node::~node() {
 }
 
 sent node::send(const node_life& to, lane_kind lane, parcel content) {
+  const bool large = lane == lane_kind::bulk || !content.payloads.empty();
   bool wake = false;
-  const sent out = state_->box.put(to, lane, std::move(content), wake);
-  if (wake) state_->ways->wake();
+  state& s = *state_;
+  const sent out = s.box.put(to, lane, std::move(content), wake);
+  if (!wake || s.thread.get_id() == std::this_thread::get_id()) return out;
+  if (large || !s.send_at_once()) s.ways->wake();
   return out;
 }
 
 void node::dial(dial_place where) {
-  check_endpoint(where.endpoint, state_->options.keys.has_value(), "dial");
-  state_->ask([s = state_.get(), where = std::move(where)] {
-    s->who->dial(where.endpoint, where.server_key);
-  });
+  state& s = *state_;
+  check_endpoint(where.endpoint, s.options.keys.has_value(), "dial");
+  const std::lock_guard lock(s.work);
+  s.who->dial(where.endpoint, where.server_key);
+  s.ways->wake();
 }
 
 void node::trust(trust_list list) {
-  state_->ask([s = state_.get(), list = std::move(list)]() mutable {
-    s->trusted = list;
-    s->who->trust(std::move(list), now());
-  });
+  state& s = *state_;
+  const std::lock_guard lock(s.work);
+  s.trusted = list;
+  s.who->trust(std::move(list), now());
+  s.ways->wake();
 }
 
 bool node::stop(std::chrono::nanoseconds patience) {
@@ -280,13 +296,13 @@ bool node::stop(std::chrono::nanoseconds patience) {
   TROUPE_ASSERT(s.thread.get_id() != std::this_thread::get_id(), "a callback cannot stop its node");
   if (s.thread.joinable()) {
     {
-      const std::lock_guard lock(s.mutex);
+      const std::lock_guard lock(s.work);
       s.stop_at = now() + patience;
     }
     s.ways->wake();
     s.thread.join();
   }
-  const std::lock_guard lock(s.mutex);
+  const std::lock_guard lock(s.work);
   return s.drained;
 }
 
@@ -295,8 +311,9 @@ const std::vector<std::string>& node::endpoints() const {
 }
 
 node_report node::report() const {
-  const std::lock_guard lock(state_->mutex);
-  return state_->last;
+  const std::lock_guard lock(state_->work);
+  const sessions& who = *state_->who;
+  return {who.me(), who.links(), who.dials(), who.counts()};
 }
 
 } // namespace troupe::net

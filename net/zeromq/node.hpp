@@ -1,7 +1,8 @@
 // A node of a job: it listens, dials, shakes hands and exchanges parcels with other nodes, each
 // exactly once and in order, over ZeroMQ. docs/links.md says what is promised.
 //
-// One thread of its own does all of it and calls back; callbacks must not block (nobody is heard
+// A thread of its own does all of it (but for small parcels, which leave on the thread that sends
+// them if the other one sleeps) and calls back; callbacks must not block (nobody is heard
 // meanwhile, and after a second of that the others think that this node is gone), and must not
 // stop the node. All other functions may be called by any thread, callbacks included.
 //
@@ -78,7 +79,7 @@ public:
   bool stop(std::chrono::nanoseconds patience);
 
   [[nodiscard]] const std::vector<std::string>& endpoints() const; // with their ports
-  [[nodiscard]] node_report report() const; // as of the last round of its thread
+  [[nodiscard]] node_report report() const;
 
 private:
   struct state;

@@ -4,6 +4,7 @@
 #include "net/zeromq/zap.hpp"
 #include "ops/error.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <zmq.hpp>
@@ -126,7 +127,7 @@ constexpr int ends_and_reasons =
     ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
-// What ends a wait().
+// What ends a sleep().
 class bell {
 public:
   bell() = default;
@@ -155,6 +156,7 @@ struct dialled {
   zmq::socket_t socket;
   watch monitor; // after its socket: ends before it
   std::string trouble;
+  bool used = true; // since it was read to its end: its descriptor may have forgotten what came
 
   dialled(zmq::context_t& context, const std::string& name)
       : socket(context, zmq::socket_type::dealer),
@@ -173,13 +175,17 @@ struct sockets::state {
   visitors accepted;
   std::map<connection, dialled> dials;
   std::deque<socket_event> found;
-  std::vector<int> watched; // others' descriptors
-  std::vector<zmq::pollitem_t> items;
+  std::vector<int> watched;  // others' descriptors
+  std::vector<pollfd> items; // bell, watched, ZAP, listening socket and its monitor, then the dials
   std::vector<connection> polled; // the dials from the items, in order
+  bool router_used = true;        // as of those dialled
+  std::vector<connection> used;   // those dialled that may be so
   std::uint64_t monitors = 0;
 
   explicit state(socket_options o) : options(std::move(o)), context(context_of(options)) {
-    if (options.keys) zap = std::make_unique<zap_handler>(*context, options.admits);
+    if (!options.keys) return;
+    zap = std::make_unique<zap_handler>(*context, options.admits);
+    zap->serve();
   }
 
   state(const state&) = delete;
@@ -211,24 +217,61 @@ struct sockets::state {
       router->set(zmq::sockopt::zap_domain, "troupe");
     }
     router_monitor.emplace(*context, *router, monitor_name(), ZMQ_EVENT_DISCONNECTED);
+    see_accepted();
     items.clear();
   }
 
   void make_items() {
     items.clear();
     polled.clear();
-    items.push_back({nullptr, wake->descriptor(), ZMQ_POLLIN, 0});
+    items.push_back({wake->descriptor(), POLLIN, 0});
     for (const int descriptor : watched)
-      items.push_back({nullptr, descriptor, ZMQ_POLLIN, 0});
-    if (zap) items.push_back({zap->handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back({descriptor, POLLIN, 0});
+    if (zap) items.push_back({descriptor_of(zap->handle()), POLLIN, 0});
     if (router) {
-      items.push_back({router->handle(), 0, ZMQ_POLLIN, 0});
-      items.push_back({router_monitor->handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back({descriptor_of(router->handle()), POLLIN, 0});
+      items.push_back({descriptor_of(router_monitor->handle()), POLLIN, 0});
     }
     for (auto& [id, d] : dials) {
-      items.push_back({d.socket.handle(), 0, ZMQ_POLLIN, 0});
-      items.push_back({d.monitor.handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back({descriptor_of(d.socket.handle()), POLLIN, 0});
+      items.push_back({descriptor_of(d.monitor.handle()), POLLIN, 0});
       polled.push_back(id);
+    }
+  }
+
+  static int descriptor_of(void* socket) {
+    int out = -1;
+    std::size_t size = sizeof out;
+    (void)zmq_getsockopt(socket, ZMQ_FD, &out, &size);
+    return out;
+  }
+
+  // A socket tells its descriptor only of what comes after somebody looked for it in vain, and
+  // whoever uses it next may take notice.
+  static bool has_come(zmq::socket_t& s) { return (s.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+
+  bool something_came() {
+    bool out = router && router_used && has_come(*router);
+    router_used = out;
+    std::erase_if(used, [&](connection id) {
+      const auto at = dials.find(id);
+      if (at == dials.end() || !at->second.used) return true;
+      at->second.used = has_come(at->second.socket);
+      out = out || at->second.used;
+      return !at->second.used;
+    });
+    return out;
+  }
+
+  void use(connection id, dialled& d) {
+    if (!std::exchange(d.used, true)) used.push_back(id);
+  }
+
+  void collect_dialled(std::size_t first) {
+    for (std::size_t i = 0; i < polled.size(); ++i) {
+      auto& d = dials.at(polled[i]);
+      if (d.used || items[first + 2 * i].revents != 0) receive_dialled(polled[i], d);
+      if (items[first + 2 * i + 1].revents != 0) see_dialled(polled[i], d);
     }
   }
 
@@ -243,9 +286,13 @@ struct sockets::state {
   }
 
   void receive_accepted() {
+    router_used = true; // unless it is read to its end
     for (int i = 0; i < messages_at_a_time; ++i) {
       zmq::message_t route, first;
-      if (!router->recv(route, zmq::recv_flags::dontwait)) return;
+      if (!router->recv(route, zmq::recv_flags::dontwait)) {
+        router_used = false;
+        return;
+      }
       if (!route.more() || !router->recv(first, zmq::recv_flags::dontwait)) continue;
       socket_message out;
       out.from = connection_of(route.to_string(), first);
@@ -278,9 +325,13 @@ struct sockets::state {
   }
 
   void receive_dialled(connection id, dialled& d) {
+    use(id, d); // unless it is read to its end
     for (int i = 0; i < messages_at_a_time; ++i) {
       zmq::message_t first;
-      if (!d.socket.recv(first, zmq::recv_flags::dontwait)) return;
+      if (!d.socket.recv(first, zmq::recv_flags::dontwait)) {
+        d.used = false;
+        return;
+      }
       socket_message out;
       out.from = id;
       const bool more = first.more();
@@ -345,6 +396,8 @@ std::string sockets::dial(const dial_order& order) {
     if (state_->options.keys) made.set(zmq::sockopt::curve_serverkey, order.server_key);
     made.connect(order.endpoint);
     state_->items.clear();
+    state_->used.push_back(order.id);
+    state_->see_dialled(order.id, state_->dials.at(order.id));
     return "";
   } catch (const zmq::error_t& e) {
     close(order.id);
@@ -364,8 +417,10 @@ bool sockets::send(connection c, const frame& f) {
   zmq::message_t route;
   if (const auto dialled = state_->dials.find(c); dialled != state_->dials.end()) {
     by = &dialled->second.socket;
+    state_->use(c, dialled->second);
   } else if (const std::string* known = state_->accepted.route_of(c)) {
     by = &*state_->router;
+    state_->router_used = true;
     route = zmq::message_t(*known);
   } else {
     return false;
@@ -388,25 +443,38 @@ void sockets::also_wait_for(int descriptor) {
   state_->items.clear();
 }
 
-void sockets::wait(std::chrono::nanoseconds longest) {
+bool sockets::prepare() {
+  if (state_->items.empty()) state_->make_items();
+  return state_->something_came() || !state_->found.empty();
+}
+
+void sockets::sleep(std::chrono::nanoseconds longest) {
+  const auto whole =
+      std::clamp<std::chrono::milliseconds>(std::chrono::ceil<std::chrono::milliseconds>(longest),
+                                            std::chrono::milliseconds(0),
+                                            std::chrono::seconds(10));
   state& s = *state_;
-  if (s.items.empty()) s.make_items();
-  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(longest);
-  zmq::poll(s.items,
-            std::clamp<std::chrono::milliseconds>(
-                whole, std::chrono::milliseconds(0), std::chrono::seconds(10)));
-  if (s.items[0].revents != 0) s.wake->hush();
-  if (s.zap) s.zap->serve();
+  if (::poll(s.items.data(), s.items.size(), static_cast<int>(whole.count())) > 0) return;
+  for (pollfd& item : s.items)
+    item.revents = 0;
+}
+
+void sockets::collect() {
+  state& s = *state_;
+  std::size_t at = 0;
+  if (s.items[at++].revents != 0) s.wake->hush();
+  at += s.watched.size();
+  if (s.zap && s.items[at++].revents != 0) s.zap->serve();
   if (s.router) {
-    s.receive_accepted();
-    s.see_accepted();
+    if (s.router_used || s.items[at].revents != 0) s.receive_accepted();
+    if (s.items[at + 1].revents != 0) s.see_accepted();
+    at += 2;
   }
-  const std::size_t first = s.items.size() - 2 * s.polled.size();
-  for (std::size_t i = 0; i < s.polled.size(); ++i) {
-    auto& d = s.dials.at(s.polled[i]);
-    if (s.items[first + 2 * i].revents != 0) s.receive_dialled(s.polled[i], d);
-    if (s.items[first + 2 * i + 1].revents != 0) s.see_dialled(s.polled[i], d);
-  }
+  s.collect_dialled(at);
+}
+
+bool sockets::missed() {
+  return state_->something_came();
 }
 
 std::optional<socket_event> sockets::next() {

@@ -156,6 +156,7 @@ struct dialled {
   zmq::socket_t socket;
   watch monitor; // after its socket: ends before it
   std::string trouble;
+  bool leaves_machine = true;
   bool used = true; // since it was read to its end: its descriptor may have forgotten what came
 
   dialled(zmq::context_t& context, const std::string& name)
@@ -389,15 +390,17 @@ std::string sockets::dial(const dial_order& order) {
     check_endpoint(order.endpoint, state_->options.keys.has_value(), "");
     if (order.endpoint.rfind("inproc:", 0) == 0 && !state_->options.shares_process)
       return "inproc is for nodes of one process";
-    auto& made = state_->dials.try_emplace(order.id, *state_->context, state_->monitor_name())
-                     .first->second.socket;
+    auto& d =
+        state_->dials.try_emplace(order.id, *state_->context, state_->monitor_name()).first->second;
+    d.leaves_machine = order.endpoint.rfind("tcp:", 0) == 0;
+    auto& made = d.socket;
     state_->prepare(made);
     made.set(zmq::sockopt::reconnect_ivl, never_ms);
     if (state_->options.keys) made.set(zmq::sockopt::curve_serverkey, order.server_key);
     made.connect(order.endpoint);
     state_->items.clear();
     state_->used.push_back(order.id);
-    state_->see_dialled(order.id, state_->dials.at(order.id));
+    state_->see_dialled(order.id, d);
     return "";
   } catch (const zmq::error_t& e) {
     close(order.id);
@@ -415,17 +418,20 @@ void sockets::close(connection c) {
 bool sockets::send(connection c, const frame& f) {
   zmq::socket_t* by = nullptr;
   zmq::message_t route;
+  bool leaves_machine = true;
   if (const auto dialled = state_->dials.find(c); dialled != state_->dials.end()) {
     by = &dialled->second.socket;
     state_->use(c, dialled->second);
-  } else if (const std::string* known = state_->accepted.route_of(c)) {
+    leaves_machine = dialled->second.leaves_machine;
+  } else if (const visitors::way* known = state_->accepted.way_to(c)) {
     by = &*state_->router;
     state_->router_used = true;
-    route = zmq::message_t(*known);
+    route = zmq::message_t(known->route);
+    leaves_machine = known->leaves_machine;
   } else {
     return false;
   }
-  const auto first = encode(f, !state_->options.keys);
+  const auto first = encode(f, leaves_machine && !state_->options.keys);
   const auto flags = zmq::send_flags::dontwait;
   const auto last = f.content.payloads.empty() ? flags : flags | zmq::send_flags::sndmore;
   try {

@@ -1,6 +1,19 @@
 #include "net/zeromq/visitors.hpp"
 
+#include <sys/socket.h>
+
 namespace troupe::net {
+
+namespace {
+
+bool is_network(int descriptor) {
+  int family = AF_UNIX;
+  socklen_t size = sizeof family;
+  return descriptor >= 0 && ::getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size) == 0 &&
+         family != AF_UNIX;
+}
+
+} // namespace
 
 connection visitors::find(const std::string& route) const {
   const auto at = all_.find(route);
@@ -20,7 +33,7 @@ connection visitors::enter(const std::string& route, int descriptor, connection 
   v.id = fresh;
   v.descriptor = descriptor;
   ++v.entered;
-  routes_[fresh] = route;
+  ways_[fresh] = {route, is_network(descriptor)};
   if (descriptor >= 0) descriptors_[descriptor] = route;
   return before;
 }
@@ -29,24 +42,24 @@ connection visitors::leave(int descriptor) {
   const auto at = descriptors_.find(descriptor);
   if (at == descriptors_.end()) return 0;
   const connection out = find(at->second);
-  routes_.erase(out);
+  ways_.erase(out);
   all_.erase(at->second);
   descriptors_.erase(at);
   return out;
 }
 
 void visitors::forget(connection c) {
-  const auto at = routes_.find(c);
-  if (at == routes_.end()) return;
-  visitor& v = all_.at(at->second);
+  const auto at = ways_.find(c);
+  if (at == ways_.end()) return;
+  visitor& v = all_.at(at->second.route);
   v.id = 0;
-  if (v.descriptor < 0) all_.erase(at->second); // nobody will say that it left
-  routes_.erase(at);
+  if (v.descriptor < 0) all_.erase(at->second.route); // nobody will say that it left
+  ways_.erase(at);
 }
 
-const std::string* visitors::route_of(connection c) const {
-  const auto at = routes_.find(c);
-  return at == routes_.end() ? nullptr : &at->second;
+const visitors::way* visitors::way_to(connection c) const {
+  const auto at = ways_.find(c);
+  return at == ways_.end() ? nullptr : &at->second;
 }
 
 } // namespace troupe::net

@@ -18,7 +18,7 @@ public:
   [[nodiscard]] connection find(const std::string& route) const;
   [[nodiscard]] bool may_enter(const std::string& route) const;
 
-  // `descriptor`: -1 where it has none. Returns the connection that had it before, or 0.
+  // `descriptor`: -1 where it has none: inproc. Returns the connection that had it before, or 0.
   connection enter(const std::string& route, int descriptor, connection fresh);
 
   // Its connection has ended. Returns it, or 0.
@@ -26,7 +26,12 @@ public:
 
   void forget(connection c); // who is that may enter again
 
-  [[nodiscard]] const std::string* route_of(connection c) const;
+  struct way {
+    std::string route;
+    bool leaves_machine = true; // as far as its kind of socket says
+  };
+
+  [[nodiscard]] const way* way_to(connection c) const;
 
 private:
   struct visitor {
@@ -36,7 +41,7 @@ private:
   };
 
   std::map<std::string, visitor> all_;
-  std::map<connection, std::string> routes_;
+  std::map<connection, way> ways_;
   std::map<int, std::string> descriptors_;
 };
 

@@ -109,6 +109,7 @@ struct node::state {
         .admits = [this](const std::string& key) { return trusted.find(key) != nullptr; },
         .fresh_connection = [this] { return who->fresh_connection(); },
         .message_bytes_max = options.limits.payload_bytes,
+        .check_payloads = options.check_payloads,
         .io_threads = options.io_threads,
         .shares_process = shares});
     ways->also_wait_for(processes.descriptor());

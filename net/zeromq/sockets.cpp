@@ -431,7 +431,8 @@ bool sockets::send(connection c, const frame& f) {
   } else {
     return false;
   }
-  const auto first = encode(f, leaves_machine && !state_->options.keys);
+  const bool checked = leaves_machine && !state_->options.keys && state_->options.check_payloads;
+  const auto first = encode(f, checked);
   const auto flags = zmq::send_flags::dontwait;
   const auto last = f.content.payloads.empty() ? flags : flags | zmq::send_flags::sndmore;
   try {

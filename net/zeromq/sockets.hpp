@@ -40,6 +40,7 @@ struct socket_options {
   std::function<bool(const std::string& key)> admits; // asked for each connection, with keys
   std::function<connection()> fresh_connection;
   std::size_t message_bytes_max = std::size_t{1} << 30;
+  bool check_payloads = true;  // that leave the machine without encryption
   int io_threads = 1;          // of ZeroMQ
   bool shares_process = false; // reaches other nodes of this process by inproc
 };

@@ -14,7 +14,7 @@ namespace {
 
 using clock_type = std::chrono::steady_clock;
 
-constexpr int messages_under_way = 8; // of the large ones: about a link's window
+constexpr int messages_under_way = 4; // at each end, of the large ones: together a link's window
 
 double seconds_since(clock_type::time_point start) {
   return std::chrono::duration<double>(clock_type::now() - start).count();

@@ -1,6 +1,5 @@
 #include "net/processes.hpp"
 
-#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,12 +35,9 @@ process_name this_process() {
   return {machine, static_cast<std::uint32_t>(::getpid())};
 }
 
-process_watch::process_watch() : all_(::epoll_create1(EPOLL_CLOEXEC)) {}
-
 process_watch::~process_watch() {
   for (const auto& [descriptor, who] : watched_)
     ::close(descriptor);
-  ::close(all_);
 }
 
 void process_watch::add(const node_life& who, const process_name& plays_in) {
@@ -53,8 +49,7 @@ void process_watch::add(const node_life& who, const process_name& plays_in) {
     if (errno == ESRCH) gone_.push_back(who);
     return; // an older kernel: the connections will tell
   }
-  epoll_event wanted{.events = EPOLLIN, .data = {.fd = descriptor}};
-  ::epoll_ctl(all_, EPOLL_CTL_ADD, descriptor, &wanted);
+  all_.add(descriptor, static_cast<std::uint64_t>(descriptor));
   watched_[descriptor] = who;
 }
 
@@ -68,14 +63,13 @@ void process_watch::remove(const node_life& who) {
 
 std::vector<node_life> process_watch::ended() {
   std::vector<node_life> out = std::exchange(gone_, {});
-  std::array<epoll_event, 16> events{};
-  int count = 0;
-  while (!watched_.empty() && (count = ::epoll_wait(all_, events.data(), events.size(), 0)) > 0)
-    for (const auto& event : std::span(events).first(static_cast<std::size_t>(count))) {
-      out.push_back(watched_[event.data.fd]);
-      watched_.erase(event.data.fd);
-      ::close(event.data.fd);
-    }
+  if (watched_.empty()) return out;
+  for (const std::uint64_t number : all_.wait(std::chrono::milliseconds(0))) {
+    const auto at = watched_.find(static_cast<int>(number));
+    out.push_back(at->second);
+    ::close(at->first); // the last of its kind: the set forgets it
+    watched_.erase(at);
+  }
   return out;
 }
 

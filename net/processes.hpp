@@ -3,6 +3,7 @@
 #pragma once
 
 #include "net/introduction.hpp"
+#include "net/poll_set.hpp"
 
 #include <cstdint>
 #include <map>
@@ -16,7 +17,7 @@ process_name this_process();
 
 class process_watch {
 public:
-  process_watch();
+  process_watch() = default;
   ~process_watch();
   process_watch(const process_watch&) = delete;
   process_watch& operator=(const process_watch&) = delete;
@@ -24,12 +25,12 @@ public:
   void add(const node_life& who, const process_name& plays_in); // elsewhere: nothing to watch
   void remove(const node_life& who);
 
-  [[nodiscard]] int descriptor() const { return all_; } // readable when a process has ended
+  [[nodiscard]] int descriptor() const { return all_.descriptor(); } // readable when one ended
 
   std::vector<node_life> ended(); // each once
 
 private:
-  int all_;
+  poll_set all_;
   std::map<int, node_life> watched_; // by descriptor
   std::vector<node_life> gone_;      // before they could be watched
 };

@@ -1,10 +1,10 @@
 #include "net/zeromq/sockets.hpp"
 
+#include "net/poll_set.hpp"
 #include "net/zeromq/visitors.hpp"
 #include "net/zeromq/zap.hpp"
 #include "ops/error.hpp"
 
-#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <zmq.hpp>
@@ -176,16 +176,17 @@ struct sockets::state {
   visitors accepted;
   std::map<connection, dialled> dials;
   std::deque<socket_event> found;
-  std::vector<int> watched;  // others' descriptors
-  std::vector<pollfd> items; // bell, watched, ZAP, listening socket and its monitor, then the dials
-  std::vector<connection> polled; // the dials from the items, in order
-  bool router_used = true;        // as of those dialled
-  std::vector<connection> used;   // those dialled that may be so
+  poll_set waited_for;
+  std::span<const std::uint64_t> readable; // the numbers of what has come
+  bool router_used = true;                 // as of those dialled
+  std::vector<connection> used;            // those dialled that may be so
   std::uint64_t monitors = 0;
 
   explicit state(socket_options o) : options(std::move(o)), context(context_of(options)) {
+    waited_for.add(wake->descriptor(), rung);
     if (!options.keys) return;
     zap = std::make_unique<zap_handler>(*context, options.admits);
+    wait_for(zap->handle(), asked);
     zap->serve();
   }
 
@@ -219,25 +220,28 @@ struct sockets::state {
     }
     router_monitor.emplace(*context, *router, monitor_name(), ZMQ_EVENT_DISCONNECTED);
     see_accepted();
-    items.clear();
+    wait_for(router->handle(), came);
+    wait_for(router_monitor->handle(), left);
   }
 
-  void make_items() {
-    items.clear();
-    polled.clear();
-    items.push_back({wake->descriptor(), POLLIN, 0});
-    for (const int descriptor : watched)
-      items.push_back({descriptor, POLLIN, 0});
-    if (zap) items.push_back({descriptor_of(zap->handle()), POLLIN, 0});
-    if (router) {
-      items.push_back({descriptor_of(router->handle()), POLLIN, 0});
-      items.push_back({descriptor_of(router_monitor->handle()), POLLIN, 0});
-    }
-    for (auto& [id, d] : dials) {
-      items.push_back({descriptor_of(d.socket.handle()), POLLIN, 0});
-      items.push_back({descriptor_of(d.monitor.handle()), POLLIN, 0});
-      polled.push_back(id);
-    }
+  // What numbers of descriptors mean; those dialled have two each from `dialled_first` on.
+  enum : std::uint64_t { rung, other, asked, came, left, dialled_first = 8 };
+
+  void wait_for(void* socket, std::uint64_t number) {
+    waited_for.add(descriptor_of(socket), number);
+  }
+
+  void wait_for(connection id, dialled& d) {
+    wait_for(d.socket.handle(), dialled_first + 2 * id);
+    wait_for(d.monitor.handle(), dialled_first + 2 * id + 1);
+  }
+
+  void close(connection id) {
+    const auto at = dials.find(id);
+    if (at == dials.end()) return;
+    waited_for.remove(descriptor_of(at->second.socket.handle()));
+    waited_for.remove(descriptor_of(at->second.monitor.handle()));
+    dials.erase(at);
   }
 
   static int descriptor_of(void* socket) {
@@ -268,12 +272,37 @@ struct sockets::state {
     if (!std::exchange(d.used, true)) used.push_back(id);
   }
 
-  void collect_dialled(std::size_t first) {
-    for (std::size_t i = 0; i < polled.size(); ++i) {
-      auto& d = dials.at(polled[i]);
-      if (d.used || items[first + 2 * i].revents != 0) receive_dialled(polled[i], d);
-      if (items[first + 2 * i + 1].revents != 0) see_dialled(polled[i], d);
+  // One message of a socket that has told, and all of one that is known to have more: looking in
+  // vain costs as much as a message.
+  void collect_used() {
+    if (router_used) receive_accepted(messages_at_a_time);
+    for (const connection id : std::vector<connection>(used))
+      if (const auto at = dials.find(id); at != dials.end() && at->second.used)
+        receive_dialled(id, at->second, messages_at_a_time);
+  }
+
+  void collect(std::uint64_t number) {
+    switch (number) {
+    case rung:
+      return wake->hush();
+    case other:
+      return; // its owner looks at it
+    case asked:
+      return zap->serve();
+    case came:
+      return router_used ? void() : receive_accepted(1);
+    case left:
+      return see_accepted();
+    default:
+      return collect_dialled(number - dialled_first);
     }
+  }
+
+  void collect_dialled(std::uint64_t number) {
+    const auto at = dials.find(number / 2);
+    if (at == dials.end()) return;
+    if (number % 2 == 1) return see_dialled(at->first, at->second);
+    if (!at->second.used) receive_dialled(at->first, at->second, 1);
   }
 
   // The rest of a message whose first part is there.
@@ -286,9 +315,9 @@ struct sockets::state {
     }
   }
 
-  void receive_accepted() {
+  void receive_accepted(int most) {
     router_used = true; // unless it is read to its end
-    for (int i = 0; i < messages_at_a_time; ++i) {
+    for (int i = 0; i < most; ++i) {
       zmq::message_t route, first;
       if (!router->recv(route, zmq::recv_flags::dontwait)) {
         router_used = false;
@@ -325,9 +354,9 @@ struct sockets::state {
     if (c != 0) found.emplace_back(socket_broken{c, "the connection broke"});
   }
 
-  void receive_dialled(connection id, dialled& d) {
+  void receive_dialled(connection id, dialled& d, int most) {
     use(id, d); // unless it is read to its end
-    for (int i = 0; i < messages_at_a_time; ++i) {
+    for (int i = 0; i < most; ++i) {
       zmq::message_t first;
       if (!d.socket.recv(first, zmq::recv_flags::dontwait)) {
         d.used = false;
@@ -353,7 +382,7 @@ struct sockets::state {
               event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
     }
     if (!ended) return;
-    receive_dialled(id, d);
+    receive_dialled(id, d, messages_at_a_time);
     found.emplace_back(socket_broken{id, d.trouble});
   }
 
@@ -398,7 +427,7 @@ std::string sockets::dial(const dial_order& order) {
     made.set(zmq::sockopt::reconnect_ivl, never_ms);
     if (state_->options.keys) made.set(zmq::sockopt::curve_serverkey, order.server_key);
     made.connect(order.endpoint);
-    state_->items.clear();
+    state_->wait_for(order.id, d);
     state_->used.push_back(order.id);
     state_->see_dialled(order.id, d);
     return "";
@@ -412,7 +441,7 @@ std::string sockets::dial(const dial_order& order) {
 
 void sockets::close(connection c) {
   state_->accepted.forget(c);
-  if (state_->dials.erase(c) > 0) state_->items.clear();
+  state_->close(c);
 }
 
 bool sockets::send(connection c, const frame& f) {
@@ -446,38 +475,24 @@ bool sockets::send(connection c, const frame& f) {
 }
 
 void sockets::also_wait_for(int descriptor) {
-  state_->watched.push_back(descriptor);
-  state_->items.clear();
+  state_->waited_for.add(descriptor, state::other);
 }
 
 bool sockets::prepare() {
-  if (state_->items.empty()) state_->make_items();
   return state_->something_came() || !state_->found.empty();
 }
 
 void sockets::sleep(std::chrono::nanoseconds longest) {
-  const auto whole =
+  state_->readable = state_->waited_for.wait(
       std::clamp<std::chrono::milliseconds>(std::chrono::ceil<std::chrono::milliseconds>(longest),
                                             std::chrono::milliseconds(0),
-                                            std::chrono::seconds(10));
-  state& s = *state_;
-  if (::poll(s.items.data(), s.items.size(), static_cast<int>(whole.count())) > 0) return;
-  for (pollfd& item : s.items)
-    item.revents = 0;
+                                            std::chrono::seconds(10)));
 }
 
 void sockets::collect() {
-  state& s = *state_;
-  std::size_t at = 0;
-  if (s.items[at++].revents != 0) s.wake->hush();
-  at += s.watched.size();
-  if (s.zap && s.items[at++].revents != 0) s.zap->serve();
-  if (s.router) {
-    if (s.router_used || s.items[at].revents != 0) s.receive_accepted();
-    if (s.items[at + 1].revents != 0) s.see_accepted();
-    at += 2;
-  }
-  s.collect_dialled(at);
+  state_->collect_used();
+  for (const std::uint64_t number : std::exchange(state_->readable, {}))
+    state_->collect(number);
 }
 
 bool sockets::missed() {

@@ -60,7 +60,7 @@ public:
   bool send(connection c, const frame& f); // false: there is no such connection any more
 
   // prepare(), sleep(), collect(), in turn, by one thread. prepare(): whether there is something
-  // to collect already. REQUIRES: until collect() has begun, nobody listens, dials or closes.
+  // to collect already.
   void also_wait_for(int descriptor); // until it is readable
   bool prepare();
   void sleep(std::chrono::nanoseconds longest);

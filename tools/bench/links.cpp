@@ -35,6 +35,7 @@ using namespace troupe::net;
 using clock_type = std::chrono::steady_clock;
 
 constexpr std::size_t large_bytes = std::size_t{4} << 20;
+constexpr int large_count = 300;
 
 double seconds_since(clock_type::time_point start) {
   return std::chrono::duration<double>(clock_type::now() - start).count();
@@ -206,14 +207,16 @@ void add_ours(samples& to, const transport& t, int scale) {
   (void)round_trips(n, 50); // warm
   const double rate = small_rate(n, 50000 * scale);
   const auto trips = round_trips(n, 1000 * scale);
-  to.add(rate, trips, large_rate(n, 100 * scale));
+  (void)large_rate(n, 50);
+  to.add(rate, trips, large_rate(n, large_count * scale));
 }
 
 void add_bare(samples& to, const transport& t, int scale) {
   const troupe::bench::bare_connection how{t.where, t.encrypted};
   const double rate = troupe::bench::bare_messages_per_second(how, 64, 200000 * scale);
   const auto trips = troupe::bench::bare_round_trips(how, 64, 1000 * scale);
-  to.add(rate, trips, troupe::bench::bare_gigabytes_per_second(how, large_bytes, 100 * scale));
+  to.add(
+      rate, trips, troupe::bench::bare_gigabytes_per_second(how, large_bytes, large_count * scale));
 }
 
 struct comparison {

@@ -86,7 +86,8 @@ TEST_CASE("help goes to stdout and succeeds") {
   const answer all = here.run("--help 2>/dev/null");
   CHECK(all.code == 0);
   CHECK(all.text.find("Examples:") != std::string::npos);
-  for (const char* command : {"train", "plan", "wiring", "eval", "bench", "keys", "doctor"})
+  for (const char* command :
+       {"train", "plan", "wiring", "eval", "bench", "keys", "launch", "node", "doctor"})
     CHECK(here.run(fmt::format("{} --help 2>/dev/null", command)).code == 0);
 }
 

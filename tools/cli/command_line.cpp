@@ -21,6 +21,7 @@ struct command {
   setting_list settings;
   bool configurable = false; // takes --config and --print-config
   CLI::App* app = nullptr;
+  bool runs = false; // another program, whose words come after --
 };
 
 std::vector<command> commands() {
@@ -32,6 +33,9 @@ std::vector<command> commands() {
           {"eval", eval_settings(), true, nullptr},
           {"bench", bench_settings(), false, nullptr},
           {"keys", keys_settings(), false, nullptr},
+          {"launch", launch_settings(), false, nullptr, true},
+          {"launch-slurm", launch_slurm_settings(), false, nullptr, true},
+          {"node", node_settings(), false, nullptr, true},
           {"doctor", doctor_settings(), false, nullptr}};
 }
 
@@ -44,7 +48,7 @@ void add_setting(CLI::App& app, const setting& s) {
         ->group(s.group);
     return;
   }
-  app.add_option(name, s.help)
+  app.add_option((s.brief != 0 ? fmt::format("-{},", s.brief) : "") + name, s.help)
       ->type_size(1)
       ->expected(1, CLI::detail::expected_max_vector_size)
       ->allow_extra_args(false)
@@ -159,7 +163,35 @@ void parse(CLI::App& app, std::vector<std::string> words, const std::vector<comm
 
 } // namespace
 
-command_line parse_command_line(const std::vector<std::string>& words,
+namespace {
+
+// Takes what comes after -- from `words`, if their command runs a program.
+std::vector<std::string> take_program(std::vector<std::string>& words,
+                                      const std::vector<command>& all) {
+  if (words.size() > 1 && words[0] == "launch" && words[1] == "slurm") {
+    words.erase(words.begin());
+    words[0] = "launch-slurm";
+  }
+  const auto is_named = [&](const command& c) { return !words.empty() && c.name == words[0]; };
+  const auto c = std::find_if(all.begin(), all.end(), is_named);
+  const auto dashes = std::find(words.begin(), words.end(), "--");
+  if (c == all.end() || !c->runs || dashes == words.end()) return {};
+  std::vector<std::string> out(dashes + 1, words.end());
+  words.erase(dashes, words.end());
+  return out;
+}
+
+void check_program(const command_line& line) {
+  if (line.program.empty())
+    throw mistakes({.what = "nothing says which program the nodes are",
+                    .where = "troupe " + line.command,
+                    .why = "it and its words come after --",
+                    .help = fmt::format("troupe {} ... -- ./driver --its-option", line.command)});
+}
+
+} // namespace
+
+command_line parse_command_line(const std::vector<std::string>& all_words,
                                 const environment& surroundings) {
   CLI::App app;
   app.name("troupe");
@@ -171,6 +203,8 @@ command_line parse_command_line(const std::vector<std::string>& words,
     add_command(app, c);
 
   command_line out;
+  std::vector<std::string> words = all_words;
+  out.program = take_program(words, all);
   try {
     parse(app, words, all);
   } catch (const CLI::CallForHelp&) {
@@ -195,8 +229,11 @@ command_line parse_command_line(const std::vector<std::string>& words,
   const std::string path = config_file(*chosen, said);
   const bool resuming = !last_of(said, "resume").empty();
   out.command = chosen->name;
+  if (chosen->runs) check_program(out);
   out.known = chosen->settings;
-  out.values = resolve(out.known, read_file_settings(path, *chosen, resuming), surroundings, said);
+  // The variables of who runs a program are those of its place, and perhaps of another job.
+  const environment& asked = chosen->runs ? environment() : surroundings;
+  out.values = resolve(out.known, read_file_settings(path, *chosen, resuming), asked, said);
   out.print_config = chosen->configurable && chosen->app->count("--print-config") > 0;
   return out;
 }

@@ -14,6 +14,7 @@ struct command_line {
   setting_list known;  // settings of the command
   setting_values values;
   bool print_config = false;
+  std::vector<std::string> program; // what comes after --, of commands that run one
 };
 
 // `words` without the program's name. Reads the file that --config (or the run folder of --resume)

@@ -16,6 +16,9 @@ int calibrate(const command_line& line);
 int eval(const command_line& line);
 int bench(const command_line& line);
 int keys(const command_line& line);
+int launch(const command_line& line);
+int launch_slurm(const command_line& line);
+int run_node(const command_line& line);
 int doctor(const command_line& line);
 
 std::string cpu_name(); // of this machine

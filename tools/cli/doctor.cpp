@@ -6,6 +6,7 @@
 #include "ops/error.hpp"
 #include "ops/files/count_text.hpp"
 #include "ops/program.hpp"
+#include "troupe/cluster_environment.hpp"
 
 #include <caf/config.hpp>
 #include <fmt/format.h>
@@ -127,7 +128,8 @@ int doctor(const command_line& line) {
   const json found = {{"versions", versions()},
                       {"kernels", describe_cpu_backend()},
                       {"machine", machine},
-                      {"data", data_sets()}};
+                      {"data", data_sets()},
+                      {"place", explain_place(variables_of_process())}};
   const auto& asked = line.values.at("json").values;
   if (!asked.empty() && asked.back() == "true") {
     fmt::print("{}\n", found.dump());
@@ -139,6 +141,10 @@ int doctor(const command_line& line) {
     fmt::print("  {}\n", shown(text));
   print_section("machine", found["machine"]);
   print_section("data sets", found["data"]);
+  fmt::print("place in a job\n");
+  std::istringstream place(found["place"].get<std::string>());
+  for (std::string text; std::getline(place, text);)
+    fmt::print("  {}\n", text);
   return exit_done;
 }
 

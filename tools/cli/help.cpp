@@ -21,6 +21,9 @@ const std::map<std::string, std::string>& summaries() {
       {"eval", "loss and accuracy of saved weights"},
       {"bench", "images per second on this machine"},
       {"keys", "keys of nodes: make them, and say who may join"},
+      {"launch", "run a program as several processes of one job, here or in Slurm"},
+      {"launch-slurm", "the same as a batch job (troupe launch slurm)"},
+      {"node", "run a program as one node of a job whose others run elsewhere"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
   return texts;
@@ -37,6 +40,7 @@ Examples:
   troupe plan --model resnet20 --replicas 4        what a training would do and cost
   troupe wiring --topology pipeline --stages 3     who would compute what, and its price
   troupe simulate --replicas 8 --link "1 ms, 10 Gbit/s"    on a cluster that you do not have
+  troupe launch -n 4 -- ./driver                   your program as four processes of one job
   troupe eval --load weights.safetensors           how good saved weights are
   troupe COMMAND --help                            options of a command
 )";
@@ -147,6 +151,41 @@ Examples:
 
 A .secret file stays on its machine, readable by its owner alone. The .public files and the list
 (keys/trusted) are no secrets, and every node has the list.
+)";
+  if (command == "launch")
+    return R"(Runs a program as N processes of one job on this machine. A node that dies is started
+again at once; if it keeps dying young, after 5 ms, 10 ms, ... 10 s. Node 0 writes to the terminal,
+the others to files. Node 0 is not restarted: when it ends the job ends, with its exit code.
+
+Examples:
+  troupe launch -n 4 -- ./driver --epochs 3
+  troupe launch -n 4 --over tcp -- troupe train
+  troupe launch -n 4 --keys keys --restarts 100 -- ./driver
+  troupe launch slurm --nodes 4 -- ./driver          on four machines (troupe launch slurm --help)
+
+Ctrl-C: node 0 saves and ends the job; twice: all nodes end now. Nothing outlives the launch.
+Exit codes: 0 done, that of node 0 if it failed, 1 a node died too often, 2 usage, 130 interrupted.
+A program learns its place from TROUPE_RANK, TROUPE_WORLD, TROUPE_COORDINATOR and the like
+(docs/launching.md).
+)";
+  if (command == "launch-slurm")
+    return R"(Writes a batch file that runs a program as one job on several machines, and
+submits it. Each task is a troupe node, so one that dies is replaced inside the allocation.
+
+Examples:
+  troupe launch slurm --nodes 4 -- ./driver --epochs 3
+  troupe launch slurm --nodes 4 --print -- ./driver     the batch file, to read and to edit
+  troupe launch slurm -n 2 --per-machine 4 --cores 8 --time 02:00:00 --requeue -- ./driver
+)";
+  if (command == "node")
+    return R"(Runs a program as one node of a job, and starts it again when it dies; node 0 is not
+restarted, and its end ends the job. Which node of how many it is, and where the others are met, is
+taken from the options, else from the environment: Troupe's own variables, torchrun, mpirun, Slurm,
+PMIx, Kubernetes, in this order (docs/launching.md; troupe doctor shows what there is).
+
+Examples:
+  troupe node --join tcp://gpu-a:5555 --number 3 --nodes 4 --keys keys/node-3.secret -- ./driver
+  srun -n 4 troupe node --keys keys/ -- ./driver
 )";
   return "What this machine has.\n";
 }

@@ -28,6 +28,9 @@ int run_command(const command_line& line) {
   if (line.command == "eval") return eval(line);
   if (line.command == "bench") return bench(line);
   if (line.command == "keys") return keys(line);
+  if (line.command == "launch") return launch(line);
+  if (line.command == "launch-slurm") return launch_slurm(line);
+  if (line.command == "node") return run_node(line);
   return doctor(line);
 }
 

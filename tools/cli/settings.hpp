@@ -26,6 +26,7 @@ struct setting {
   setting_kind kind = setting_kind::text;
   bool repeats = false; // may be given several times
   bool kept = true;     // written to the run folder's job.toml
+  char brief = 0;       // 'n' where -n says it, too
 };
 
 using setting_list = std::vector<setting>;
@@ -37,6 +38,9 @@ setting_list calibrate_settings();
 setting_list eval_settings();
 setting_list bench_settings();
 setting_list keys_settings();
+setting_list launch_settings();
+setting_list launch_slurm_settings();
+setting_list node_settings();
 setting_list doctor_settings();
 
 enum class origin { standard, file, environment, flag };

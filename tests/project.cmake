@@ -20,3 +20,13 @@ foreach(example pipeline hybrid all_reduce parameter_server own_topology simulat
   set_tests_properties("the example ${example} runs" PROPERTIES TIMEOUT 120
     PASS_REGULAR_EXPRESSION "digest [0-9a-f]+[^\n]*: the bits of|the same bits" FAIL_REGULAR_EXPRESSION "OTHER BITS")
 endforeach()
+
+# With engines that are there; each says what it lacks and is skipped otherwise.
+if(TARGET troupe_program)
+  foreach(engine slurm mpirun kubernetes)
+    add_test(NAME "engines: ${engine}"
+      COMMAND ${PYTHON3} ${CMAKE_CURRENT_SOURCE_DIR}/engines/${engine}.py $<TARGET_FILE:troupe_program>)
+    set_tests_properties("engines: ${engine}" PROPERTIES LABELS engines TIMEOUT 300 SKIP_RETURN_CODE 77)
+  endforeach()
+  set_tests_properties("engines: slurm" PROPERTIES LABELS "engines;slurm;long")
+endif()

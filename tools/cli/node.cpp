@@ -54,7 +54,10 @@ int run_node(const command_line& line) {
     return out;
   };
   fmt::print(stderr, "node {} of {}: {}\n", place.number, place.count, place.source);
-  node_supervisor all({{place.number, process}}, {.restarts_max = restarts, .folder = ""});
+  // Of the codes of all nodes an engine may tell the largest: that of one that it ended itself must
+  // not hide the one that failed.
+  node_supervisor all({{place.number, process}},
+                      {.restarts_max = restarts, .ended_code = exit_failed, .folder = ""});
   return all.run();
 }
 

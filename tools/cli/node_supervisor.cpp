@@ -120,7 +120,7 @@ void node_supervisor::interrupted(int signal) {
   interrupted_ = true;
   if (signal != SIGINT || !first) {
     if (phase_ < phase::terminating) talk("ending all nodes");
-    if (!code_) code_ = exit_interrupted;
+    if (!code_) code_ = signal == SIGINT ? exit_interrupted : options_.ended_code;
     enter(phase_ < phase::terminating ? phase::terminating : phase::killing);
     return;
   }

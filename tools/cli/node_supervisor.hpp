@@ -25,6 +25,7 @@ struct supervision_options {
   int restarts_max = 30;                            // of each node in restart_budget::window
   std::chrono::nanoseconds grace{5'000'000'000};    // for the others after node 0 is done
   std::chrono::nanoseconds patience{2'000'000'000}; // from SIGTERM to SIGKILL
+  int ended_code = 130;                             // exit code after SIGTERM or SIGHUP
   std::string folder;                               // removed if this process is killed; "": none
 };
 

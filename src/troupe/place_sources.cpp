@@ -20,7 +20,9 @@ public:
     claim_.source = std::move(source);
   }
 
-  bool has(const std::string& name) const { return v_.count(name) > 0 && !v_.at(name).empty(); }
+  [[nodiscard]] bool has(const std::string& name) const {
+    return v_.count(name) > 0 && !v_.at(name).empty();
+  }
 
   std::string text(const std::string& name) {
     if (!has(name)) return "";

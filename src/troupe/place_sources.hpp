@@ -22,8 +22,8 @@ struct place_claim {
   std::string without_count, without_coordinator; // cures
   std::string coordinator_trouble;                // why it says none
 
-  std::string names_text() const;  // "RANK, WORLD_SIZE"
-  std::string values_text() const; // "RANK=0, WORLD_SIZE=4"
+  [[nodiscard]] std::string names_text() const;  // "RANK, WORLD_SIZE"
+  [[nodiscard]] std::string values_text() const; // "RANK=0, WORLD_SIZE=4"
 };
 
 // What Troupe's variables say besides a place.

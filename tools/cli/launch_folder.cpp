@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <system_error>
 
 namespace troupe::cli {
 
@@ -27,7 +28,7 @@ constexpr std::size_t path_max = 80; // a socket's path has at most 107 bytes
 [[noreturn]] void throw_environment(const std::string& what, const std::string& help) {
   throw mistakes({.what = what,
                   .where = "the launch",
-                  .why = fmt::format("{} (errno {})", std::strerror(errno), errno),
+                  .why = std::generic_category().message(errno),
                   .help = help},
                  exit_environment);
 }

@@ -11,9 +11,9 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <set>
+#include <system_error>
 
 namespace troupe::cli {
 
@@ -59,7 +59,7 @@ launch_keeper::launch_keeper(const std::string& folder) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0 || (keeper_ = ::fork()) < 0)
     throw mistakes({.what = "cannot start another process",
                     .where = "the launch",
-                    .why = fmt::format("{} (errno {})", std::strerror(errno), errno),
+                    .why = std::generic_category().message(errno),
                     .help = "ulimit -u says how many processes you may have"},
                    exit_environment);
   if (keeper_ == 0) {

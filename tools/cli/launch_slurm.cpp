@@ -12,8 +12,8 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 
 namespace troupe::cli {
 
@@ -64,7 +64,7 @@ slurm_job job_of(const command_line& line) {
 [[noreturn]] void throw_no_sbatch(int why) {
   throw mistakes({.what = "cannot run sbatch",
                   .where = "troupe launch slurm",
-                  .why = fmt::format("{} (errno {})", std::strerror(why), why),
+                  .why = std::generic_category().message(why),
                   .help = "run it where Slurm's programs are, or see the batch file with --print"},
                  exit_environment);
 }

@@ -11,7 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <system_error>
 
 namespace troupe::cli {
 
@@ -28,7 +28,7 @@ public:
 
   ~descriptor() { close(); }
 
-  int get() const { return number_; }
+  [[nodiscard]] int get() const { return number_; }
 
   void close() {
     if (number_ >= 0) ::close(number_);
@@ -45,7 +45,7 @@ int opened(const std::string& path, int how) {
   if (out < 0)
     throw mistakes({.what = fmt::format("cannot open {}", path),
                     .where = "the files of a node",
-                    .why = fmt::format("{} (errno {})", std::strerror(errno), errno),
+                    .why = std::generic_category().message(errno),
                     .help = "choose a folder that you may write with --log-folder"},
                    exit_environment);
   return out;
@@ -74,7 +74,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
       ::dup2(files.at(static_cast<std::size_t>(target)), target);
   sigset_t none;
   sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::execvpe(words[0], words, variables);
   const int why = errno;
   if (::write(trouble, &why, sizeof why) != sizeof why) ::_exit(exit_usage);
@@ -84,7 +84,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 [[noreturn]] void throw_not_run(const std::string& program, int why) {
   throw mistakes({.what = fmt::format("cannot run '{}'", program),
                   .where = "the words after --",
-                  .why = fmt::format("{} (errno {})", std::strerror(why), why),
+                  .why = std::generic_category().message(why),
                   .help = program.find('/') == std::string::npos
                               ? fmt::format("./{} if it is a file of this folder", program)
                               : fmt::format("chmod +x {}, if it is there", program)});
@@ -95,7 +95,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 pid_t start_process(const process_plan& plan) {
   std::vector<std::string> words = plan.words, variables;
   for (const auto& [name, value] : plan.variables)
-    variables.push_back(name + "=" + value);
+    variables.push_back(fmt::format("{}={}", name, value));
   const auto word_pointers = pointers_to(words), variable_pointers = pointers_to(variables);
   const descriptor input(plan.hears ? -1 : opened("/dev/null", O_RDONLY));
   constexpr int append = O_WRONLY | O_CREAT | O_APPEND;

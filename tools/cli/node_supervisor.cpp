@@ -39,7 +39,7 @@ int signal_descriptor() {
     sigaddset(&heard, s);
   blocked = heard;
   sigaddset(&blocked, SIGPIPE);
-  sigprocmask(SIG_BLOCK, &blocked, nullptr);
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
   return ::signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

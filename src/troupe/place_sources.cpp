@@ -36,7 +36,8 @@ public:
     const std::string said = text(name);
     if (said.empty()) return {};
     const bool digits = said.find_first_not_of("0123456789") == std::string::npos;
-    if (digits && said.size() <= 9) return static_cast<std::uint32_t>(std::stoul(said));
+    if (digits && said.size() <= 10 && std::stoull(said) <= UINT32_MAX) // jobs of federated Slurms
+      return static_cast<std::uint32_t>(std::stoull(said));
     wrong_.push_back({.what = fmt::format("'{}' is no number", said),
                       .where = fmt::format("{}={}", name, said),
                       .why = fmt::format("{} of {} is a whole number from 0", name, claim_.source),

@@ -212,6 +212,30 @@ TEST_CASE("Ctrl-C twice, SIGTERM and a closed terminal end all nodes, and what t
   }
 }
 
+TEST_CASE("a launch that nohup started outlives its terminal") {
+  const scratch_folder here;
+  std::signal(SIGHUP, SIG_IGN);
+  launched_program all(here, launch(2, "while [ ! -e done ]; do sleep 0.01; done"));
+  std::signal(SIGHUP, SIG_DFL);
+  REQUIRE(
+      comes_true([&] { return std::filesystem::exists(here.file("logs/nodes/1/stdout.log")); }));
+  all.signal(SIGHUP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::ofstream(here.file("done"));
+  CHECK(all.wait() == 0);
+}
+
+TEST_CASE("a launch needs no standard files") {
+  const scratch_folder here;
+  const std::string command =
+      fmt::format("cd '{}' && '{}' launch -n 2 --log-folder logs -- sh -c 'echo $TROUPE_RANK' "
+                  "<&- >&- 2>&-",
+                  here.path(),
+                  TROUPE_PROGRAM);
+  CHECK(std::system(command.c_str()) == 0);
+  CHECK(text_of(here.file("logs/nodes/1/stdout.log")) == "1\n");
+}
+
 TEST_CASE("nodes that do not hear SIGTERM are killed") {
   const scratch_folder here;
   launched_program all(here,

@@ -99,6 +99,8 @@ TEST_CASE("a task of a Slurm step is a node, met on the step's first host") {
   CHECK(place.job == "slurm-4113.0");
   CHECK(place.restarts == 1);
   CHECK(test::contains(place.source, "Slurm (SLURM_PROCID, SLURM_STEP_NUM_TASKS"));
+  CHECK(place_in(with(by_slurm, {{"SLURM_JOB_ID", "4227858433"}})).coordinator ==
+        "tcp://n003:61441"); // of federated clusters
   const environment_variables array = {{"SLURM_ARRAY_JOB_ID", "4100"},
                                        {"SLURM_ARRAY_TASK_ID", "13"}};
   CHECK(place_in(with(by_slurm, array)).job == "slurm-4100_13.0");
@@ -216,6 +218,7 @@ TEST_CASE("values that are none are told with their variables, all at once") {
   CHECK_ERROR(place_in(several), "2 variables of this process are wrong");
   CHECK_ERROR(place_in(several), "TROUPE_RANK=-1");
   CHECK_ERROR(place_in(several), "TROUPE_WORLD=4x");
+  CHECK_ERROR(place_in(with(by_slurm, {{"SLURM_JOB_ID", "4294967296"}})), "is no number");
   for (const char* where : {"inproc://x",
                             "tcp://:5",
                             "tcp://a",

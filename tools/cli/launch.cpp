@@ -83,6 +83,7 @@ process_plan plan_of(node_place place,
 } // namespace
 
 int launch(const command_line& line) {
+  open_standard_files();
   const wishes w = wishes_of(line.values);
   const launch_folder own;
   std::optional<loopback_port> port;

@@ -37,6 +37,7 @@ node_place place_of(value_reader& read) {
 } // namespace
 
 int run_node(const command_line& line) {
+  open_standard_files();
   value_reader read(line.values);
   const node_place place = place_of(read);
   const int restarts = static_cast<int>(read.whole("restarts", 0, restarts_max));

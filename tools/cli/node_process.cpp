@@ -121,6 +121,13 @@ pid_t start_process(const process_plan& plan) {
   throw_not_run(words.front(), why);
 }
 
+void open_standard_files() {
+  int opened = 0;
+  while (opened >= 0 && opened <= STDERR_FILENO)
+    opened = ::open("/dev/null", O_RDWR);
+  if (opened >= 0) ::close(opened);
+}
+
 std::string ending_text(int status) {
   if (WIFEXITED(status)) return fmt::format("ended with code {}", WEXITSTATUS(status));
   const int signal = WTERMSIG(status);

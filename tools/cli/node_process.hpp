@@ -22,6 +22,9 @@ struct process_plan {
 // cannot be run. REQUIRES: this process has one thread.
 pid_t start_process(const process_plan& plan);
 
+// Where this process was started without them, so that no other file takes their numbers.
+void open_standard_files();
+
 // "ended with code 1", "was killed by SIGKILL"; `status` is waitpid's.
 std::string ending_text(int status);
 

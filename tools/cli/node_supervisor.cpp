@@ -31,15 +31,21 @@ std::string seconds_text(std::chrono::nanoseconds t) {
   return s < 1 ? fmt::format("{:.1f} ms", s * 1e3) : fmt::format("{:.1f} s", s);
 }
 
-// Blocked, so that they are read from a descriptor; start_process unblocks them for the nodes.
+// Blocked, so that they are read from a descriptor; start_process unblocks them for the nodes. Who
+// was started by nohup outlives its terminal.
 int signal_descriptor() {
   sigset_t heard, blocked;
   sigemptyset(&heard);
-  for (const int s : {SIGCHLD, SIGINT, SIGTERM, SIGHUP})
+  for (const int s : {SIGCHLD, SIGINT, SIGTERM})
     sigaddset(&heard, s);
+
+  struct sigaction hang_up {};
+
+  ::sigaction(SIGHUP, nullptr, &hang_up);
+  if (hang_up.sa_handler != SIG_IGN) sigaddset(&heard, SIGHUP);
   blocked = heard;
   sigaddset(&blocked, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
   return ::signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 

@@ -148,9 +148,21 @@ TEST_CASE("a node that keeps dying young is given up, and its last words are the
   CHECK(all.wait() == 1);
   const std::string said = all.errors();
   CHECK(contains(said, "more than 4 deaths in 10 minutes: the job ends"));
-  CHECK(contains(said, "; logs/nodes/1/stderr.log ends:\nno memory left\n"));
+  CHECK(contains(said, "; it said in logs/nodes/1/stderr.log:\nno memory left\n"));
   CHECK(said.rfind("no memory left\n") == said.size() - 15);
   CHECK(all.left_nothing());
+}
+
+TEST_CASE("when node 0 fails, what another node said before it died is told after it") {
+  const scratch_folder here;
+  const std::string script =
+      "if [ $TROUPE_RANK$TROUPE_RESTART = 10 ]; then echo no memory left >&2; touch died; exit 7; "
+      "elif [ $TROUPE_RANK = 0 ]; then while [ ! -e died ]; do sleep 0.01; done; sleep 0.1; "
+      "exit 9; else echo another life >&2; exec sleep 600; fi";
+  launched_program all(here, launch(2, script));
+  CHECK(all.wait() == 9);
+  const std::string said = all.errors();
+  CHECK(said.rfind("stderr.log:\nno memory left\n") == said.size() - 27);
 }
 
 TEST_CASE("a node whose command line is wrong is not tried again") {

@@ -174,6 +174,7 @@ void node_supervisor::died(node& n, const std::string& how, bool for_good) {
   const auto lived = now - n.started;
   n.failed = now;
   n.last_words = fmt::format("node {} {} after {}", n.plan.number, how, seconds_text(lived));
+  n.last_lines_said = last_lines(n.errors, n.errors_from);
   const auto wait = n.budget.after_death(now, lived);
   // Without node 0 nobody ends the job for this node.
   const bool left_alone = interrupted_ && zero() == nullptr;
@@ -246,9 +247,8 @@ void node_supervisor::tell_last_words() const {
   });
   if (told.size() > told_max) told.erase(told.begin(), told.end() - told_max);
   for (const node* n : told) {
-    talk(n->last_words + (n->errors.empty() ? "" : "; " + n->errors + " ends:"));
-    const std::string lines = last_lines(n->errors, n->errors_from);
-    if (!lines.empty()) talk(lines);
+    talk(n->last_words + (n->errors.empty() ? "" : "; it said in " + n->errors + ":"));
+    if (!n->last_lines_said.empty()) talk(n->last_lines_said);
   }
 }
 

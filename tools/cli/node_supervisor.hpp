@@ -56,7 +56,8 @@ private:
     std::optional<clock::time_point> due = {}; // of its next start
     std::string errors = {};                   // the file, and where this life begins in it
     std::uintmax_t errors_from = 0;
-    std::string last_words = {}; // of its last life that failed
+    std::string last_words = {}; // of its last life that failed: how it ended, and what it said
+    std::string last_lines_said = {};
     std::optional<clock::time_point> failed = {};
   };
 

@@ -43,7 +43,7 @@ public:
   void operator()() { kind_->call(place_); } // REQUIRES: not empty
 
 private:
-  static constexpr std::size_t room = 40;
+  static constexpr std::size_t room = 32;
 
   struct kind {
     void (*call)(void*);

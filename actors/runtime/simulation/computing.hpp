@@ -21,8 +21,11 @@ public:
     duration from{0}, until{0};
   };
 
-  computing(std::function<duration(const work&)> cost, disk& files)
-      : cost_(std::move(cost)), files_(files) {}
+  // `room`: an older one's, to be used again.
+  computing(std::function<duration(const work&)> cost, disk& files, said room)
+      : cost_(std::move(cost)), files_(files), said_(std::move(room)) {
+    said_.clear();
+  }
 
   // In order, no two at once. An exception of the job is posted as job_failed.
   said carry_out(const std::function<void(computation&)>& job);

@@ -13,16 +13,33 @@ random_stream stream_of(std::uint64_t seed, draw what) {
 }
 
 void event_queue::push(event e) {
+  push(std::move(e), ties_.next());
+}
+
+void event_queue::push_first(event e) {
+  push(std::move(e), 0);
+}
+
+void event_queue::push(event e, std::uint32_t tie) {
   e.when = std::max(e.when, now_);
-  entry added{e.when, pushed_++, e.first ? 0 : ties_.next(), 0};
-  if (free_.empty()) {
-    added.place = static_cast<std::uint32_t>(events_.size());
-    events_.push_back(std::move(e));
-  } else {
-    added.place = free_.back();
-    free_.pop_back();
-    events_[added.place] = std::move(e);
-  }
+  const instant when = e.when;
+  const entry added{when, pushed_++, tie, events_.add(std::move(e))};
+  if (soon_count_ < soon_max) return push_soon(added);
+  const entry& last = soon_at(soon_max - 1);
+  if (!earlier(added, last)) return push_heap(added);
+  push_heap(last);
+  --soon_count_;
+  push_soon(added);
+}
+
+void event_queue::push_soon(const entry& added) {
+  std::size_t at = soon_count_++;
+  for (; at > 0 && earlier(added, soon_at(at - 1)); --at)
+    soon_at(at) = soon_at(at - 1);
+  soon_at(at) = added;
+}
+
+void event_queue::push_heap(const entry& added) {
   std::size_t at = heap_.size();
   heap_.push_back(added);
   for (; at > 0 && earlier(added, heap_[(at - 1) / 4]); at = (at - 1) / 4)
@@ -30,8 +47,7 @@ void event_queue::push(event e) {
   heap_[at] = added;
 }
 
-event event_queue::pop() {
-  TROUPE_ASSERT(!heap_.empty(), "an event to come");
+event_queue::entry event_queue::pop_heap() {
   const entry first = heap_.front(), last = heap_.back();
   heap_.pop_back();
   std::size_t at = 0;
@@ -45,15 +61,28 @@ event event_queue::pop() {
     at = child;
   }
   if (!heap_.empty()) heap_[at] = last;
-  free_.push_back(first.place);
+  return first;
+}
+
+event event_queue::pop() {
+  TROUPE_ASSERT(!empty(), "an event to come");
+  const entry first = soon_at(0);
+  ++soon_first_;
+  --soon_count_;
+  if (!heap_.empty()) {
+    const entry next = pop_heap();
+    __builtin_prefetch(&events_[next.place]);
+    soon_at(soon_count_++) = next;
+  }
   now_ = first.when;
+  events_.remove(first.place);
   return std::move(events_[first.place]);
 }
 
 void event_queue::clear() {
+  soon_count_ = 0;
   heap_.clear();
   events_.clear();
-  free_.clear();
 }
 
 } // namespace troupe::simulation

@@ -19,9 +19,10 @@ duration exponential(random_stream& draws, duration mean) {
 
 } // namespace
 
-network::network(const simulation_model& model, event_queue& events, hearing hear)
+network::network(const simulation_model& model, event_queue& events, letters& mail, hearing hear)
     : model_(model),
       events_(events),
+      letters_(mail),
       hear_(std::move(hear)),
       jitter_(stream_of(model.seed, draw::jitter)),
       loss_(stream_of(model.seed, draw::loss)),
@@ -57,7 +58,7 @@ bool network::crosses_racks(int from, int to) const {
   return model_.racks.nodes > 0 && from / model_.racks.nodes != to / model_.racks.nodes;
 }
 
-network::edge& network::edge_of(int from, int to) {
+edge& network::edge_of(int from, int to) {
   const auto place =
       edge_places_.at_or(pair_of_nodes(from, to), static_cast<std::uint32_t>(edges_.size()));
   if (place < edges_.size()) return edges_[place];
@@ -78,50 +79,32 @@ network::port_of(std::vector<std::unique_ptr<port>>& ports, int number, double r
   return *ports[at];
 }
 
-link::ticket network::ticket_for(flight f) {
-  if (free_.empty()) {
-    flights_.push_back(std::move(f));
-    return static_cast<link::ticket>(flights_.size() - 1);
-  }
-  const auto t = free_.back();
-  free_.pop_back();
-  flights_[t] = std::move(f);
-  return t;
-}
-
-void network::forget(link::ticket t) {
-  flights_[t].what.reset();
-  free_.push_back(t);
-}
-
-void network::send(const flow& f, std::int64_t bytes, std::shared_ptr<const envelope> what) {
-  flight sent{
-      .what = std::move(what), .bytes = bytes, .from_node = f.from_node, .to_node = f.to_node};
-  sent.number = channels_.at_or(channel_of(sent)).sent++;
-  if (f.from_node == f.to_node) {
-    const auto t = ticket_for(std::move(sent));
+void network::send(letters::number t) {
+  letter& l = letters_[t];
+  l.number = channels_.at_or(channel_of(l)).sent++;
+  if (l.from_node == l.to_node) {
     events_.push({.when = events_.now() + model_.local_delay + linger(),
                   .happen = [this, t] { arrive(t); },
-                  .node = f.to_node});
+                  .node = l.to_node,
+                  .letter = t});
     return;
   }
-  edge& e = edge_of(f.from_node, f.to_node);
-  ++e.use.messages;
-  e.use.bytes += static_cast<std::uint64_t>(bytes);
-  sent.along = &e;
-  pass(ticket_for(std::move(sent)));
+  l.along = &edge_of(l.from_node, l.to_node);
+  ++l.along->use.messages;
+  l.along->use.bytes += static_cast<std::uint64_t>(l.bytes);
+  pass(t);
 }
 
-void network::pass(link::ticket t) {
-  flight& f = flights_[t];
-  edge& e = *f.along;
+void network::pass(letters::number t) {
+  letter& l = letters_[t];
+  edge& e = *l.along;
   if (is_cut(e)) {
     waiting_at(e).unsent.push_back(t);
     return;
   }
   const int from = e.use.from, to = e.use.to;
   shared* passes[5] = {};
-  const auto by = [&](shared& s) { passes[f.passing++] = &s; };
+  const auto by = [&](shared& s) { passes[l.passing++] = &s; };
   const auto rate_out = port_rate(from), rate_in = port_rate(to);
   if (std::isfinite(rate_out)) by(port_of(ports_, from, rate_out).out);
   if (e.own) by(*e.own);
@@ -130,9 +113,9 @@ void network::pass(link::ticket t) {
     by(port_of(uplinks_, to / model_.racks.nodes, model_.racks.bytes_per_second).in);
   }
   if (std::isfinite(rate_in)) by(port_of(ports_, to, rate_in).in);
-  if (f.passing == 0) return travel(t);
-  for (shared* const s : std::span(passes, static_cast<std::size_t>(f.passing))) {
-    s->carries.send(events_.now(), pair_of(f.what->from, f.what->to), f.bytes, t);
+  if (l.passing == 0) return travel(t);
+  for (shared* const s : std::span(passes, static_cast<std::size_t>(l.passing))) {
+    s->carries.send(events_.now(), pair_of(l.from, l.to), l.bytes, t);
     plan_end(*s);
   }
 }
@@ -148,38 +131,39 @@ void network::end_due(shared& s) {
   if (s.planned != events_.now()) return; // another was planned for an earlier time
   s.planned = instant::max();
   for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end())
-    if (const auto t = s.carries.end_first(events_.now()); --flights_[t].passing == 0) travel(t);
+    if (const auto t = s.carries.end_first(events_.now()); --letters_[t].passing == 0) travel(t);
   plan_end(s);
 }
 
 // What has passed everything takes its time.
-void network::travel(link::ticket t) {
-  const flight& f = flights_[t];
-  const auto& model = *f.along->model;
+void network::travel(letters::number t) {
+  const letter& l = letters_[t];
+  const auto& model = *l.along->model;
   auto delay =
-      latency(f.along->use.from, f.along->use.to) + exponential(jitter_, model.jitter) + linger();
+      latency(l.along->use.from, l.along->use.to) + exponential(jitter_, model.jitter) + linger();
   while (chance(loss_, model.loss)) {
-    ++f.along->use.resent;
+    ++l.along->use.resent;
     delay += model.resend_after;
   }
   events_.push({.when = events_.now() + delay,
                 .happen =
                     [this, t] {
-                      if (edge& e = *flights_[t].along; is_cut(e))
+                      if (edge& e = *letters_[t].along; is_cut(e))
                         waiting_at(e).held.push_back(t);
                       else
                         arrive(t);
                     },
-                .node = f.to_node});
+                .node = l.to_node,
+                .letter = t});
 }
 
 // In the order in which it was sent.
-void network::arrive(link::ticket t) {
-  const flight& f = flights_[t];
-  const auto key = channel_of(f);
+void network::arrive(letters::number t) {
+  const letter& l = letters_[t];
+  const auto key = channel_of(l);
   channel& order = *channels_.find(key);
-  if (f.number != order.heard) {
-    early_.emplace(std::pair{key, f.number}, t);
+  if (l.number != order.heard) {
+    early_.emplace(std::pair{key, l.number}, t);
     return;
   }
   auto next = ++order.heard;
@@ -194,19 +178,20 @@ void network::arrive(link::ticket t) {
   }
 }
 
-void network::hear(link::ticket t) {
-  const flight& f = flights_[t];
-  hear_(*f.what, false);
-  if (f.along == nullptr || !chance(duplicates_, f.along->model->duplicates)) return forget(t);
-  ++f.along->use.duplicated;
-  const auto mean = 5 * latency(f.along->use.from, f.along->use.to) + duration(500'000);
+void network::hear(letters::number t) {
+  const letter& l = letters_[t];
+  hear_(l, false);
+  if (l.along == nullptr || !chance(duplicates_, l.along->model->duplicates))
+    return letters_.remove(t);
+  ++l.along->use.duplicated;
+  const auto mean = 5 * latency(l.along->use.from, l.along->use.to) + duration(500'000);
   events_.push({.when = events_.now() + exponential(duplicates_, mean),
                 .happen =
                     [this, t] {
-                      hear_(*flights_[t].what, true);
-                      forget(t);
+                      hear_(letters_[t], true);
+                      letters_.remove(t);
                     },
-                .node = f.to_node});
+                .node = l.to_node});
 }
 
 // What is on its way stays where it would have arrived, and what is sent stays at the sender; ports
@@ -239,8 +224,8 @@ bool network::is_cut(const edge& e) const {
   return false;
 }
 
-network::stopped& network::waiting_at(edge& e) {
-  if (!e.waiting) e.waiting = std::make_unique<stopped>();
+edge::stopped& network::waiting_at(edge& e) {
+  if (!e.waiting) e.waiting = std::make_unique<edge::stopped>();
   return *e.waiting;
 }
 

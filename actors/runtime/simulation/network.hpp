@@ -16,10 +16,10 @@
 
 #include "actors/runtime/simulation/event_queue.hpp"
 #include "actors/runtime/simulation/flat_table.hpp"
+#include "actors/runtime/simulation/letter.hpp"
 #include "actors/runtime/simulation/link.hpp"
 #include "actors/runtime/simulation/model.hpp"
 #include "actors/runtime/simulation/report.hpp"
-#include "actors/runtime/simulation/seat.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -33,19 +33,34 @@
 
 namespace troupe::simulation {
 
-class network {
-public:
-  struct flow {
-    std::uint32_t from = 0, to = 0; // actors
-    int from_node = 0, to_node = 0;
+struct shared {
+  explicit shared(double bytes_per_second) : carries(bytes_per_second) {}
+
+  link carries;
+  instant planned = instant::max(); // the event of its next end
+};
+
+// One direction of two nodes.
+struct edge {
+  struct stopped { // while a link was cut
+    std::vector<letters::number> unsent, held;
   };
 
-  using hearing = std::function<void(const envelope&, bool copy)>;
+  const link_model* model = nullptr;
+  std::unique_ptr<shared> own;      // where it is narrower than the ports
+  std::unique_ptr<stopped> waiting; // null: nothing is
+  bool cut = false;
+  simulation_report::link_use use;
+};
 
-  // `hear` happens on the receiver's node.
-  network(const simulation_model& model, event_queue& events, hearing hear);
+class network {
+public:
+  using hearing = std::function<void(const letter&, bool copy)>;
 
-  void send(const flow& f, std::int64_t bytes, std::shared_ptr<const envelope> what);
+  // `hear` happens on the receiver's node. What was heard is removed from `letters`.
+  network(const simulation_model& model, event_queue& events, letters& mail, hearing hear);
+
+  void send(letters::number t); // says from where to where
   void cut(int from, int to);
   void heal(int from, int to);
   void isolate(whole what, int number);
@@ -73,40 +88,10 @@ private:
     }
   };
 
-  struct stopped { // while a link was cut
-    std::vector<link::ticket> unsent, held;
-  };
-
-  struct shared {
-    explicit shared(double bytes_per_second) : carries(bytes_per_second) {}
-
-    link carries;
-    instant planned = instant::max(); // the event of its next end
-  };
-
-  // One direction of two nodes.
-  struct edge {
-    const link_model* model = nullptr;
-    std::unique_ptr<shared> own;      // where it is narrower than the ports
-    std::unique_ptr<stopped> waiting; // null: nothing is
-    bool cut = false;
-    simulation_report::link_use use;
-  };
-
   struct port {
     explicit port(double bytes_per_second) : out(bytes_per_second), in(bytes_per_second) {}
 
     shared out, in;
-  };
-
-  // A message on its way.
-  struct flight {
-    std::shared_ptr<const envelope> what;
-    edge* along = nullptr; // null: within a node
-    std::int64_t bytes = 0;
-    int from_node = 0, to_node = 0;
-    std::uint32_t number = 0;
-    int passing = 0; // so many shared things have not carried it yet
   };
 
   static std::uint64_t pair_of(std::uint32_t from, std::uint32_t to) {
@@ -117,8 +102,8 @@ private:
     return pair_of(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to));
   }
 
-  static channel_key channel_of(const flight& f) {
-    return {pair_of(f.what->from, f.what->to), pair_of_nodes(f.from_node, f.to_node)};
+  static channel_key channel_of(const letter& l) {
+    return {pair_of(l.from, l.to), pair_of_nodes(l.from_node, l.to_node)};
   }
 
   edge& edge_of(int from, int to);
@@ -127,28 +112,25 @@ private:
   [[nodiscard]] double port_rate(int node) const;
   [[nodiscard]] bool crosses_racks(int from, int to) const;
   [[nodiscard]] bool is_cut(const edge& e) const;
-  static stopped& waiting_at(edge& e);
+  static edge::stopped& waiting_at(edge& e);
   void release();
-  link::ticket ticket_for(flight f);
-  void forget(link::ticket t);
-  void pass(link::ticket t);
+  void pass(letters::number t);
   void plan_end(shared& s);
   void end_due(shared& s);
-  void travel(link::ticket t);
-  void arrive(link::ticket t);
-  void hear(link::ticket t);
+  void travel(letters::number t);
+  void arrive(letters::number t);
+  void hear(letters::number t);
   bool chance(random_stream& draws, double probability);
 
   const simulation_model& model_;
   event_queue& events_;
+  letters& letters_;
   hearing hear_;
   flat_table<channel_key, channel, channel_hash> channels_;
   flat_table<std::uint64_t, std::uint32_t> edge_places_; // by the pair of nodes
   std::deque<edge> edges_;
-  std::vector<std::unique_ptr<port>> ports_, uplinks_;                  // by node, by rack
-  std::deque<flight> flights_;                                          // by ticket
-  std::vector<link::ticket> free_;                                      // of them
-  std::map<std::pair<channel_key, std::uint32_t>, link::ticket> early_; // by number
+  std::vector<std::unique_ptr<port>> ports_, uplinks_;                     // by node, by rack
+  std::map<std::pair<channel_key, std::uint32_t>, letters::number> early_; // by number
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
   float spread_seconds_ = 0; // how long messages linger at most

@@ -55,7 +55,7 @@ bool simulated_node::admits(event& e) {
     held_.push_back(std::move(e));
     return false;
   }
-  if (!e.computed || e.paused == paused_total_) return true;
+  if (e.paused == event::not_computed || e.paused == paused_total_) return true;
   e.when += paused_total_ - std::exchange(e.paused, paused_total_);
   events_.push(std::move(e));
   return false;
@@ -70,7 +70,8 @@ void simulated_node::resume() {
   if (!std::exchange(paused_, false)) return;
   paused_total_ += events_.now() - paused_since_;
   for (event& e : std::exchange(held_, {})) {
-    if (e.computed) e.when += paused_total_ - std::exchange(e.paused, paused_total_);
+    if (e.paused != event::not_computed)
+      e.when += paused_total_ - std::exchange(e.paused, paused_total_);
     events_.push(std::move(e));
   }
 }

@@ -3,6 +3,7 @@
 
 #include "actors/runtime/role.hpp"
 #include "actors/runtime/simulation/event_queue.hpp"
+#include "actors/runtime/simulation/letter.hpp"
 #include "actors/runtime/world.hpp"
 #include "actors/runtime/world_observer.hpp"
 
@@ -10,13 +11,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <vector>
 
 namespace troupe::simulation {
 
+struct seat;
+
 // A computation from asking for a core to its end.
 struct running {
+  seat* of = nullptr;
   incarnation life = 0;
   lane where = lane::kernels;
   std::uint64_t step = 0;
@@ -26,42 +29,36 @@ struct running {
   instant ends{0};                 // as planned
 };
 
-struct envelope {
-  std::uint32_t from = 0, to = 0; // seats
-  incarnation to_life = 0;        // 0: whoever plays the role
-  int to_node = 0;
-  message content;
-  instant sent{0};
-};
-
 struct seat {
-  enum class phase { down, starting, playing };
+  enum class phase : std::uint8_t { down, starting, playing };
+  static constexpr std::uint64_t no_step = ~std::uint64_t{0};
 
-  // What every message touches.
-  phase now = phase::down;
+  // What every message touches, in one line of the cache.
+  alignas(64) phase now = phase::down;
   incarnation life = 0;
   std::unique_ptr<role> player;
   std::uint64_t messages = 0;
   instant heard_at{0};
-  address who;
-  int home = 0; // the node that it is wired to
-  int node = 0; // that it is on, or was last
 
   struct {
+    std::uint64_t step = no_step;
     std::uint32_t kind = 0; // of the variant
     std::uint32_t from = 0;
-    std::optional<std::uint64_t> step;
   } last; // of the messages heard
 
-  std::vector<kill_plan> kills; // done ones are removed
+  std::unique_ptr<std::vector<kill_plan>> kills; // done ones are removed; null: none
   std::uint32_t index = 0;
-  std::unique_ptr<context> world; // of this life
+  int node = 0; // that it is on, or was last
+
+  address who;
+  int home = 0; // the node that it is wired to
   std::vector<std::shared_ptr<running>> computing;
   duration busy{0};
-  std::size_t death = 0; // its last one, of the world's; from 1
-  double slowness = 1;   // of its kernels
+  double slowness = 1;            // of its kernels
+  std::unique_ptr<context> world; // of this life
+  std::size_t death = 0;          // its last one, of the world's; from 1
   role_factory make;
-  std::vector<envelope> early; // came while it was starting
+  std::vector<letter> early; // came while it was starting
 };
 
 } // namespace troupe::simulation

@@ -15,14 +15,14 @@ double milliseconds(instant t) {
   return std::chrono::duration<double, std::milli>(t).count();
 }
 
-std::string text_of(const seat& s, const std::deque<seat>& seats) {
+std::string text_of(const seat& s, const std::vector<seat>& seats) {
   std::string out = fmt::format("{} on node {}, incarnation {}", s.who.text(), s.node, s.life);
   if (s.now == seat::phase::down) return out + ": down";
   if (s.now == seat::phase::starting) return out + ": starting";
   if (s.messages == 0) return out + ": has heard nothing";
   out += fmt::format(": last heard {}{} from {} at {:.3f} ms",
                      message_name(s.last.kind),
-                     s.last.step ? fmt::format(" of step {}", *s.last.step) : "",
+                     s.last.step != seat::no_step ? fmt::format(" of step {}", s.last.step) : "",
                      seats[s.last.from].who.text(),
                      milliseconds(s.heard_at));
   if (const auto what = s.player->waiting(); !what.empty()) out += "; waits: " + what;
@@ -43,7 +43,7 @@ error_text stuck_text(const simulation_model& model,
                       const network& net,
                       const std::vector<std::unique_ptr<simulated_node>>& nodes,
                       const std::set<int>& absent,
-                      const std::deque<seat>& seats) {
+                      const std::vector<seat>& seats) {
   error_text out;
   out.what = events.empty() ? "nobody can go on: nothing is left to happen"
                             : fmt::format("no end after {} s of virtual time",

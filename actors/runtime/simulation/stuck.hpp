@@ -6,7 +6,6 @@
 #include "actors/runtime/simulation/seat.hpp"
 #include "ops/error.hpp"
 
-#include <deque>
 #include <memory>
 #include <set>
 #include <vector>
@@ -18,6 +17,6 @@ error_text stuck_text(const simulation_model& model,
                       const network& net,
                       const std::vector<std::unique_ptr<simulated_node>>& nodes,
                       const std::set<int>& absent,
-                      const std::deque<seat>& seats);
+                      const std::vector<seat>& seats);
 
 } // namespace troupe::simulation

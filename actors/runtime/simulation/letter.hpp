@@ -1,0 +1,36 @@
+// A message of a simulated world from sending to hearing, in one place.
+#pragma once
+
+#include "actors/address.hpp"
+#include "actors/message.hpp"
+#include "actors/runtime/simulation/event_queue.hpp"
+#include "actors/runtime/simulation/slots.hpp"
+
+#include <cstdint>
+#include <utility>
+
+namespace troupe::simulation {
+
+struct edge;
+
+struct letter {
+  std::uint32_t from = 0, to = 0; // seats
+  incarnation to_life = 0;        // 0: whoever plays the role
+  int from_node = 0, to_node = 0;
+  std::uint32_t number = 0; // of those from one to the other, from node to node
+  instant sent{0};
+  edge* along = nullptr; // null: within a node
+  std::int64_t bytes = 0;
+  int passing = 0; // so many shared things have not carried it yet
+  message content;
+};
+
+class letters : public slots<letter> {
+public:
+  void remove(number n) {
+    (*this)[n].content = protocol::stop_job{}; // what it had is free now
+    slots::remove(n);
+  }
+};
+
+} // namespace troupe::simulation

@@ -39,6 +39,7 @@ block_rule::block_rule(const parameter_layout& layout,
                        const std::vector<tensor>& start)
     : trainable(layout.blocks[static_cast<std::size_t>(index)].trainable),
       chunks(chunks_of(layout, index)),
+      at_rest(start.empty()),
       digests(chunks.size()) {
   for (int k = 0; k < troupe::slots(rule); ++k) {
     auto slot = buffer_pool::global().take({trainable});
@@ -56,14 +57,29 @@ std::uint64_t block_rule::digest() const {
 
 void block_rule::digest_again(const tensor& parameters) {
   for (std::size_t i = 0; i < chunks.size(); ++i)
-    digests[i] = chunk_digest(
-        chunks[i].parameter,
-        chunks[i].chunk,
-        {parameters.data() + chunks[i].first, static_cast<std::size_t>(chunks[i].stored)});
+    digest_chunk(i, parameters.data());
+}
+
+void block_rule::digest_chunk(std::size_t i, const float* parameters) {
+  const update_chunk& c = chunks[i];
+  digests[i] = chunk_digest(
+      c.parameter, c.chunk, {parameters + c.first, static_cast<std::size_t>(c.stored)});
+}
+
+bool block_update::is_at_rest() const {
+  return block->at_rest && old_parameters.is_zeros() && gradient.is_zeros() &&
+         (!addend || addend.is_zeros()) && !round_start;
+}
+
+// The same in every step, so once.
+void block_update::digest_old(std::size_t first_chunk, std::size_t last_chunk) {
+  for (std::size_t i = first_chunk; i < last_chunk; ++i)
+    if (block->digests[i] == 0) block->digest_chunk(i, old_parameters.data());
 }
 
 // Chunks [first_chunk, last_chunk): sum, update, digest while the chunk is in the cache.
 void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
+  if (!new_parameters) return digest_old(first_chunk, last_chunk);
   constexpr std::int64_t padding_max = 64;                         // floats between two parameters
   alignas(64) std::array<float, chunk_elements + padding_max> sum; // NOLINT(*-member-init)
   for (std::size_t i = first_chunk; i < last_chunk; ++i) {
@@ -88,10 +104,7 @@ void block_update::run(std::size_t first_chunk, std::size_t last_chunk) {
       learn(c, total);
     }
     if (round_start) compare(c);
-    block->digests[i] =
-        chunk_digest(c.parameter,
-                     c.chunk,
-                     {new_parameters.data() + c.first, static_cast<std::size_t>(c.stored)});
+    block->digest_chunk(i, new_parameters.data());
   }
 }
 

@@ -37,10 +37,12 @@ struct block_rule {
   std::int64_t trainable = 0;
   std::vector<update_chunk> chunks;
   std::vector<mutable_tensor> slots;
+  bool at_rest = false;               // the slots are zeros
   std::vector<std::uint64_t> digests; // per chunk, of the newest version
 
   [[nodiscard]] std::uint64_t digest() const;  // of the block
   void digest_again(const tensor& parameters); // that somebody else has updated
+  void digest_chunk(std::size_t i, const float* parameters);
 };
 
 struct block_update {
@@ -56,17 +58,21 @@ struct block_update {
   tensor round_start;
   float islands = 1;
   mutable_tensor delta;
-  tensor payload; // of a codec, instead
-  mutable_tensor new_parameters;
+  tensor payload;                // of a codec, instead
+  mutable_tensor new_parameters; // empty: at rest, they are the old ones
   optimizer rule;
   float rate = 0;
   float microbatches = 1;
+
+  // Whether all that it reads is known to be zeros: then so is all that it makes.
+  [[nodiscard]] bool is_at_rest() const;
 
   // Chunks [first_chunk, last_chunk); others may be run at the same time.
   void run(std::size_t first_chunk, std::size_t last_chunk);
   [[nodiscard]] std::int64_t elements(std::size_t first_chunk, std::size_t last_chunk) const;
 
 private:
+  void digest_old(std::size_t first_chunk, std::size_t last_chunk);
   void learn(const update_chunk& c, const float* gradient_sum);
   void follow(const update_chunk& c, const float* measured);
   void compare(const update_chunk& c);

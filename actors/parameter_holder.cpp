@@ -81,7 +81,6 @@ void parameter_holder::begin_update(int index, const protocol::reduced_gradient&
   update->old_parameters = block.versions.at(block.version);
   update->gradient = m.value;
   update->addend = m.addend;
-  update->new_parameters = buffer_pool::global().take(block.versions.at(block.version).dims());
   update->rule = options_.rule;
   update->rate = options_.rate.at(static_cast<std::int64_t>(update->step), options_.total_steps);
   update->microbatches = static_cast<float>(options_.microbatches);
@@ -93,6 +92,9 @@ void parameter_holder::begin_update(int index, const protocol::reduced_gradient&
     update->islands = static_cast<float>(options_.islands);
     update->delta = buffer_pool::global().take(update->old_parameters.dims());
   }
+  block.rule->at_rest = update->is_at_rest();
+  if (!block.rule->at_rest)
+    update->new_parameters = buffer_pool::global().take(update->old_parameters.dims());
   block.update = std::move(update);
   compute_update(index, m.encoded);
 }
@@ -151,7 +153,9 @@ void parameter_holder::on(const protocol::updated& m) {
   if (--block.parts_left > 0) return;
   if (!block.outer || !block.update->round_start) {
     const auto update = std::exchange(block.update, nullptr);
-    publish(m.block, std::move(update->new_parameters).freeze());
+    publish(m.block,
+            update->new_parameters ? std::move(update->new_parameters).freeze()
+                                   : std::move(update->old_parameters));
   } else if (!block.outer->adopted) {
     send_delta(m.block);
   } else {

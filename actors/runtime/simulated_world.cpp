@@ -80,7 +80,7 @@ struct simulated_world::impl {
   void end(seat& s, bool on_purpose, const std::string& reason);
   void note_death(seat& s);
   void submit(seat& s, running asked);
-  void plan_compute(const std::shared_ptr<running>& r);
+  void begin_compute(const std::shared_ptr<running>& r);
   void compute(const std::shared_ptr<running>& r);
   void tell(const running& r);
   void finish(const std::shared_ptr<running>& r);
@@ -279,18 +279,20 @@ void simulated_world::impl::submit(seat& s, running asked) {
   auto r = std::make_shared<running>(std::move(asked));
   s.computing.push_back(r);
   if (r->where == lane::brief)
-    plan_compute(r);
+    begin_compute(r);
   else
     node_of(s).ask(r->where, r->step, [this, r, asked_on = s.node] {
       if (r->of->life == r->life && r->of->now == seat::phase::playing)
-        plan_compute(r);
+        begin_compute(r);
       else
         node_at(asked_on).release(); // its actor has died while it waited, and may be elsewhere
     });
 }
 
-void simulated_world::impl::plan_compute(const std::shared_ptr<running>& r) {
+// Where computations slow each other down, all that begin at this instant are counted first.
+void simulated_world::impl::begin_compute(const std::shared_ptr<running>& r) {
   r->has_core = r->where != lane::brief;
+  if (!r->has_core || !node_of(*r->of).contends()) return compute(r);
   events.push({.when = events.now(), .happen = [this, r] { compute(r); }, .node = r->of->node});
 }
 

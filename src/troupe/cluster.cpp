@@ -275,6 +275,9 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   state->layout =
       std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
   auto begin = starting_state_of(w.job, state->options, *state->layout);
+  if (stage.instead.source) // nobody computes with them
+    for (tensor& p : begin.content.parameters)
+      p = zeros(p.dims());
   state->first_step = static_cast<std::int64_t>(begin.content.step);
   check_stashed_start(w, state->first_step);
   state->result.steps = state->first_step;

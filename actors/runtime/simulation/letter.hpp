@@ -21,7 +21,10 @@ struct letter {
   instant sent{0};
   edge* along = nullptr; // null: within a node
   std::int64_t bytes = 0;
-  int passing = 0; // so many shared things have not carried it yet
+  instant passed{0};      // everything that it has to itself, and whatever else has carried it
+  duration travels{0};    // after that
+  int passing = 0;        // so many things that it shares have not carried it yet
+  std::uint32_t plan = 0; // the event of its arrival; 0: not known yet
   message content;
 };
 

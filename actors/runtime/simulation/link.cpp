@@ -31,14 +31,22 @@ std::uint32_t link::place_for(const transfer& t) {
   return place;
 }
 
-void link::send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what) {
+link::sending link::send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what) {
+  if (alone_ && alone_until() <= now) {
+    alone_.reset();
+    served_ = 0;
+  }
   pass_time(now);
   const auto amount = static_cast<double>(bytes);
   if (!alone_ && ends_.empty()) {
     alone_ = {{served_ + amount, begun_++, flow}, what};
-    return;
+    return {.alone_until = alone_until()};
   }
-  if (alone_) spread_alone();
+  sending out;
+  if (alone_) {
+    out.joined = alone_->second;
+    spread_alone();
+  }
   const auto place = place_for({amount, what});
   auto& queue = flows_.at_or(flow);
   if (queue.first == none) {
@@ -48,6 +56,11 @@ void link::send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what
     transfers_[queue.last].next = place;
   }
   queue.last = place;
+  return out;
+}
+
+instant link::alone_until() const {
+  return after(alone_->first.served - served_);
 }
 
 void link::spread_alone() {
@@ -63,18 +76,16 @@ void link::begin(std::uint64_t flow, double bytes) {
 }
 
 std::optional<instant> link::next_end() const {
-  if (!alone_ && ends_.empty()) return std::nullopt;
-  const double left = alone_ ? alone_->first.served - served_
-                             : (ends_.front().served - served_) * static_cast<double>(ends_.size());
-  return at_ + duration(static_cast<std::int64_t>(std::min(std::ceil(left / rate_ * 1e9), 1e18)));
+  if (ends_.empty()) return std::nullopt;
+  return after((ends_.front().served - served_) * static_cast<double>(ends_.size()));
+}
+
+instant link::after(double bytes) const {
+  return at_ + duration(static_cast<std::int64_t>(std::min(std::ceil(bytes / rate_ * 1e9), 1e18)));
 }
 
 link::ticket link::end_first(instant now) {
   pass_time(now);
-  if (alone_) {
-    served_ = 0;
-    return std::exchange(alone_, std::nullopt)->second;
-  }
   std::pop_heap(ends_.begin(), ends_.end(), later);
   const auto flow = ends_.back().flow;
   served_ = ends_.back().served;

@@ -20,8 +20,14 @@ public:
 
   explicit link(double bytes_per_second) : rate_(bytes_per_second) {} // finite
 
-  void send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what);
-  // When the first transfer ends if nothing changes until then; nothing: none will.
+  struct sending {
+    // What is alone ends then by itself, unless it is joined before.
+    std::optional<instant> alone_until;
+    std::optional<ticket> joined; // what was alone until now
+  };
+
+  sending send(instant now, std::uint64_t flow, std::int64_t bytes, ticket what);
+  // When the first transfer of several ends if nothing changes until then; nothing: none will.
   [[nodiscard]] std::optional<instant> next_end() const;
   ticket end_first(instant now); // REQUIRES: now is next_end()
 
@@ -45,6 +51,8 @@ private:
   };
 
   static bool later(const ending& a, const ending& b);
+  [[nodiscard]] instant alone_until() const;
+  [[nodiscard]] instant after(double bytes) const; // when so many will have been sent
   void spread_alone();
 
   void pass_time(instant now);
@@ -55,7 +63,8 @@ private:
   instant at_{0};
   double served_ = 0; // bytes that a flow which was never idle would have sent until at_
   std::uint64_t begun_ = 0;
-  // As a rule there is one transfer at a time: then it lies here, and in none of the tables.
+  // As a rule there is one transfer at a time: then it lies here, and in none of the tables, until
+  // the next one comes: nobody notices its end.
   std::optional<std::pair<ending, ticket>> alone_;
   flat_table<std::uint64_t, flow_queue> flows_; // with something to send
   std::vector<transfer> transfers_;

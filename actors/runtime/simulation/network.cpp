@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
 #include <utility>
 
 namespace troupe::simulation {
@@ -103,8 +102,9 @@ void network::pass(letters::number t) {
     return;
   }
   const int from = e.use.from, to = e.use.to;
-  shared* passes[5] = {};
-  const auto by = [&](shared& s) { passes[l.passing++] = &s; };
+  l.passed = events_.now();
+  l.travels = travel_time(e);
+  const auto by = [&](shared& s) { carry(s, t); };
   const auto rate_out = port_rate(from), rate_in = port_rate(to);
   if (std::isfinite(rate_out)) by(port_of(ports_, from, rate_out).out);
   if (e.own) by(*e.own);
@@ -113,11 +113,23 @@ void network::pass(letters::number t) {
     by(port_of(uplinks_, to / model_.racks.nodes, model_.racks.bytes_per_second).in);
   }
   if (std::isfinite(rate_in)) by(port_of(ports_, to, rate_in).in);
-  if (l.passing == 0) return travel(t);
-  for (shared* const s : std::span(passes, static_cast<std::size_t>(l.passing))) {
-    s->carries.send(events_.now(), pair_of(l.from, l.to), l.bytes, t);
-    plan_end(*s);
+  if (l.passing == 0) plan_arrival(t);
+}
+
+// Of what it has to itself the end is known, and no event of its own. Others may still come.
+void network::carry(shared& by, letters::number t) {
+  letter& l = letters_[t];
+  const auto sent = by.carries.send(events_.now(), pair_of(l.from, l.to), l.bytes, t);
+  if (sent.alone_until) {
+    l.passed = std::max(l.passed, *sent.alone_until);
+    return;
   }
+  ++l.passing;
+  if (sent.joined) {
+    ++letters_[*sent.joined].passing;
+    letters_[*sent.joined].plan = 0;
+  }
+  plan_end(by);
 }
 
 void network::plan_end(shared& s) {
@@ -130,31 +142,41 @@ void network::plan_end(shared& s) {
 void network::end_due(shared& s) {
   if (s.planned != events_.now()) return; // another was planned for an earlier time
   s.planned = instant::max();
-  for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end())
-    if (const auto t = s.carries.end_first(events_.now()); --letters_[t].passing == 0) travel(t);
+  for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end()) {
+    const auto t = s.carries.end_first(events_.now());
+    letters_[t].passed = std::max(letters_[t].passed, events_.now());
+    if (--letters_[t].passing == 0) plan_arrival(t);
+  }
   plan_end(s);
 }
 
-// What has passed everything takes its time.
-void network::travel(letters::number t) {
-  const letter& l = letters_[t];
-  const auto& model = *l.along->model;
-  auto delay =
-      latency(l.along->use.from, l.along->use.to) + exponential(jitter_, model.jitter) + linger();
-  while (chance(loss_, model.loss)) {
-    ++l.along->use.resent;
-    delay += model.resend_after;
+duration network::travel_time(edge& e) {
+  auto out = latency(e.use.from, e.use.to) + exponential(jitter_, e.model->jitter) + linger();
+  while (chance(loss_, e.model->loss)) {
+    ++e.use.resent;
+    out += e.model->resend_after;
   }
-  events_.push({.when = events_.now() + delay,
+  return out;
+}
+
+void network::plan_arrival(letters::number t) {
+  letter& l = letters_[t];
+  l.plan = ++plans_;
+  events_.push({.when = l.passed + l.travels,
                 .happen =
-                    [this, t] {
-                      if (edge& e = *letters_[t].along; is_cut(e))
-                        waiting_at(e).held.push_back(t);
-                      else
-                        arrive(t);
+                    [this, t, plan = l.plan] {
+                      if (letters_[t].plan == plan) arrival_due(t); // else it was held up
                     },
                 .node = l.to_node,
                 .letter = t});
+}
+
+void network::arrival_due(letters::number t) {
+  letters_[t].plan = 0;
+  if (edge& e = *letters_[t].along; is_cut(e))
+    waiting_at(e).held.push_back(t);
+  else
+    arrive(t);
 }
 
 // In the order in which it was sent.
@@ -235,8 +257,11 @@ void network::release() {
     if (e.waiting && !is_cut(e)) open[{e.use.from, e.use.to}] = &e;
   for (const auto& [nodes, e] : open) {
     const auto waiting = std::move(e->waiting);
-    for (const auto t : waiting->held)
-      travel(t);
+    for (const auto t : waiting->held) {
+      letters_[t].passed = events_.now();
+      letters_[t].travels = travel_time(*e);
+      plan_arrival(t);
+    }
     for (const auto t : waiting->unsent)
       pass(t);
   }

@@ -115,9 +115,12 @@ private:
   static edge::stopped& waiting_at(edge& e);
   void release();
   void pass(letters::number t);
+  void carry(shared& by, letters::number t);
   void plan_end(shared& s);
   void end_due(shared& s);
-  void travel(letters::number t);
+  [[nodiscard]] duration travel_time(edge& e);
+  void plan_arrival(letters::number t);
+  void arrival_due(letters::number t);
   void arrive(letters::number t);
   void hear(letters::number t);
   bool chance(random_stream& draws, double probability);
@@ -133,6 +136,7 @@ private:
   std::map<std::pair<channel_key, std::uint32_t>, letters::number> early_; // by number
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
+  std::uint32_t plans_ = 0;  // of arrivals
   float spread_seconds_ = 0; // how long messages linger at most
 };
 

@@ -27,6 +27,9 @@ public:
   void ask(lane where, std::uint64_t step, action begin);
   void release();
 
+  // Whether computations slow each other down.
+  [[nodiscard]] bool contends() const { return !busy_.empty(); }
+
   // How many times as long a computation takes that begins now, with the core that it was given.
   [[nodiscard]] double contention() const;
   void occupy_until(instant end); // what has begun has its core until then

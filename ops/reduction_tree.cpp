@@ -3,7 +3,9 @@
 #include "ops/assert.hpp"
 #include "ops/flat.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <iterator>
 
 namespace troupe {
 
@@ -68,25 +70,24 @@ std::vector<tree_span> nodes_within(std::vector<tree_span> nodes, tree_span rang
   return nodes;
 }
 
+// A left child is a power of two that its parent begins with; of a right one, the lowest bit of its
+// first leaf is as many as the left one has.
 std::optional<tree_span> tree_parent(std::uint32_t n, tree_span span) {
-  tree_span at{0, n};
-  while (at != span) {
-    const auto [left, right] = tree_children(n, at);
-    if (left == span || right == span) return at;
-    at = contains(left, span) ? left : right;
-    TROUPE_ASSERT(contains(at, span) && at.count > 1, "not a node of the reduction tree");
-  }
-  return std::nullopt;
+  const std::uint32_t end = span.first + span.count, whole = std::bit_ceil(span.count);
+  TROUPE_ASSERT(span.count > 0 && end <= n && span.first % whole == 0 &&
+                    (end == n || span.count == whole),
+                "not a node of the reduction tree");
+  if (span.count == n) return std::nullopt;
+  if (end < n && span.first % (2 * whole) == 0)
+    return tree_span{span.first, std::min(2 * whole, n - span.first)};
+  const std::uint32_t left = span.first & (~span.first + 1);
+  return tree_span{span.first - left, left + span.count};
 }
 
 bool tree_sum::seen(tree_span span) const {
   if (complete_) return true;
-  for (tree_span at = root_; !waiting_.contains(at);) { // down to it
-    if (at == span || at.count == 1) return false;
-    const auto [left, right] = tree_children(n_, at);
-    at = contains(left, span) ? left : right;
-  }
-  return true;
+  const auto after = waiting_.upper_bound({span.first, ~std::uint32_t{0}}); // they are disjoint
+  return after != waiting_.begin() && contains(std::prev(after)->first, span);
 }
 
 void tree_sum::clear() {

@@ -22,8 +22,8 @@ void event_queue::push_first(event e) {
 
 void event_queue::push(event e, std::uint32_t tie) {
   e.when = std::max(e.when, now_);
-  const instant when = e.when;
-  const entry added{when, pushed_++, tie, events_.add(std::move(e))};
+  const auto when = static_cast<std::uint64_t>(e.when.count());
+  const entry added{when, std::uint64_t{tie} << 32U | pushed_++, events_.add(std::move(e))};
   if (soon_count_ < soon_max) return push_soon(added);
   const entry& last = soon_at(soon_max - 1);
   if (!earlier(added, last)) return push_heap(added);
@@ -55,7 +55,7 @@ event_queue::entry event_queue::pop_heap() {
     std::size_t child = 4 * at + 1;
     const std::size_t end = std::min(child + 4, size);
     for (std::size_t other = child + 1; other < end; ++other)
-      if (earlier(heap_[other], heap_[child])) child = other;
+      child = earlier(heap_[other], heap_[child]) ? other : child;
     if (!earlier(heap_[child], last)) break;
     heap_[at] = heap_[child];
     at = child;
@@ -74,7 +74,7 @@ event event_queue::pop() {
     __builtin_prefetch(&events_[next.place]);
     soon_at(soon_count_++) = next;
   }
-  now_ = first.when;
+  now_ = instant(first.when);
   events_.remove(first.place);
   return std::move(events_[first.place]);
 }

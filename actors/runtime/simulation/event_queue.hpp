@@ -60,15 +60,17 @@ public:
 private:
   // What is sorted; events stay where they are.
   struct entry {
-    instant when{0};
-    std::uint64_t number = 0;
-    std::uint32_t tie = 0;
+    std::uint64_t when = 0;  // nanoseconds
+    std::uint64_t order = 0; // among those of one instant: what was drawn, then in order of pushing
     std::uint32_t place = 0; // in events_
   };
 
-  static bool earlier(const entry& a, const entry& b) {
-    if (a.when != b.when) return a.when < b.when;
-    return a.tie != b.tie ? a.tie < b.tie : a.number < b.number;
+  static bool earlier(const entry& a,
+                      const entry& b) { // without a branch that could be mispredicted
+    const auto key = [](const entry& e) {
+      return static_cast<unsigned __int128>(e.when) << 64U | e.order;
+    };
+    return key(a) < key(b);
   }
 
   static constexpr std::size_t soon_max = 32;
@@ -85,7 +87,7 @@ private:
   entry pop_heap();
 
   random_stream ties_;
-  std::uint64_t pushed_ = 0;
+  std::uint32_t pushed_ = 0;
   instant now_{0};
   // The first ones, sorted: a ring. None of the heap is earlier; the heap is empty where this is
   // not full. So it is known in time which lines of memory will be needed.

@@ -11,15 +11,15 @@
 
 namespace troupe::simulation {
 
-struct edge;
+struct channel;
 
 struct letter {
   std::uint32_t from = 0, to = 0; // seats
   incarnation to_life = 0;        // 0: whoever plays the role
   int from_node = 0, to_node = 0;
-  std::uint32_t number = 0; // of those from one to the other, from node to node
+  std::uint32_t number = 0; // of those that its channel has carried
   instant sent{0};
-  edge* along = nullptr; // null: within a node
+  channel* by = nullptr;
   std::int64_t bytes = 0;
   instant passed{0};      // everything that it has to itself, and whatever else has carried it
   duration travels{0};    // after that

@@ -15,19 +15,19 @@ void link::pass_time(instant now) {
   const double seconds = std::chrono::duration<double>(now - at_).count();
   if (alone_)
     served_ = std::min(served_ + seconds * rate_, alone_->first.served);
-  else if (!ends_.empty())
-    served_ = std::min(served_ + seconds * rate_ / static_cast<double>(ends_.size()),
-                       ends_.front().served);
+  else if (is_crowded())
+    served_ = std::min(served_ + seconds * rate_ / static_cast<double>(crowd_->ends.size()),
+                       crowd_->ends.front().served);
   at_ = now;
 }
 
 std::uint32_t link::place_for(const transfer& t) {
-  if (free_ == none) {
-    transfers_.push_back(t);
-    return static_cast<std::uint32_t>(transfers_.size() - 1);
+  if (crowd_->free == none) {
+    crowd_->transfers.push_back(t);
+    return static_cast<std::uint32_t>(crowd_->transfers.size() - 1);
   }
-  const auto place = std::exchange(free_, transfers_[free_].next);
-  transfers_[place] = t;
+  const auto place = std::exchange(crowd_->free, crowd_->transfers[crowd_->free].next);
+  crowd_->transfers[place] = t;
   return place;
 }
 
@@ -38,22 +38,23 @@ link::sending link::send(instant now, std::uint64_t flow, std::int64_t bytes, ti
   }
   pass_time(now);
   const auto amount = static_cast<double>(bytes);
-  if (!alone_ && ends_.empty()) {
+  if (!alone_ && !is_crowded()) {
     alone_ = {{served_ + amount, begun_++, flow}, what};
     return {.alone_until = alone_until()};
   }
   sending out;
+  if (!crowd_) crowd_ = std::make_unique<crowd>();
   if (alone_) {
     out.joined = alone_->second;
     spread_alone();
   }
   const auto place = place_for({amount, what});
-  auto& queue = flows_.at_or(flow);
+  auto& queue = crowd_->flows.at_or(flow);
   if (queue.first == none) {
     queue.first = place;
     begin(flow, amount);
   } else {
-    transfers_[queue.last].next = place;
+    crowd_->transfers[queue.last].next = place;
   }
   queue.last = place;
   return out;
@@ -66,18 +67,18 @@ instant link::alone_until() const {
 void link::spread_alone() {
   const auto [end, what] = *std::exchange(alone_, std::nullopt);
   const auto place = place_for({0, what}); // its bytes are in its end
-  flows_.at_or(end.flow) = {place, place};
-  ends_.push_back(end);
+  crowd_->flows.at_or(end.flow) = {place, place};
+  crowd_->ends.push_back(end);
 }
 
 void link::begin(std::uint64_t flow, double bytes) {
-  ends_.push_back({served_ + bytes, begun_++, flow});
-  std::push_heap(ends_.begin(), ends_.end(), later);
+  crowd_->ends.push_back({served_ + bytes, begun_++, flow});
+  std::push_heap(crowd_->ends.begin(), crowd_->ends.end(), later);
 }
 
 std::optional<instant> link::next_end() const {
-  if (ends_.empty()) return std::nullopt;
-  return after((ends_.front().served - served_) * static_cast<double>(ends_.size()));
+  if (!is_crowded()) return std::nullopt;
+  return after((crowd_->ends.front().served - served_) * static_cast<double>(crowd_->ends.size()));
 }
 
 instant link::after(double bytes) const {
@@ -86,20 +87,21 @@ instant link::after(double bytes) const {
 
 link::ticket link::end_first(instant now) {
   pass_time(now);
-  std::pop_heap(ends_.begin(), ends_.end(), later);
-  const auto flow = ends_.back().flow;
-  served_ = ends_.back().served;
-  ends_.pop_back();
-  auto& queue = *flows_.find(flow);
+  auto& [flows, transfers, free, ends] = *crowd_;
+  std::pop_heap(ends.begin(), ends.end(), later);
+  const auto flow = ends.back().flow;
+  served_ = ends.back().served;
+  ends.pop_back();
+  auto& queue = *flows.find(flow);
   const auto place = queue.first;
-  queue.first = transfers_[place].next;
-  transfers_[place].next = std::exchange(free_, place);
+  queue.first = transfers[place].next;
+  transfers[place].next = std::exchange(free, place);
   if (queue.first == none)
-    flows_.erase(flow);
+    flows.erase(flow);
   else
-    begin(flow, transfers_[queue.first].bytes);
-  if (ends_.empty()) served_ = 0; // keeps the numbers small and exact
-  return transfers_[place].what;
+    begin(flow, transfers[queue.first].bytes);
+  if (ends.empty()) served_ = 0; // keeps the numbers small and exact
+  return transfers[place].what;
 }
 
 } // namespace troupe::simulation

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -50,11 +51,20 @@ private:
     std::uint64_t flow = 0;
   };
 
+  // Several at once.
+  struct crowd {
+    flat_table<std::uint64_t, flow_queue> flows; // with something to send
+    std::vector<transfer> transfers;
+    std::uint32_t free = none;
+    std::vector<ending> ends; // a heap: the first transfer of each flow
+  };
+
+  [[nodiscard]] bool is_crowded() const { return crowd_ && !crowd_->ends.empty(); }
+
   static bool later(const ending& a, const ending& b);
   [[nodiscard]] instant alone_until() const;
   [[nodiscard]] instant after(double bytes) const; // when so many will have been sent
   void spread_alone();
-
   void pass_time(instant now);
   void begin(std::uint64_t flow, double bytes);
   [[nodiscard]] std::uint32_t place_for(const transfer& t);
@@ -66,10 +76,7 @@ private:
   // As a rule there is one transfer at a time: then it lies here, and in none of the tables, until
   // the next one comes: nobody notices its end.
   std::optional<std::pair<ending, ticket>> alone_;
-  flat_table<std::uint64_t, flow_queue> flows_; // with something to send
-  std::vector<transfer> transfers_;
-  std::uint32_t free_ = none;
-  std::vector<ending> ends_; // a heap: the first transfer of each flow
+  std::unique_ptr<crowd> crowd_; // made when it is needed
 };
 
 } // namespace troupe::simulation

@@ -78,25 +78,35 @@ network::port_of(std::vector<std::unique_ptr<port>>& ports, int number, double r
   return *ports[at];
 }
 
+channel& network::channel_of(const letter& l) {
+  const channel_key key{pair_of(l.from, l.to), pair_of_nodes(l.from_node, l.to_node)};
+  const auto place = channel_places_.at_or(key, static_cast<std::uint32_t>(channels_.size()));
+  if (place < channels_.size()) return channels_[place];
+  channel& added = channels_.emplace_back();
+  added.index = place;
+  if (l.from_node != l.to_node) added.along = &edge_of(l.from_node, l.to_node);
+  return added;
+}
+
 void network::send(letters::number t) {
   letter& l = letters_[t];
-  l.number = channels_.at_or(channel_of(l)).sent++;
-  if (l.from_node == l.to_node) {
+  l.by = &channel_of(l);
+  l.number = l.by->sent++;
+  if (l.by->along == nullptr) {
     events_.push({.when = events_.now() + model_.local_delay + linger(),
                   .happen = [this, t] { arrive(t); },
                   .node = l.to_node,
                   .letter = t});
     return;
   }
-  l.along = &edge_of(l.from_node, l.to_node);
-  ++l.along->use.messages;
-  l.along->use.bytes += static_cast<std::uint64_t>(l.bytes);
+  ++l.by->along->use.messages;
+  l.by->along->use.bytes += static_cast<std::uint64_t>(l.bytes);
   pass(t);
 }
 
 void network::pass(letters::number t) {
   letter& l = letters_[t];
-  edge& e = *l.along;
+  edge& e = *l.by->along;
   if (is_cut(e)) {
     waiting_at(e).unsent.push_back(t);
     return;
@@ -173,7 +183,7 @@ void network::plan_arrival(letters::number t) {
 
 void network::arrival_due(letters::number t) {
   letters_[t].plan = 0;
-  if (edge& e = *letters_[t].along; is_cut(e))
+  if (edge& e = *letters_[t].by->along; is_cut(e))
     waiting_at(e).held.push_back(t);
   else
     arrive(t);
@@ -181,21 +191,19 @@ void network::arrival_due(letters::number t) {
 
 // In the order in which it was sent.
 void network::arrive(letters::number t) {
-  const letter& l = letters_[t];
-  const auto key = channel_of(l);
-  channel& order = *channels_.find(key);
-  if (l.number != order.heard) {
-    early_.emplace(std::pair{key, l.number}, t);
+  channel& order = *letters_[t].by;
+  if (letters_[t].number != order.heard) {
+    early_.emplace(std::pair{order.index, letters_[t].number}, t);
     return;
   }
-  auto next = ++order.heard;
-  hear(t); // after which the channels may lie elsewhere
+  ++order.heard;
+  hear(t);
   if (early_.empty()) return;
-  for (auto found = early_.find({key, next}); found != early_.end();
-       found = early_.find({key, next})) {
+  for (auto found = early_.find({order.index, order.heard}); found != early_.end();
+       found = early_.find({order.index, order.heard})) {
     const auto early = found->second;
     early_.erase(found);
-    channels_.find(key)->heard = ++next;
+    ++order.heard;
     hear(early);
   }
 }
@@ -203,10 +211,10 @@ void network::arrive(letters::number t) {
 void network::hear(letters::number t) {
   const letter& l = letters_[t];
   hear_(l, false);
-  if (l.along == nullptr || !chance(duplicates_, l.along->model->duplicates))
+  if (l.by->along == nullptr || !chance(duplicates_, l.by->along->model->duplicates))
     return letters_.remove(t);
-  ++l.along->use.duplicated;
-  const auto mean = 5 * latency(l.along->use.from, l.along->use.to) + duration(500'000);
+  ++l.by->along->use.duplicated;
+  const auto mean = 5 * latency(l.by->along->use.from, l.by->along->use.to) + duration(500'000);
   events_.push({.when = events_.now() + exponential(duplicates_, mean),
                 .happen =
                     [this, t] {

@@ -53,6 +53,13 @@ struct edge {
   simulation_report::link_use use;
 };
 
+// What was sent by one actor to another, from node to node, in order.
+struct channel {
+  edge* along = nullptr;   // null: within a node
+  std::uint32_t index = 0; // of all channels
+  std::uint32_t sent = 0, heard = 0;
+};
+
 class network {
 public:
   using hearing = std::function<void(const letter&, bool copy)>;
@@ -72,11 +79,6 @@ public:
   [[nodiscard]] duration linger();             // at random, where the order explores
 
 private:
-  // What was sent by one actor to another, from node to node, in order.
-  struct channel {
-    std::uint32_t sent = 0, heard = 0;
-  };
-
   struct channel_key {
     std::uint64_t actors = 0, nodes = 0;
     friend auto operator<=>(const channel_key&, const channel_key&) = default;
@@ -102,10 +104,7 @@ private:
     return pair_of(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to));
   }
 
-  static channel_key channel_of(const letter& l) {
-    return {pair_of(l.from, l.to), pair_of_nodes(l.from_node, l.to_node)};
-  }
-
+  channel& channel_of(const letter& l);
   edge& edge_of(int from, int to);
   static port& port_of(std::vector<std::unique_ptr<port>>& ports, int number, double rate);
   [[nodiscard]] const link_model& model_of(int from, int to) const;
@@ -129,11 +128,13 @@ private:
   event_queue& events_;
   letters& letters_;
   hearing hear_;
-  flat_table<channel_key, channel, channel_hash> channels_;
+  flat_table<channel_key, std::uint32_t, channel_hash> channel_places_;
+  std::deque<channel> channels_;
   flat_table<std::uint64_t, std::uint32_t> edge_places_; // by the pair of nodes
   std::deque<edge> edges_;
-  std::vector<std::unique_ptr<port>> ports_, uplinks_;                     // by node, by rack
-  std::map<std::pair<channel_key, std::uint32_t>, letters::number> early_; // by number
+  std::vector<std::unique_ptr<port>> ports_, uplinks_; // by node, by rack
+  std::map<std::pair<std::uint32_t, std::uint32_t>, letters::number>
+      early_; // by channel and number
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
   std::uint32_t plans_ = 0;  // of arrivals

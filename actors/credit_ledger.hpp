@@ -6,8 +6,7 @@
 #include "actors/runtime/context.hpp"
 
 #include <cstdint>
-#include <map>
-#include <tuple>
+#include <vector>
 
 namespace troupe {
 
@@ -19,8 +18,7 @@ public:
   most(credit_kind kind, const address& from, const address& to, std::uint64_t bound) const;
 
 private:
-  using edge = std::tuple<credit_kind, address, address, std::uint64_t>; // and bound
-  std::map<edge, std::uint64_t> most_;
+  std::vector<protocol::credit_used> most_; // of each edge and bound
 };
 
 } // namespace troupe

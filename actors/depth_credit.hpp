@@ -17,13 +17,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <utility>
 #include <vector>
 
 namespace troupe {
 
+// What follows from a schedule alone.
+struct depth_facts {
+  explicit depth_facts(std::vector<schedule_op> schedule);
+
+  std::vector<schedule_op> schedule;
+  std::vector<std::size_t> after; // by operation: the one of this shard that it builds on; itself
+  std::map<int, std::uint64_t> kept;
+};
+
 class depth_credit {
 public:
-  explicit depth_credit(const std::vector<schedule_op>& schedule);
+  explicit depth_credit(std::shared_ptr<const depth_facts> facts) : facts_(std::move(facts)) {}
+
+  explicit depth_credit(const std::vector<schedule_op>& schedule)
+      : depth_credit(std::make_shared<const depth_facts>(schedule)) {}
 
   // 0: what the schedule keeps, in its order.
   void set(std::uint64_t value) { value_ = value; }
@@ -44,9 +58,7 @@ public:
   static std::map<int, std::uint64_t> kept_by(const std::vector<schedule_op>& schedule);
 
 private:
-  std::vector<schedule_op> schedule_;
-  std::vector<std::size_t> after_; // by operation: the one of this shard that it builds on; itself
-  std::map<int, std::uint64_t> kept_;
+  std::shared_ptr<const depth_facts> facts_;
   std::uint64_t value_ = 0;
 };
 

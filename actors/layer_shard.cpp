@@ -29,25 +29,37 @@ work work_of(const schedule_op& op) {
   return {.kind = kind_of(op.kind), .part = op.part, .which = op.microbatch};
 }
 
-shard_shares shares_of(const layer_shard_options& o) {
+shard_shares shares_of(const layer_shard_options& o, const layer_shard_place& place) {
   return o.dealt ? shard_shares(o.microbatches, o.nodes)
-                 : shard_shares(shard_share{o.own, o.spans});
+                 : shard_shares(shard_share{place.own, place.spans});
 }
 
 } // namespace
 
-layer_shard::layer_shard(context& world, layer_shard_options options)
+layer_shard_plan::layer_shard_plan(layer_shard_options options)
+    : layer_shard_options(std::move(options)),
+      blocks(static_cast<std::size_t>(std::count(own_blocks.begin(), own_blocks.end(), true))),
+      depth(std::make_shared<const depth_facts>(schedule)) {
+  for (std::size_t i = 0; i < schedule.size(); ++i)
+    (schedule[i].kind == op_kind::forward ? forwards : backwards).push_back(i);
+  for (std::size_t b = 0; b < codecs.size(); ++b)
+    if (own_blocks[b] && codecs[b]->residual_elements() > 0) ++residuals_of_span;
+}
+
+layer_shard::layer_shard(context& world,
+                         std::shared_ptr<const layer_shard_plan> plan,
+                         layer_shard_place place)
     : world_(world),
-      options_(std::move(options)),
-      blocks_(static_cast<std::size_t>(
-          std::count(options_.own_blocks.begin(), options_.own_blocks.end(), true))),
-      shares_(shares_of(options_)),
-      depth_(options_.schedule) {
-  for (std::size_t i = 0; i < options_.schedule.size(); ++i)
-    (options_.schedule[i].kind == op_kind::forward ? forwards_ : backwards_).push_back(i);
-  for (std::size_t b = 0; b < options_.codecs.size(); ++b)
-    if (options_.own_blocks[b] && options_.codecs[b]->residual_elements() > 0)
-      residuals_of_step_ += options_.spans.size();
+      plan_(std::move(plan)),
+      place_(std::move(place)),
+      shares_(shares_of(options_, place_)),
+      depth_(options_.depth),
+      residuals_of_step_(options_.residuals_of_span * place_.spans.size()) {}
+
+address layer_shard::aggregator_of(int block) const {
+  auto out = options_.aggregators[static_cast<std::size_t>(block)];
+  out.stage = static_cast<std::uint16_t>(place_.group);
+  return out;
 }
 
 void layer_shard::started() {
@@ -77,7 +89,7 @@ std::string layer_shard::waiting() const {
   const auto here = incoming_.find(version_for(step_));
   return out + fmt::format(", for parameters: {} of {}",
                            here == incoming_.end() ? 0 : here->second.size(),
-                           blocks_);
+                           options_.blocks);
 }
 
 // A new incarnation may hear of a step before it hears of its credit; then the director says both
@@ -152,7 +164,7 @@ void layer_shard::skip_committed() {
     world_.abandon_computations();
     computing_.clear();
   }
-  steps_.erase(steps_.begin(), steps_.lower_bound(committed_));
+  steps_.erase_below(committed_);
   begun_ = true;
   computed_for_ = {};
   step_ = committed_;
@@ -162,26 +174,27 @@ void layer_shard::skip_committed() {
     ahead_next_ = 0;
   }
   if (!has_residuals(step_))
-    world_.send(options_.keeper, protocol::want_residuals{world_.self(), step_});
+    world_.send(place_.keeper, protocol::want_residuals{world_.self(), step_});
 }
 
 // Whether nobody waits for anything more of its oldest step.
 bool layer_shard::handed_on() const {
   const auto& computed = steps_.at(step_).computed;
-  if (blocks_ == 0) return std::find(computed.begin(), computed.end(), false) == computed.end();
+  if (options_.blocks == 0)
+    return std::find(computed.begin(), computed.end(), false) == computed.end();
   const auto sums = std::count_if(unacknowledged_.begin(),
                                   unacknowledged_.end(),
                                   [&](const auto& g) { return g.step == step_; });
-  return static_cast<std::size_t>(sums) >= blocks_ * steps_.at(step_).mine->spans.size();
+  return static_cast<std::size_t>(sums) >= options_.blocks * steps_.at(step_).mine->spans.size();
 }
 
 // A run of operations of one microbatch, so that a killed shard's kernels end soon. With a delay
 // one operation: of backward where it can be, else of forward. No order changes a result.
 std::vector<layer_shard::operation> layer_shard::due() {
   if (options_.delay > 0) {
-    const operation backward{step_, backwards_[next_]};
+    const operation backward{step_, options_.backwards[next_]};
     if (can(backward)) return {backward};
-    const operation forward{ahead_, forwards_[ahead_next_]};
+    const operation forward{ahead_, options_.forwards[ahead_next_]};
     const bool within = ahead_ <= step_ + options_.delay && same_epoch(ahead_, step_);
     return within && can(forward) ? std::vector{forward} : std::vector<operation>{};
   }
@@ -245,7 +258,7 @@ void layer_shard::on(const protocol::residual_ready& m) {
   auto next = m.value; // what this step left out belongs to the next one
   next.step += options_.every;
   residuals_[next.step][{next.block, next.first_microbatch}] = next.value;
-  world_.send(options_.keeper, next);
+  world_.send(place_.keeper, next);
 }
 
 // Whether its share and all blocks for the step are here; what the step needs is then on its way.
@@ -253,29 +266,31 @@ bool layer_shard::begin(std::uint64_t step) {
   if (steps_.contains(step)) return true;
   auto mine = shares_.of(step);
   const auto found = incoming_.find(version_for(step));
-  if (!mine || (blocks_ > 0 && (found == incoming_.end() || found->second.size() < blocks_)))
+  if (!mine ||
+      (options_.blocks > 0 && (found == incoming_.end() || found->second.size() < options_.blocks)))
     return false;
   auto& state = steps_[step];
   state.mine = std::move(mine);
-  state.parameters.resize(options_.own_blocks.size());
+  auto parameters = std::make_shared<std::vector<tensor>>(options_.own_blocks.size());
   state.computed.reserve(options_.schedule.size());
   for (const auto& op : options_.schedule)
     state.computed.push_back(op.microbatch >= state.mine->run.count);
   state.operations =
       static_cast<std::size_t>(std::count(state.computed.begin(), state.computed.end(), false));
-  if (blocks_ > 0)
+  if (options_.blocks > 0)
     for (const auto& [block, value] : found->second)
-      state.parameters[static_cast<std::size_t>(block)] = value;
+      (*parameters)[static_cast<std::size_t>(block)] = value;
+  state.parameters = std::move(parameters);
   // What belonged to older steps is in the parameters and can go; but for boundary values, which
   // other parts may still need.
   const auto oldest = version_for(step_);
   std::erase_if(unacknowledged_, [&](const protocol::gradient& g) {
     return g.step < (options_.pulls ? step_ : oldest);
   });
-  incoming_.erase(incoming_.begin(), incoming_.lower_bound(oldest));
-  batches_.erase(batches_.begin(), batches_.lower_bound({step_, 0}));
-  asked_.erase(asked_.begin(), asked_.lower_bound({step_, 0}));
-  values_.erase(values_.begin(), values_.lower_bound({step_, 0, 0}));
+  incoming_.erase_below(oldest);
+  batches_.erase_below({step_, 0});
+  asked_.erase_below({step_, 0});
+  values_.erase_below({step_, 0, 0});
   shares_.forget_before(step_);
   want_batches(step);
   return true;
@@ -291,7 +306,7 @@ std::uint64_t layer_shard::version_for(std::uint64_t step) const {
 }
 
 void layer_shard::pull(std::uint64_t step) {
-  if (step < pulled_ || blocks_ == 0) return;
+  if (step < pulled_ || options_.blocks == 0) return;
   pulled_ = step + 1;
   std::map<address, std::map<int, std::uint64_t>> known;
   for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
@@ -323,14 +338,14 @@ void layer_shard::note_prefetch(std::uint64_t step, std::uint64_t bound) {
   if (!begun_ || step < ahead_) return;
   credit_.note(world_,
                {credit_kind::prefetch,
-                options_.loader,
+                place_.loader,
                 world_.self(),
                 bound,
                 (step - ahead_) / options_.every});
 }
 
 void layer_shard::ask(const batch_key& key) {
-  world_.send(options_.loader,
+  world_.send(place_.loader,
               protocol::want_batch{key.first, key.second, world_.self(), options_.reads_input});
 }
 
@@ -387,7 +402,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
        pool = options_.kernels,
        operations = state.operations,
        timed = options_.dealt,
-       step,
+       step = std::move(step),
        parameters = state.parameters,
        tasks = std::move(tasks),
        criterion = options_.criterion](computation& here) {
@@ -395,7 +410,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
         if (!lent->kernels) {
           lent->kernels = pool->take();
           here.begin({work_kind::bind});
-          lent->kernels->begin(step, parameters);
+          lent->kernels->begin(step, *parameters);
         }
         auto& kernels = *lent->kernels;
         kernels.set_residuals(step.residuals);
@@ -424,7 +439,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
 // The edge on which a part's microbatches are in flight: to the part after it.
 protocol::credit_used layer_shard::depth_of(int part, std::uint64_t in_flight) const {
   const auto next = static_cast<std::size_t>(part) + 1;
-  const auto& parts = options_.shard_of_part;
+  const auto& parts = place_.shard_of_part;
   return {credit_kind::depth,
           world_.self(),
           next < parts.size() ? parts[next] : world_.self(),
@@ -444,7 +459,7 @@ void layer_shard::on(const protocol::microbatch_report& m) {
 void layer_shard::on(const protocol::boundary_ready& m) {
   const auto& crossing = options_.crossings[static_cast<std::size_t>(m.value.crossing)];
   if (m.value.step >= committed_) sent_.push_back(m.value);
-  world_.send(options_.shard_of_part[static_cast<std::size_t>(crossing.to)], m.value);
+  world_.send(place_.shard_of_part[static_cast<std::size_t>(crossing.to)], m.value);
 }
 
 void layer_shard::on(const protocol::gradient_ready& m) {
@@ -455,7 +470,7 @@ void layer_shard::on(const protocol::gradient_ready& m) {
                 protocol::reduced_gradient{
                     m.value.step, m.value.block, m.value.value, {}, m.value.encoded});
   else
-    world_.send(options_.aggregators[block], m.value);
+    world_.send(aggregator_of(m.value.block), m.value);
 }
 
 void layer_shard::on(const protocol::operations_begun& m) {
@@ -472,12 +487,13 @@ void layer_shard::on(const protocol::operations_done& m) {
     if (options_.delay == 0) continue;
     if (at(o).kind != op_kind::forward) {
       ++next_;
-    } else if (++ahead_next_ == forwards_.size()) {
+    } else if (++ahead_next_ == options_.forwards.size()) {
       ahead_next_ = 0;
       ++ahead_;
     }
   }
-  const std::size_t all = options_.delay == 0 ? options_.schedule.size() : backwards_.size();
+  const std::size_t all =
+      options_.delay == 0 ? options_.schedule.size() : options_.backwards.size();
   while (options_.delay == 0 && next_ < all && steps_.at(step_).computed[next_])
     ++next_;
   if (next_ == all) end_step();
@@ -548,7 +564,7 @@ void layer_shard::forget(const operation& o) {
 }
 
 void layer_shard::on(const protocol::restarted& m) {
-  if (m.who == options_.loader)
+  if (m.who == place_.loader)
     for (const auto& [key, yes] : asked_) {
       const auto state = steps_.find(key.first);
       bool wanted = key.first >= step_ && !batches_.contains(key);
@@ -559,11 +575,10 @@ void layer_shard::on(const protocol::restarted& m) {
       if (wanted) ask(key);
     }
   for (const auto& sent : unacknowledged_)
-    if (!options_.pulls && options_.aggregators[static_cast<std::size_t>(sent.block)] == m.who)
-      world_.send(m.who, sent);
+    if (!options_.pulls && aggregator_of(sent.block) == m.who) world_.send(m.who, sent);
   for (const auto& sent : sent_) {
     const auto& crossing = options_.crossings[static_cast<std::size_t>(sent.crossing)];
-    if (options_.shard_of_part[static_cast<std::size_t>(crossing.to)] == m.who)
+    if (place_.shard_of_part[static_cast<std::size_t>(crossing.to)] == m.who)
       world_.send(m.who, sent);
   }
 }

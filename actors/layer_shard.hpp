@@ -21,6 +21,7 @@
 #include "actors/runtime/role.hpp"
 #include "actors/shard_kernels.hpp"
 #include "actors/shard_shares.hpp"
+#include "actors/small_map.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -33,21 +34,19 @@
 
 namespace troupe {
 
+// What layer shards of many replicas have in common.
 struct layer_shard_options {
-  tree_span own; // its run of the microbatches of every batch; not used where shares are dealt
   std::uint32_t microbatches = 1; // of a batch, or of its island's run of it, in all
   std::uint32_t first = 0;        // of the island
   std::uint64_t seed = 0;
   std::shared_ptr<const loss> criterion;
   std::vector<schedule_op> schedule; // of a step; microbatches counted from the first of its run
   bool reads_input = true, computes_loss = true;
-  std::vector<crossing> crossings;    // of the model
-  std::vector<address> shard_of_part; // of its replica
+  std::vector<crossing> crossings; // of the model
   bool recompute = false;
   std::vector<bool> own_blocks;     // by block: has parameters of its parts
-  std::vector<address> aggregators; // by block
+  std::vector<address> aggregators; // by block; its own group's, if there are groups
   std::vector<address> holders;     // by block
-  address loader;
   address director;
   address recorder{.role = role_kind::recorder};
   std::shared_ptr<pool<shard_kernels>> kernels;
@@ -58,17 +57,37 @@ struct layer_shard_options {
   std::uint64_t steps_per_epoch = 1; // no delay reaches into the epoch before
   std::uint64_t steps = no_bound;    // of the job: no batch is asked for beyond
 
-  std::vector<tree_span> spans; // its nodes of the reduction tree, whose sums are handed on
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
-  address keeper;                                         // of residuals, where the codec has them
 
   bool dealt = false;           // the director says of each step which run to compute
   std::vector<tree_span> nodes; // then: what is summed and compressed in one; empty: anything
 };
 
+// With what follows from it: made once, and kept by all of them.
+struct layer_shard_plan : layer_shard_options {
+  explicit layer_shard_plan(layer_shard_options options);
+
+  std::size_t blocks = 0;                       // of its own
+  std::size_t residuals_of_span = 0;            // how many a step reads
+  std::vector<std::size_t> forwards, backwards; // with a delay: indices into the schedule
+  std::shared_ptr<const depth_facts> depth;
+};
+
+// What is one's own.
+struct layer_shard_place {
+  tree_span own; // its run of the microbatches of every batch; not used where shares are dealt
+  std::vector<tree_span> spans;       // its nodes of the reduction tree, whose sums are handed on
+  int group = 0;                      // of replicas, from 1; 0: it has none
+  std::vector<address> shard_of_part; // of its replica
+  address loader;
+  address keeper; // of residuals, where the codec has them
+};
+
 class layer_shard final : public role_of<layer_shard> {
 public:
-  layer_shard(context& world, layer_shard_options options);
+  layer_shard(context& world,
+              std::shared_ptr<const layer_shard_plan> plan,
+              layer_shard_place place);
 
   void started() override;
   [[nodiscard]] std::string waiting() const override;
@@ -103,8 +122,9 @@ private:
   // A step that has begun and is not computed to its end.
   struct step_state {
     std::shared_ptr<const shard_share> mine;
-    std::size_t operations = 0;     // of its share
-    std::vector<tensor> parameters; // by block; those of other parts are empty
+    std::size_t operations = 0; // of its share
+    // By block; those of other parts are empty.
+    std::shared_ptr<const std::vector<tensor>> parameters;
     std::shared_ptr<lent_kernels> lent = std::make_shared<lent_kernels>();
     std::vector<bool> computed; // by operation of the schedule, or being computed, or not its own
   };
@@ -137,6 +157,7 @@ private:
   void forget(const operation& o);
   void measure_memory();
   [[nodiscard]] bool has_residuals(std::uint64_t step) const;
+  [[nodiscard]] address aggregator_of(int block) const;
 
   [[nodiscard]] const schedule_op& at(const operation& o) const {
     return options_.schedule[o.index];
@@ -147,8 +168,9 @@ private:
   }
 
   context& world_;
-  const layer_shard_options options_;
-  const std::size_t blocks_; // of its own
+  const std::shared_ptr<const layer_shard_plan> plan_;
+  const layer_shard_plan& options_ = *plan_;
+  const layer_shard_place place_;
   bool begun_ = false;
   std::int64_t permitted_ = -1; // last permitted step
   std::uint64_t committed_ = 0; // its first step that is not known to be committed
@@ -156,20 +178,19 @@ private:
   std::size_t next_ = 0;       // its first that is not computed; with a delay, of the backward ones
   std::uint64_t ahead_ = 0;    // with a delay: the step whose forward pass is next,
   std::size_t ahead_next_ = 0; // and the operation of it
-  std::vector<std::size_t> forwards_, backwards_; // with a delay: indices into the schedule
   bool busy_ = false;
   std::vector<operation> computing_;
-  std::map<std::uint64_t, step_state> steps_;
+  small_map<std::uint64_t, step_state> steps_;
   shard_shares shares_;
-  std::optional<std::chrono::nanoseconds> kernels_began_;   // those that are being computed
-  std::chrono::nanoseconds computed_for_{0};                // of step_, what is done
-  std::map<std::uint64_t, std::map<int, tensor>> incoming_; // by version, or step of a pull
-  std::map<int, std::pair<std::uint64_t, tensor>> cache_;   // newest pulled, by block
-  std::uint64_t pulled_ = 0;                                // steps below are asked for
-  std::map<batch_key, microbatch_data> batches_;
+  std::optional<std::chrono::nanoseconds> kernels_began_;     // those that are being computed
+  std::chrono::nanoseconds computed_for_{0};                  // of step_, what is done
+  small_map<std::uint64_t, small_map<int, tensor>> incoming_; // by version, or step of a pull
+  small_map<int, std::pair<std::uint64_t, tensor>> cache_;    // newest pulled, by block
+  std::uint64_t pulled_ = 0;                                  // steps below are asked for
+  small_map<batch_key, microbatch_data> batches_;
   std::uint64_t wanted_ = 0;                       // batches of steps below are asked for
-  std::map<batch_key, std::uint64_t> asked_;       // under which credit for prefetch
-  std::map<value_key, tensor> values_;             // that have not been read
+  small_map<batch_key, std::uint64_t> asked_;      // under which credit for prefetch
+  small_map<value_key, tensor> values_;            // that have not been read
   std::vector<protocol::boundary> sent_;           // of steps that are not committed
   std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
   std::uint64_t prefetch_ = 1;                     // steps

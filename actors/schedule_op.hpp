@@ -2,6 +2,7 @@
 // which microbatch. Part p runs on stage p % stages and takes what part p - 1 gives.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
@@ -19,7 +20,7 @@ struct schedule_op {
   int part = 0;
   std::uint32_t microbatch = 0; // counted within the replica, from 0
 
-  friend bool operator==(const schedule_op&, const schedule_op&) = default;
+  friend auto operator<=>(const schedule_op&, const schedule_op&) = default;
 };
 
 // The same order for fewer microbatches. What can run without them can run: no operation waits for

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <tuple>
 #include <utility>
 
 namespace troupe {
@@ -90,6 +91,12 @@ struct casting::impl {
   std::map<address, std::uint32_t> part_of_evaluator;
   std::vector<address> holders = holders_of(wired);
   std::map<std::uint32_t, std::vector<address>> shard_of_part; // by replica
+
+  // Layer shards that differ in nothing but their replica have their options together.
+  using shard_kind =
+      std::tuple<int, int, std::uint32_t, std::vector<int>, std::vector<schedule_op>>;
+
+  std::map<shard_kind, std::shared_ptr<const layer_shard_plan>> shard_plans;
   std::map<int, std::vector<tree_span>> group_sums = sums_of_groups(wired);
   std::vector<tree_span> compressed; // nodes of the reduction tree; empty: none
   bool dealt = wired.deals_shares();
@@ -117,8 +124,9 @@ struct casting::impl {
   [[nodiscard]] director_options director_here() const;
   [[nodiscard]] checkpointer_options checkpointer_here() const;
   [[nodiscard]] data_loader_options data_loader_here() const;
-  [[nodiscard]] layer_shard_options layer_shard_at(const wired_role& where) const;
-  [[nodiscard]] std::vector<address> aggregators_of_group(int island, int group) const; // by block
+  [[nodiscard]] shard_kind kind_of(const wired_role& shard) const;
+  [[nodiscard]] layer_shard_options layer_shard_of(const wired_role& where) const;
+  [[nodiscard]] layer_shard_place place_of(const wired_role& shard) const;
   [[nodiscard]] gradient_aggregator_options gradient_aggregator_at(const address& where) const;
   [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
   void take_part_in_islands(parameter_holder_options& holder) const;
@@ -172,6 +180,10 @@ void casting::impl::prepare() {
       if (f.own_blocks[b]) part_of_block[b] = part;
   for (int island = 0; std::cmp_less_equal(island, wired.job.outer.islands); ++island)
     owners.push_back(owners_of(island, part_of_block));
+  for (const auto& role : wired.roles)
+    if (role.where.role == role_kind::layer_shard)
+      if (auto& plan = shard_plans[kind_of(role)]; !plan)
+        plan = std::make_shared<const layer_shard_plan>(layer_shard_of(role));
   auto followed = *layout;
   for (auto& spec : followed.specs)
     if (spec.kind == parameter_kind::statistic) spec.momentum = 1;
@@ -330,11 +342,18 @@ data_loader_options casting::impl::data_loader_here() const {
   }};
 }
 
-layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const {
+casting::impl::shard_kind casting::impl::kind_of(const wired_role& shard) const {
+  return {wired.island_of(shard.microbatches),
+          shard.where.stage,
+          shard.microbatches.count,
+          shard.parts,
+          shard.schedule};
+}
+
+layer_shard_options casting::impl::layer_shard_of(const wired_role& where) const {
   const int island = wired.island_of(where.microbatches);
   const auto n = wired.job.island_microbatches();
   layer_shard_options out{
-      .own = {where.microbatches.first, where.microbatches.count},
       .microbatches = n,
       .first = where.microbatches.first / n * n,
       .seed = wired.job.seed,
@@ -345,9 +364,8 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .crossings = crossings,
       .recompute = wired.recompute,
       .own_blocks = std::vector<bool>(layout->blocks.size(), false),
-      .aggregators = aggregators_of_group(island, where.group),
+      .aggregators = owners[static_cast<std::size_t>(island)].aggregators,
       .holders = owners[static_cast<std::size_t>(island)].holders,
-      .loader = {.role = role_kind::data_loader, .replica = where.where.replica},
       .director = director_address,
       .kernels = kernels.at(kernel_plan_of(wired, where)),
       .pulls = wired.order.as_they_come(),
@@ -355,12 +373,7 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
       .delay = delay_of(wired, where),
       .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
       .steps = static_cast<std::uint64_t>(wired.job.total_steps()),
-      .spans = wired.spans_of(where.microbatches),
       .codecs = island > 0 ? std::vector<std::shared_ptr<const block_codec>>{} : codecs,
-      .keeper = {.role = role_kind::residual_keeper,
-                 .replica = where.where.replica,
-                 .stage = where.where.stage,
-                 .slice = where.where.slice},
       .dealt = dealt,
       .nodes = compressed};
   for (const int p : where.parts) {
@@ -370,15 +383,19 @@ layer_shard_options casting::impl::layer_shard_at(const wired_role& where) const
     for (std::size_t b = 0; b < f.own_blocks.size(); ++b)
       if (f.own_blocks[b]) out.own_blocks[b] = true;
   }
-  out.shard_of_part = shard_of_part.at(where.where.replica);
   return out;
 }
 
-std::vector<address> casting::impl::aggregators_of_group(int island, int group) const {
-  auto out = owners[static_cast<std::size_t>(island)].aggregators;
-  for (auto& a : out)
-    a.stage = static_cast<std::uint16_t>(group);
-  return out;
+layer_shard_place casting::impl::place_of(const wired_role& shard) const {
+  return {.own = {shard.microbatches.first, shard.microbatches.count},
+          .spans = wired.spans_of(shard.microbatches),
+          .group = shard.group,
+          .shard_of_part = shard_of_part.at(shard.where.replica),
+          .loader = {.role = role_kind::data_loader, .replica = shard.where.replica},
+          .keeper = {.role = role_kind::residual_keeper,
+                     .replica = shard.where.replica,
+                     .stage = shard.where.stage,
+                     .slice = shard.where.slice}};
 }
 
 gradient_aggregator_options casting::impl::gradient_aggregator_at(const address& where) const {
@@ -553,7 +570,7 @@ std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) c
   case role_kind::data_loader:
     return std::make_unique<data_loader>(c, data_loader_here());
   case role_kind::layer_shard:
-    return std::make_unique<layer_shard>(c, layer_shard_at(where));
+    return std::make_unique<layer_shard>(c, shard_plans.at(kind_of(where)), place_of(where));
   case role_kind::gradient_aggregator:
     return std::make_unique<gradient_aggregator>(c, gradient_aggregator_at(where.where));
   case role_kind::parameter_holder:

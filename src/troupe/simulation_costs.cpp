@@ -31,10 +31,17 @@ constexpr double bytes_of_float = 4;
 
 struct cost_table {
   std::vector<piece_cost> parts;         // seconds of a microbatch
-  std::map<address, double> binding;     // of a layer shard
+  double binding = 0;                    // of a layer shard as the first one
+  std::map<address, double> bindings;    // of those that differ
   double image = 0, microbatch_read = 0; // evaluation; reading
   double sum = 0, update = 0, write = 0; // of an element
   std::chrono::nanoseconds overhead{0};
+
+  [[nodiscard]] double binding_of(const address& who) const {
+    if (bindings.empty()) return binding;
+    const auto found = bindings.find(who);
+    return found == bindings.end() ? binding : found->second;
+  }
 
   [[nodiscard]] double seconds(const address& who, const work& w) const {
     const auto amount = static_cast<double>(w.amount);
@@ -49,7 +56,7 @@ struct cost_table {
     case work_kind::backward_weights:
       return amount * part.backward_weights;
     case work_kind::bind:
-      return amount * binding.at(who);
+      return amount * binding_of(who);
     case work_kind::evaluate:
       return amount * image;
     case work_kind::read:
@@ -105,9 +112,13 @@ private:
       to.bind += costs[i].bind;
       out_.image += costs[i].forward / static_cast<double>(images());
     }
-    for (const wired_role* shard : shards_)
+    for (const wired_role* shard : shards_) {
+      double own = 0;
       for (const int p : parts_of(*shard))
-        out_.binding[shard->where] += part(p).bind;
+        own += part(p).bind;
+      if (shard == shards_.front()) out_.binding = own;
+      if (own != out_.binding) out_.bindings[shard->where] = own;
+    }
   }
 
   // What every replica's layer shard adds to the parts that it computes: all replicas are alike.

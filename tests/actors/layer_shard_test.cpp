@@ -57,22 +57,23 @@ struct fixture {
   std::vector<tensor> start = initial_parameters(layout, 1);
   test::fake_context world{me};
   layer_shard shard{world,
+                    std::make_shared<const layer_shard_plan>(layer_shard_options{
+                        .microbatches = 4,
+                        .criterion = std::make_shared<const loss>(softmax_cross_entropy{}),
+                        .schedule = schedule,
+                        .own_blocks = {true},
+                        .aggregators = {aggregator},
+                        .holders = {holder},
+                        .director = director,
+                        .kernels = kernels,
+                        .delay = delay,
+                        .steps_per_epoch = 10,
+                        .codecs = codecs(),
+                        .dealt = dealt}),
                     {.own = {2, 2},
-                     .microbatches = 4,
-                     .criterion = std::make_shared<const loss>(softmax_cross_entropy{}),
-                     .schedule = schedule,
-                     .own_blocks = {true},
-                     .aggregators = {aggregator},
-                     .holders = {holder},
-                     .loader = loader,
-                     .director = director,
-                     .kernels = kernels,
-                     .delay = delay,
-                     .steps_per_epoch = 10,
                      .spans = tree_cover_below_root(4, {2, 2}),
-                     .codecs = codecs(),
-                     .keeper = keeper,
-                     .dealt = dealt}};
+                     .loader = loader,
+                     .keeper = keeper}};
 
   std::vector<std::shared_ptr<const block_codec>> codecs() const {
     if (!compressed) return {};

@@ -181,25 +181,32 @@ private:
     add<parameter_holder>(who, out);
   }
 
+  template <class Role, class Shared, class Own>
+  void add(const address& who, Shared shared, Own own) {
+    world_.add(who,
+               role_factory([=](context& c) { return std::make_unique<Role>(c, shared, own); }));
+  }
+
   void add_worker(std::uint64_t worker, const std::vector<address>& holder_of_block) {
     add<layer_shard>(
         numbered(role_kind::layer_shard, worker),
-        layer_shard_options{.own = {0, job_.microbatches},
-                            .microbatches = job_.microbatches,
-                            .criterion = job_.criterion,
-                            .schedule = {{op_kind::forward, 0, 0},
-                                         {op_kind::backward, 0, 0},
-                                         {op_kind::forward, 0, 1},
-                                         {op_kind::backward, 0, 1}},
-                            .own_blocks = std::vector<bool>(blocks(), true),
-                            .holders = holder_of_block,
-                            .loader = numbered(role_kind::data_loader, worker),
-                            .director = director_,
-                            .kernels = job_.kernels,
-                            .pulls = true,
-                            .every = workers_,
-                            .steps_per_epoch = static_cast<std::uint64_t>(steps_per_epoch_),
-                            .spans = tree_cover(job_.microbatches, {0, job_.microbatches})});
+        std::make_shared<const layer_shard_plan>(
+            layer_shard_options{.microbatches = job_.microbatches,
+                                .criterion = job_.criterion,
+                                .schedule = {{op_kind::forward, 0, 0},
+                                             {op_kind::backward, 0, 0},
+                                             {op_kind::forward, 0, 1},
+                                             {op_kind::backward, 0, 1}},
+                                .own_blocks = std::vector<bool>(blocks(), true),
+                                .holders = holder_of_block,
+                                .director = director_,
+                                .kernels = job_.kernels,
+                                .pulls = true,
+                                .every = workers_,
+                                .steps_per_epoch = static_cast<std::uint64_t>(steps_per_epoch_)}),
+        layer_shard_place{.own = {0, job_.microbatches},
+                          .spans = tree_cover(job_.microbatches, {0, job_.microbatches}),
+                          .loader = numbered(role_kind::data_loader, worker)});
   }
 
   void sent(const address& from, const message& m) {

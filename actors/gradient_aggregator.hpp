@@ -15,6 +15,7 @@
 #include "ops/reduction_tree.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <utility>
@@ -46,7 +47,8 @@ private:
 
   struct step_sum {
     std::shared_ptr<subtrees> sums;
-    std::vector<protocol::gradient> arrived;
+    std::deque<protocol::gradient>
+        arrived; // many may come at once: in pieces of memory of one size
     bool busy = false;
     std::vector<tensor> totals; // that were handed on; empty ones were not
   };

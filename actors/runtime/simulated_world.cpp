@@ -33,6 +33,12 @@ struct killed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+template <int count>
+void prefetch_lines(const void* first) {
+  for (int line = 0; line < count; ++line)
+    __builtin_prefetch(static_cast<const std::byte*>(first) + 64 * line);
+}
+
 double seconds_of(duration d) {
   return std::chrono::duration<double>(d).count();
 }
@@ -45,6 +51,9 @@ struct simulated_world::impl {
         events(options.model.seed),
         net(options.model, events, mail, [this](const letter& l, bool copy) { hear(l, copy); }) {
     if (!options.files) options.files = std::make_shared<memory_disk>();
+    by_index.reserve(options.actors);
+    names.reserve(options.actors);
+    by_address.reserve(options.actors);
   }
 
   seat& at(const address& who) {
@@ -203,13 +212,13 @@ void simulated_world::impl::enter(seat& s, incarnation life) {
 // From a node that is gone nothing is sent; that it is gone is noticed where it matters.
 void simulated_world::impl::send(seat& from, seat& to, message m) {
   const auto bytes = message_bytes(m);
-  net.send(mail.add({.from = from.index,
-                     .to = to.index,
-                     .from_node = absent.contains(from.node) ? to.node : from.node,
-                     .to_node = to.node,
-                     .sent = events.now(),
-                     .bytes = bytes,
-                     .content = std::move(m)}));
+  const auto t = mail.add({.from = from.index,
+                           .to = to.index,
+                           .to_node = to.node,
+                           .sent = events.now(),
+                           .bytes = bytes,
+                           .content = std::move(m)});
+  net.send(t, absent.contains(from.node) ? to.node : from.node);
 }
 
 // What an actor says to itself (timers, results of its computations) is for one incarnation, and
@@ -433,16 +442,21 @@ void simulated_world::impl::take_orders() {
 // At 100,000 nodes no actor is in the cache when its turn comes. Who is next is known, so what it
 // is made of is fetched while others act: one line leads to the next.
 void simulated_world::impl::prefetch() const {
-  const auto seat_after = [&](std::size_t many) -> const seat* {
+  const auto after = [&](std::size_t many) -> const letter* {
     const event* e = events.upcoming(many);
-    return e == nullptr || e->letter == event::none ? nullptr : &by_index[mail[e->letter].to];
+    return e == nullptr || e->letter == event::none ? nullptr : &mail[e->letter];
   };
-  if (const event* e = events.upcoming(24); e != nullptr && e->letter != event::none)
-    __builtin_prefetch(&mail[e->letter]);
-  if (const seat* s = seat_after(16)) __builtin_prefetch(s);
-  if (const seat* s = seat_after(8); s != nullptr && s->player)
-    for (std::size_t line = 0; line < 4; ++line)
-      __builtin_prefetch(reinterpret_cast<const std::byte*>(s->player.get()) + 64 * line);
+  if (const letter* l = after(28)) prefetch_lines<3>(l);
+  if (const letter* l = after(20)) {
+    prefetch_lines<2>(&by_index[l->to]);
+    network::prefetch_near(*l);
+  }
+  if (const letter* l = after(10)) {
+    net.prefetch_far(*l);
+    prefetch_lines<8>(by_index[l->to].player.get());
+    if (const auto node = static_cast<std::size_t>(l->to_node); node < nodes.size())
+      prefetch_lines<2>(nodes[node].get());
+  }
 }
 
 void simulated_world::impl::step() {

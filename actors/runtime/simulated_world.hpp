@@ -22,6 +22,7 @@
 #include "actors/runtime/world.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -34,6 +35,7 @@ struct simulated_world_options {
   std::function<std::chrono::nanoseconds(const address&, const work&)> cost;
   std::function<void(const heard_message&)> on_message = {}; // may be empty
   std::shared_ptr<disk> files = {}; // empty: in memory, and gone with the world
+  std::size_t actors = 0;           // that will be added, if it is known
 };
 
 class simulated_world final : public world {

@@ -88,7 +88,8 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                               .node_of = [node_of](const address& a) { return node_of->at(a); },
                               .cost = cost_function(w, costs),
                               .on_message = on_message,
-                              .files = disk_here});
+                              .files = disk_here,
+                              .actors = w.roles.size()});
                           log->world = out.get();
                           return out;
                         },

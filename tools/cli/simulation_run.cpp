@@ -37,14 +37,28 @@ simulation_report calm_report(const simulation_plan& plan) {
   return *undisturbed(plan.options.cluster).start(plan.wired, std::move(options)).wait().simulation;
 }
 
+dataset_ptr without_pixels(const dataset_ptr& of) {
+  if (!of) return {};
+  return std::make_shared<const dataset>(dataset{of->name, of->image, of->classes, {}, of->labels});
+}
+
+// Where there is no mathematics nobody looks at an image, unless a mean of all is asked for.
+bool looks_at_images(const simulation_plan& plan) {
+  return !plan.options.cluster.timing_only || plan.options.measured ||
+         plan.training.augment.normalise;
+}
+
 } // namespace
 
-data_split data_shelf::get(const train_options& o, const std::string& where) {
+data_split data_shelf::get(const train_options& o, const std::string& where, bool pixels) {
   const std::lock_guard lock(mutex_);
-  const auto key = fmt::format("{} {} {}", o.validation, o.seed, o.data);
+  const auto key = fmt::format("{} {} {} {}", o.validation, o.seed, pixels, o.data);
   const auto found = loaded_.find(key);
   if (found != loaded_.end()) return found->second;
-  return loaded_.emplace(key, load_data_of(o.data, o.validation, o.seed, where)).first->second;
+  auto data = load_data_of(o.data, o.validation, o.seed, where);
+  if (!pixels)
+    data = {without_pixels(data.train), without_pixels(data.test), without_pixels(data.validation)};
+  return loaded_.emplace(key, std::move(data)).first->second;
 }
 
 simulation_plan simulation_plan_of(const setting_values& said, data_shelf& data) {
@@ -56,7 +70,8 @@ simulation_plan simulation_plan_of(const setting_values& said, data_shelf& data)
   check_writable(out.training.save, "--save");
   check_writable(out.options.trace, "--trace");
   check_readable(out.training.load, "--load");
-  out.wired = wiring_of(out.training, data.get(out.training, values.at("data").where));
+  out.wired = wiring_of(out.training,
+                        data.get(out.training, values.at("data").where, looks_at_images(out)));
   auto& cluster = out.options.cluster;
   if (auto wrong = mistakes_of(cluster, out.wired); !wrong.empty())
     throw mistakes(std::move(wrong));

@@ -17,7 +17,8 @@ namespace troupe::cli {
 // Data sets that several simulations share. Thread-safe.
 class data_shelf {
 public:
-  data_split get(const train_options& o, const std::string& where);
+  // Without `pixels`: sizes and labels alone.
+  data_split get(const train_options& o, const std::string& where, bool pixels = true);
 
 private:
   std::mutex mutex_;

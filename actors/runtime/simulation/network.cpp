@@ -66,31 +66,39 @@ edge& network::edge_of(int from, int to) {
   e.use.from = from;
   e.use.to = to;
   if (e.model->bytes_per_second < std::min(port_rate(from), port_rate(to)))
-    e.own = std::make_unique<shared>(e.model->bytes_per_second);
+    e.own = std::make_unique<shared>(e.model->bytes_per_second, passage::link);
   return e;
 }
 
-network::port&
-network::port_of(std::vector<std::unique_ptr<port>>& ports, int number, double rate) {
-  const auto at = static_cast<std::size_t>(number);
-  if (at >= ports.size()) ports.resize(at + 1);
-  if (!ports[at]) ports[at] = std::make_unique<port>(rate);
-  return *ports[at];
+network::port& network::port_of(int node, double rate) {
+  const auto at = static_cast<std::size_t>(node);
+  if (at >= ports_.size()) ports_.resize(at + 1);
+  if (!ports_[at]) ports_[at] = std::make_unique<port>(rate, passage::port_out, passage::port_in);
+  return *ports_[at];
 }
 
-channel& network::channel_of(const letter& l) {
-  const channel_key key{pair_of(l.from, l.to), pair_of_nodes(l.from_node, l.to_node)};
+network::port& network::uplink_of(int rack) {
+  const auto at = static_cast<std::size_t>(rack);
+  if (at >= uplinks_.size()) uplinks_.resize(at + 1);
+  if (!uplinks_[at])
+    uplinks_[at] = std::make_unique<port>(
+        model_.racks.bytes_per_second, passage::uplink_out, passage::uplink_in);
+  return *uplinks_[at];
+}
+
+channel& network::channel_of(const letter& l, int from_node) {
+  const channel_key key{pair_of(l.from, l.to), pair_of_nodes(from_node, l.to_node)};
   const auto place = channel_places_.at_or(key, static_cast<std::uint32_t>(channels_.size()));
   if (place < channels_.size()) return channels_[place];
   channel& added = channels_.emplace_back();
   added.index = place;
-  if (l.from_node != l.to_node) added.along = &edge_of(l.from_node, l.to_node);
+  if (from_node != l.to_node) added.along = &edge_of(from_node, l.to_node);
   return added;
 }
 
-void network::send(letters::number t) {
+void network::send(letters::number t, int from_node) {
   letter& l = letters_[t];
-  l.by = &channel_of(l);
+  l.by = &channel_of(l, from_node);
   l.number = l.by->sent++;
   if (l.by->along == nullptr) {
     events_.push({.when = events_.now() + model_.local_delay + linger(),
@@ -111,25 +119,28 @@ void network::pass(letters::number t) {
     waiting_at(e).unsent.push_back(t);
     return;
   }
+  channel& c = *l.by;
+  if (c.heard != l.number) letters_[c.last].next = t;
+  c.last = t;
   const int from = e.use.from, to = e.use.to;
   l.passed = events_.now();
   l.travels = travel_time(e);
   const auto by = [&](shared& s) { carry(s, t); };
   const auto rate_out = port_rate(from), rate_in = port_rate(to);
-  if (std::isfinite(rate_out)) by(port_of(ports_, from, rate_out).out);
+  if (std::isfinite(rate_out)) by(port_of(from, rate_out).out);
   if (e.own) by(*e.own);
   if (crosses_racks(from, to) && std::isfinite(model_.racks.bytes_per_second)) {
-    by(port_of(uplinks_, from / model_.racks.nodes, model_.racks.bytes_per_second).out);
-    by(port_of(uplinks_, to / model_.racks.nodes, model_.racks.bytes_per_second).in);
+    by(uplink_of(from / model_.racks.nodes).out);
+    by(uplink_of(to / model_.racks.nodes).in);
   }
-  if (std::isfinite(rate_in)) by(port_of(ports_, to, rate_in).in);
+  if (std::isfinite(rate_in)) by(port_of(to, rate_in).in);
   if (l.passing == 0) plan_arrival(t);
 }
 
 // Of what it has to itself the end is known, and no event of its own. Others may still come.
 void network::carry(shared& by, letters::number t) {
   letter& l = letters_[t];
-  const auto sent = by.carries.send(events_.now(), pair_of(l.from, l.to), l.bytes, t);
+  const auto sent = by.carries.send(events_.now(), letters_, t);
   if (sent.alone_until) {
     l.passed = std::max(l.passed, *sent.alone_until);
     return;
@@ -153,7 +164,7 @@ void network::end_due(shared& s) {
   if (s.planned != events_.now()) return; // another was planned for an earlier time
   s.planned = instant::max();
   for (auto end = s.carries.next_end(); end && *end <= events_.now(); end = s.carries.next_end()) {
-    const auto t = s.carries.end_first(events_.now());
+    const auto t = s.carries.end_first(events_.now(), letters_);
     letters_[t].passed = std::max(letters_[t].passed, events_.now());
     if (--letters_[t].passing == 0) plan_arrival(t);
   }

@@ -34,7 +34,7 @@
 namespace troupe::simulation {
 
 struct shared {
-  explicit shared(double bytes_per_second) : carries(bytes_per_second) {}
+  shared(double bytes_per_second, passage as) : carries(bytes_per_second, as) {}
 
   link carries;
   instant planned = instant::max(); // the event of its next end
@@ -53,13 +53,6 @@ struct edge {
   simulation_report::link_use use;
 };
 
-// What was sent by one actor to another, from node to node, in order.
-struct channel {
-  edge* along = nullptr;   // null: within a node
-  std::uint32_t index = 0; // of all channels
-  std::uint32_t sent = 0, heard = 0;
-};
-
 class network {
 public:
   using hearing = std::function<void(const letter&, bool copy)>;
@@ -67,7 +60,18 @@ public:
   // `hear` happens on the receiver's node. What was heard is removed from `letters`.
   network(const simulation_model& model, event_queue& events, letters& mail, hearing hear);
 
-  void send(letters::number t); // says from where to where
+  void send(letters::number t, int from_node);
+
+  // What will be touched when it is heard, and what when its receiver sends something: what is
+  // near, then what that leads to.
+  static void prefetch_near(const letter& l) { __builtin_prefetch(l.by); }
+
+  void prefetch_far(const letter& l) const {
+    if (l.by != nullptr && l.by->along != nullptr) __builtin_prefetch(&l.by->along->use);
+    const auto node = static_cast<std::size_t>(l.to_node);
+    if (node < ports_.size() && ports_[node]) __builtin_prefetch(ports_[node].get(), 1);
+  }
+
   void cut(int from, int to);
   void heal(int from, int to);
   void isolate(whole what, int number);
@@ -91,7 +95,8 @@ private:
   };
 
   struct port {
-    explicit port(double bytes_per_second) : out(bytes_per_second), in(bytes_per_second) {}
+    port(double bytes_per_second, passage as_out, passage as_in)
+        : out(bytes_per_second, as_out), in(bytes_per_second, as_in) {}
 
     shared out, in;
   };
@@ -104,9 +109,10 @@ private:
     return pair_of(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to));
   }
 
-  channel& channel_of(const letter& l);
+  channel& channel_of(const letter& l, int from_node);
   edge& edge_of(int from, int to);
-  static port& port_of(std::vector<std::unique_ptr<port>>& ports, int number, double rate);
+  port& port_of(int node, double rate);
+  port& uplink_of(int rack);
   [[nodiscard]] const link_model& model_of(int from, int to) const;
   [[nodiscard]] double port_rate(int node) const;
   [[nodiscard]] bool crosses_racks(int from, int to) const;

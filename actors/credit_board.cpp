@@ -21,13 +21,17 @@ std::uint64_t& field(protocol::set_credit& of, credit_kind kind) {
 } // namespace
 
 credit_board::credit_board(const std::vector<credit_edges>& edges) {
-  for (const auto& e : edges) {
+  for (const auto& e : edges)
     entries_.push_back({e, e.initial});
+}
+
+void credit_board::begin() {
+  for (const auto& [e, value] : entries_)
     field(said_[e.who], e.kind) = e.kind == credit_kind::depth ? 0 : e.initial;
-  }
 }
 
 std::vector<credit_board::order> credit_board::set(const dial& d) {
+  if (revision_ == 0) begin();
   for (auto& e : entries_)
     if (e.edges.kind == d.kind && (!d.of || e.edges.who == *d.of))
       e.value = std::min(d.value, e.edges.most);
@@ -55,6 +59,7 @@ std::uint64_t credit_board::value_for(const entry& e) const {
 }
 
 protocol::set_credit credit_board::of(const address& who) const {
+  if (revision_ == 0) return {};
   const auto found = said_.find(who);
   return found == said_.end() ? protocol::set_credit{} : found->second;
 }

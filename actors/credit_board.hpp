@@ -34,10 +34,11 @@ private:
     std::uint64_t value = 0;
   };
 
+  void begin();
   [[nodiscard]] std::uint64_t value_for(const entry& e) const;
 
   std::vector<entry> entries_;
-  std::map<address, protocol::set_credit> said_;
+  std::map<address, protocol::set_credit> said_; // since the first dial was set
   std::uint64_t revision_ = 0;
 };
 

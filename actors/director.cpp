@@ -64,12 +64,12 @@ std::string director::waiting() const {
     return out + ", ended";
   }
   const auto found = steps_.find(committed_);
-  const auto here = found == steps_.end() ? step_record{} : found->second;
+  const bool begun = found != steps_.end();
   return out + fmt::format(", of step {} blocks {} of {}, reports {} of {}",
                            committed_,
-                           here.blocks.size(),
+                           begun ? found->second.blocks.size() : 0,
                            options_.blocks,
-                           here.reports.size(),
+                           begun ? found->second.reports.size() : 0,
                            options_.microbatches);
 }
 
@@ -138,7 +138,7 @@ std::uint64_t director::first_step_of(const address& shard) const {
 void director::on(const protocol::committed& m) {
   if (m.step < committed_) return;
   const block_key key{m.island, m.block};
-  steps_[m.step].blocks[key] = m;
+  record_of(m.step).blocks[key] = m;
   if (auto& newest = newest_[key]; m.version >= newest.version) newest = m;
   const bool further = m.island > 0 && count_steps(m.island);
   finish_steps();
@@ -159,9 +159,16 @@ bool director::count_steps(std::uint32_t island) {
   return next > before;
 }
 
+director::step_record& director::record_of(std::uint64_t step) {
+  const auto found = steps_.lower_bound(step);
+  if (found != steps_.end() && found->first == step) return found->second;
+  return steps_.emplace_hint(found, step, step_record{{}, report_table(options_.microbatches)})
+      ->second;
+}
+
 void director::on(const protocol::microbatch_report& m) {
   if (m.step < committed_) return;
-  steps_[m.step].reports[m.microbatch] = m;
+  record_of(m.step).reports.add(m);
   finish_steps();
 }
 
@@ -195,7 +202,7 @@ bool director::record(const step_record& step) {
                                .shares = shares_.shares_of_step(committed_),
                                .overtaken = std::exchange(overtaken_, 0)};
   double sum = 0;
-  for (const auto& [microbatch, report] : step.reports) { // in the order of the microbatches
+  for (const auto& report : step.reports.all()) { // in the order of the microbatches
     sum += report.loss_sum;
     out.correct += report.correct;
   }
@@ -226,7 +233,7 @@ double director::normaliser_of(const step_record& step) const {
   const auto islands = std::max(1U, options_.islands);
   double out = 0;
   for (std::uint32_t w = 0; w < islands; ++w)
-    out += step.reports.at(w * (options_.microbatches / islands)).normaliser;
+    out += step.reports.all()[w * (options_.microbatches / islands)].normaliser;
   return out;
 }
 

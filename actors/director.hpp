@@ -63,10 +63,32 @@ public:
 private:
   using block_key = std::pair<std::uint32_t, int>; // island, block
 
+  // By microbatch.
+  class report_table {
+  public:
+    explicit report_table(std::uint32_t microbatches = 0)
+        : reports_(microbatches), here_(microbatches) {}
+
+    void add(const protocol::microbatch_report& m) {
+      if (!here_.at(m.microbatch)) ++size_;
+      here_[m.microbatch] = true;
+      reports_[m.microbatch] = m;
+    }
+
+    [[nodiscard]] std::size_t size() const { return size_; } // that are here
+
+    [[nodiscard]] const auto& all() const { return reports_; }
+
+  private:
+    std::vector<protocol::microbatch_report> reports_;
+    std::vector<bool> here_;
+    std::size_t size_ = 0;
+  };
+
   // What is known of a step in flight.
   struct step_record {
     std::map<block_key, protocol::committed> blocks;
-    std::map<std::uint32_t, protocol::microbatch_report> reports;
+    report_table reports;
   };
   enum class phase { training, evaluating, saving, ended };
 
@@ -75,6 +97,7 @@ private:
   void permit(const address& shard, std::uint64_t untold);
   bool count_steps(std::uint32_t island);
   [[nodiscard]] std::size_t blocks_in_all() const;
+  step_record& record_of(std::uint64_t step);
   void set_due_dials();
   [[nodiscard]] std::uint64_t first_step_of(const address& shard) const;
   void finish_steps();

@@ -21,6 +21,7 @@ std::uint64_t& field(protocol::set_credit& of, credit_kind kind) {
 } // namespace
 
 credit_board::credit_board(const std::vector<credit_edges>& edges) {
+  entries_.reserve(edges.size());
   for (const auto& e : edges)
     entries_.push_back({e, e.initial});
 }

@@ -33,11 +33,11 @@ std::uint64_t digest_of_blocks(const Blocks& blocks) {
 
 director::director(context& world, director_options options)
     : world_(world),
+      credit_(std::exchange(options.edges, {})),
       options_(std::move(options)),
       committed_(options_.first_step),
       permitted_(options_.first_step),
       next_of_island_(options_.islands + 1, options_.first_step),
-      credit_(options_.edges),
       shares_(options_.shares) {
   for (const dial& d : options_.dials)
     dials_.emplace(static_cast<std::uint64_t>(d.step), d);

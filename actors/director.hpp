@@ -112,13 +112,13 @@ private:
   void fail(const error_text& why);
 
   context& world_;
-  const director_options options_;
+  credit_board credit_;
+  const director_options options_; // without the edges, which the board has
   phase phase_ = phase::training;
   std::uint64_t committed_;
   std::uint64_t permitted_;                   // steps
   std::vector<std::uint64_t> next_of_island_; // first step that it has not applied; [0]: of none
   std::uint64_t digest_ = 0;
-  credit_board credit_;
   std::multimap<std::uint64_t, dial> dials_; // that are not set yet, by step
   std::map<block_key, protocol::committed> newest_;
   bool stopping_ = false;

@@ -29,9 +29,9 @@ work work_of(const schedule_op& op) {
   return {.kind = kind_of(op.kind), .part = op.part, .which = op.microbatch};
 }
 
-shard_shares shares_of(const layer_shard_options& o, const layer_shard_place& place) {
+shard_shares shares_of(const layer_shard_options& o, layer_shard_place& place) {
   return o.dealt ? shard_shares(o.microbatches, o.nodes)
-                 : shard_shares(shard_share{place.own, place.spans});
+                 : shard_shares(shard_share{place.own, std::exchange(place.spans, {})});
 }
 
 } // namespace
@@ -51,10 +51,10 @@ layer_shard::layer_shard(context& world,
                          layer_shard_place place)
     : world_(world),
       plan_(std::move(plan)),
+      residuals_of_step_(options_.residuals_of_span * place.spans.size()),
+      shares_(shares_of(options_, place)),
       place_(std::move(place)),
-      shares_(shares_of(options_, place_)),
-      depth_(options_.depth),
-      residuals_of_step_(options_.residuals_of_span * place_.spans.size()) {}
+      depth_(options_.depth) {}
 
 address layer_shard::aggregator_of(int block) const {
   auto out = options_.aggregators[static_cast<std::size_t>(block)];

@@ -170,7 +170,9 @@ private:
   context& world_;
   const std::shared_ptr<const layer_shard_plan> plan_;
   const layer_shard_plan& options_ = *plan_;
-  const layer_shard_place place_;
+  const std::size_t residuals_of_step_; // how many a step reads
+  shard_shares shares_;
+  const layer_shard_place place_; // without the spans, which its share has
   bool begun_ = false;
   std::int64_t permitted_ = -1; // last permitted step
   std::uint64_t committed_ = 0; // its first step that is not known to be committed
@@ -181,7 +183,6 @@ private:
   bool busy_ = false;
   std::vector<operation> computing_;
   small_map<std::uint64_t, step_state> steps_;
-  shard_shares shares_;
   std::optional<std::chrono::nanoseconds> kernels_began_;     // those that are being computed
   std::chrono::nanoseconds computed_for_{0};                  // of step_, what is done
   small_map<std::uint64_t, small_map<int, tensor>> incoming_; // by version, or step of a pull
@@ -198,8 +199,7 @@ private:
   std::uint64_t computing_depth_ = 0; // what it was when the operations began
   std::uint64_t revision_ = 0;        // of the credit that it has heard of
   credit_ledger credit_;
-  std::size_t residuals_of_step_ = 0; // how many a step reads
-  protocol::memory_used memory_;      // that is told
+  protocol::memory_used memory_; // that is told
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 

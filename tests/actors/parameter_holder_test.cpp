@@ -97,6 +97,52 @@ TEST_CASE("a holder adds the two halves of a gradient as the sum of the tree wou
   }
 }
 
+TEST_CASE(
+    "zeros that learn from zeros stay the same tensor, with the digest of a computed update") {
+  const auto layout = std::make_shared<const parameter_layout>(test::small_layout());
+  const auto digest_after = [&](bool known) {
+    std::vector<tensor> start;
+    for (const auto& b : layout->blocks) {
+      const std::vector<float> values(static_cast<std::size_t>(b.size), 0.0F);
+      start.push_back(known ? zeros({b.size}) : make_tensor({b.size}, values));
+    }
+    test::fake_context world{me};
+    parameter_holder holder(world, options_of(layout, start));
+    for (std::uint64_t step = 0; step < 2; ++step) {
+      holder.on(
+          protocol::reduced_gradient{step, 0, zeros(start[0].dims()), zeros(start[0].dims())});
+      while (!world.computations.empty())
+        for (const auto& m : world.run_one())
+          holder.receive(m);
+    }
+    CHECK((world.of<protocol::parameters>().back().value.data() == start[0].data()) == known);
+    return world.of<protocol::committed>().back().digest;
+  };
+  CHECK(digest_after(true) == digest_after(false));
+}
+
+TEST_CASE("zeros that have learnt something are computed from then on") {
+  fixture f;
+  const auto zero = zeros(f.start[0].dims());
+  auto options = options_of(f.layout, {zero, f.start[1]});
+  test::fake_context world{me};
+  parameter_holder holder(world, options);
+  const tensor sent[] = {zero, f.gradients[0], zero};
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    holder.on(protocol::reduced_gradient{step, 0, sent[step], {}});
+    while (!world.computations.empty())
+      for (const auto& m : world.run_one())
+        holder.receive(m);
+  }
+  std::vector<tensor> versions;
+  for (const auto& m : world.of<protocol::parameters>())
+    if (m.block == 0 && (versions.empty() || versions.back().data() != m.value.data()))
+      versions.push_back(m.value);
+  REQUIRE(versions.size() == 3); // momentum goes on
+  CHECK(versions[0].is_zeros());
+  CHECK(std::memcmp(versions[1].data(), versions[2].data(), versions[1].bytes()) != 0);
+}
+
 TEST_CASE("statistics follow the mean of what the microbatches measured, whatever the optimizer") {
   fixture f;
   f.hear(f.gradient(0, 0));

@@ -135,13 +135,13 @@ struct node::state {
 
   // Whether it was the last one.
   bool round() {
-    ways->sleep(time_to_sleep());
+    ways->wait(time_to_wait());
     tell(collect());
     answer();
     return should_stop();
   }
 
-  std::chrono::nanoseconds time_to_sleep() {
+  std::chrono::nanoseconds time_to_wait() {
     const std::lock_guard lock(work);
     if (ways->prepare()) return {};
     return std::min(who->wake_at(), stop_at.value_or(time_point::max())) - now();

@@ -127,7 +127,7 @@ constexpr int ends_and_reasons =
     ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL;
 
-// What ends a sleep().
+// What ends a wait().
 class bell {
 public:
   bell() = default;
@@ -482,7 +482,7 @@ bool sockets::prepare() {
   return state_->something_came() || !state_->found.empty();
 }
 
-void sockets::sleep(std::chrono::nanoseconds longest) {
+void sockets::wait(std::chrono::nanoseconds longest) {
   state_->readable = state_->waited_for.wait(
       std::clamp<std::chrono::milliseconds>(std::chrono::ceil<std::chrono::milliseconds>(longest),
                                             std::chrono::milliseconds(0),

@@ -2,8 +2,8 @@
 // connection that is dialled. A connection is one connection of the network, and ends with it:
 // ZeroMQ's own reconnection is off, so that nobody mistakes the next one for it.
 //
-// Belongs to one thread at a time, but for wake(), which all may call, and sleep(), which touches
-// no socket: while the thread that collects what comes sleeps, another one may send.
+// Belongs to one thread at a time, but for wake(), which all may call, and wait(), which touches
+// no socket: while the thread that collects what comes waits, another one may send.
 #pragma once
 
 #include "net/frame.hpp"
@@ -59,20 +59,20 @@ public:
   void close(connection c);
   bool send(connection c, const frame& f); // false: there is no such connection any more
 
-  // prepare(), sleep(), collect(), in turn, by one thread. prepare(): whether there is something
+  // prepare(), wait(), collect(), in turn, by one thread. prepare(): whether there is something
   // to collect already.
   void also_wait_for(int descriptor); // until it is readable
   bool prepare();
-  void sleep(std::chrono::nanoseconds longest);
+  void wait(std::chrono::nanoseconds longest);
   void collect();
   std::optional<socket_event> next(); // what was collected
 
-  // Whether sending took notice of something that came, which a sleep() would miss.
+  // Whether sending took notice of something that came, which a wait() would miss.
   bool missed();
 
   void shut(); // closes all sockets; what they have not sent is lost after a moment
 
-  void wake();                                       // ends a sleep(), now or the next
+  void wake();                                       // ends a wait(), now or the next
   [[nodiscard]] std::function<void()> waker() const; // does so, and may outlive the sockets
 
 private:

@@ -13,14 +13,14 @@ poll_set::~poll_set() {
   ::close(set_);
 }
 
-void poll_set::add(int descriptor, std::uint64_t number) {
+void poll_set::add(int descriptor, std::uint64_t number) const {
   epoll_event wanted{};
   wanted.events = EPOLLIN;
   wanted.data.u64 = number;
   ::epoll_ctl(set_, EPOLL_CTL_ADD, descriptor, &wanted);
 }
 
-void poll_set::remove(int descriptor) {
+void poll_set::remove(int descriptor) const {
   ::epoll_ctl(set_, EPOLL_CTL_DEL, descriptor, nullptr);
 }
 

@@ -15,8 +15,8 @@ public:
   poll_set(const poll_set&) = delete;
   poll_set& operator=(const poll_set&) = delete;
 
-  void add(int descriptor, std::uint64_t number);
-  void remove(int descriptor); // before it is closed
+  void add(int descriptor, std::uint64_t number) const;
+  void remove(int descriptor) const; // before it is closed
 
   // Until one is readable, or so long. Their numbers, until the next wait().
   std::span<const std::uint64_t> wait(std::chrono::milliseconds longest);

@@ -283,7 +283,7 @@ sent node::send(const node_life& to, lane_kind lane, parcel content) {
   return out;
 }
 
-void node::dial(dial_place where) {
+void node::dial(const dial_place& where) {
   state& s = *state_;
   check_endpoint(where.endpoint, s.options.keys.has_value(), "dial");
   const std::lock_guard lock(s.work);

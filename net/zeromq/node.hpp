@@ -75,7 +75,7 @@ public:
   node& operator=(const node&) = delete;
 
   sent send(const node_life& to, lane_kind lane, parcel content);
-  void dial(dial_place where);
+  void dial(const dial_place& where);
   void trust(trust_list list); // who is in it no more is down, and not admitted
 
   // Says bye when all that was taken is acknowledged, or after `patience`. Whether it was.

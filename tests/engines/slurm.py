@@ -57,8 +57,10 @@ def enter_namespaces():
     own = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if subprocess.run(own + ["true"], stderr=subprocess.DEVNULL, check=False).returncode:
         skip("namespaces cannot be made here")
-    sys.exit(subprocess.run(own + [sys.executable, os.path.abspath(__file__), "--inside"] + sys.argv[1:],
-                            check=False).returncode)
+    with tempfile.TemporaryDirectory(prefix="troupe-slurm-") as folder:
+        again = [sys.executable, os.path.abspath(__file__), "--inside", folder, os.path.abspath(sys.argv[1])]
+        code = subprocess.run(own + again, check=False).returncode
+    sys.exit(code)
 
 
 class cluster:
@@ -129,7 +131,7 @@ def text_of(path):
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
@@ -199,18 +201,16 @@ def a_shell_is_one_node(slurm, troupe):
     check("tasks of srun are nodes", "node 1 of 2, met at tcp://n1:" in step, step)
 
 
-def inside(troupe):
-    with tempfile.TemporaryDirectory(prefix="troupe-slurm-") as folder:
-        slurm = cluster(folder)
-        a_killed_node_is_replaced(slurm, troupe)
-        a_failure_ends_the_job(slurm, troupe)
-        a_shell_is_one_node(slurm, troupe)
-        the_time_limit_saves(slurm, troupe)
-        slurm.run("scontrol", "shutdown")
+def inside(folder, troupe):
+    slurm = cluster(folder)
+    a_killed_node_is_replaced(slurm, troupe)
+    a_failure_ends_the_job(slurm, troupe)
+    a_shell_is_one_node(slurm, troupe)
+    the_time_limit_saves(slurm, troupe)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--inside":
-        inside(os.path.abspath(sys.argv[2]))
+        inside(*sys.argv[2:])
     else:
         enter_namespaces()

@@ -85,7 +85,8 @@ class cluster:
         self.start("slurmctld", "-D")
         for node in range(1, 5):
             self.start("slurmd", "-D", "-N", f"n{node}")
-        self.until("four idle nodes", lambda: self.run("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "4")
+        self.until("four idle nodes", lambda: self.run("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == "4",
+                   every=0.2)
 
     def write(self, name, text):
         with open(f"{self.folder}/{name}", "w", encoding="utf-8") as file:
@@ -99,7 +100,8 @@ class cluster:
         return subprocess.run(words, env=self.variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, check=False, cwd=self.folder, **more).stdout
 
-    def until(self, what, condition, seconds=60):
+    # Conditions that ask the controller do so `every` second or so.
+    def until(self, what, condition, seconds=60, every=0.02):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
@@ -108,7 +110,7 @@ class cluster:
                         print(f"--- {name}\n" + text_of(f"{self.folder}/{name}")[-1500:])
                 print(self.run("squeue") + self.run("scontrol", "show", "job") + self.run("sinfo"))
                 sys.exit(f"no {what} within {seconds} s")
-            time.sleep(0.02)
+            time.sleep(every)
 
     def state(self, job):
         found = re.search(r"JobState=(\w+).*?ExitCode=(\d+):", self.run("scontrol", "show", "job", job), re.S)
@@ -123,7 +125,7 @@ class cluster:
 
     def ends(self, job, logs):
         self.until("end of the job",
-                   lambda: self.state(job)[0] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"))
+                   lambda: self.state(job)[0] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"), every=0.2)
         return self.state(job), text_of(f"{logs}/slurm-{job}.out")
 
 
@@ -185,11 +187,14 @@ def the_time_limit_saves(slurm, troupe):
     slurm.until("four nodes", lambda: all(os.path.exists(f"{logs}/ready-{n}") for n in range(4)))
     slurm.run("scancel", "--batch", "--signal=USR1", job)
     slurm.until("saved state", lambda: os.path.exists(f"{logs}/saved"))
-    slurm.until("requeued job", lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job))
+    slurm.until("requeued job", lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job), every=0.2)
     check("at the time limit node 0 saved, and the job was requeued", True)
     # Slurm lets it wait two minutes, unless told otherwise.
-    slurm.until("second run", lambda: slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now") is not None
-                and text_of(f"{logs}/again").count("again") == 4, 200)
+    def came_again():
+        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now")
+        return text_of(f"{logs}/again").count("again") == 4
+
+    slurm.until("second run", came_again, 200, every=2)
     (state, code), said = slurm.ends(job, logs)
     check("and went on", (state, code) == ("COMPLETED", 0), f"{state} {code}\n{said}")
 

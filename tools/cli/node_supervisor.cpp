@@ -158,7 +158,9 @@ void node_supervisor::reap() {
 
 void node_supervisor::ended(node& n, int status) {
   n.process = 0;
-  const int code = code_of(status);
+  // Some engines signal the driver as well, and it may be the first to hear.
+  const bool was_told_to = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+  const int code = n.plan.number == 0 && was_told_to ? options_.ended_code : code_of(status);
   if (n.plan.number == 0) {
     if (code != 0 && !interrupted_ && phase_ == phase::running)
       talk(fmt::format("  ! node 0 {}: the job ends", ending_text(status)));

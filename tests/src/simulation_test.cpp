@@ -274,7 +274,9 @@ TEST_CASE("a death in virtual time changes no bit, and is told with its recovery
   const auto run = simulate(w, deadly, {.kills = {{{.role = role_kind::data_loader}, 3, 1}}});
   check_same(calm, run);
   CHECK(run.result.restarts == 3);
-  CHECK(run.faults.at(0).who == stage_one);
+  CHECK(std::any_of(run.faults.begin(), run.faults.end(), [&](const fault_event& f) {
+    return f.who == stage_one;
+  }));
   CHECK(run.result.seconds < 2 * calm.result.seconds);
 }
 

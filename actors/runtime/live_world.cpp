@@ -31,7 +31,8 @@ struct envelope {
   troupe::address from;
   troupe::incarnation to_life = 0; // 0: whoever plays the role
   troupe::message content;
-  std::chrono::nanoseconds sent{0}; // told to an observer
+  std::chrono::nanoseconds sent{0};   // told to an observer
+  std::shared_ptr<const void> credit; // of a link: its sender may send more once this is handled
 };
 
 } // namespace
@@ -58,6 +59,7 @@ struct killed : std::runtime_error {
 // One address of the directory: who plays it now.
 struct seat {
   address who;
+  bool here = true; // else in another process
   role_factory make;
   std::vector<kill_plan> kills; // done ones are removed
   double slowness = 1;          // of its kernels
@@ -75,7 +77,10 @@ struct seat {
 
 struct live_world::impl {
   explicit impl(const live_world_options& options)
-      : config(options), system(config), threads(static_cast<scheduler&>(system.scheduler())) {}
+      : beyond(options.beyond),
+        config(options),
+        system(config),
+        threads(static_cast<scheduler&>(system.scheduler())) {}
 
   struct configuration : caf::actor_system_config {
     explicit configuration(const live_world_options& options) {
@@ -90,11 +95,19 @@ struct live_world::impl {
     return found == seats.end() ? nullptr : found->second.get();
   }
 
-  void deliver(const address& to, envelope e) {
+  // `from_life`: of the sender.
+  void deliver(const address& to, envelope e, incarnation from_life = 0) {
     seat* target = find(to);
     TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
+    if (target->here)
+      deliver(*target, std::move(e));
+    else
+      beyond->send(e.from, from_life, to, std::move(e.content));
+  }
+
+  void deliver(const seat& target, envelope e) {
     const sending order;
-    const auto [player, life] = target->current();
+    const auto [player, life] = target.current();
     if (observer != nullptr) e.sent = now();
     if (!player || (e.to_life != 0 && e.to_life != life)) return;
     caf::anon_send(player, std::move(e));
@@ -104,10 +117,13 @@ struct live_world::impl {
     return std::chrono::steady_clock::now() - began;
   }
 
-  incarnation seat_player(seat& s); // lazily: it does nothing before its first message
+  static incarnation next_life(seat& s);
+  void seat_player(seat& s, incarnation life); // lazily: it does nothing before its first message
   void wake(seat& s);
+  incarnation begin(seat& s); // the next
   void ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason);
 
+  far_world* const beyond;
   configuration config;
   caf::actor_system system;
   scheduler& threads;
@@ -249,7 +265,7 @@ public:
   [[nodiscard]] incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override {
-    world_.deliver(to, envelope{who_, 0, std::move(m)});
+    world_.deliver(to, envelope{who_, 0, std::move(m)}, life_);
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
@@ -286,11 +302,7 @@ public:
   incarnation start(const address& who) override {
     seat* s = world_.find(who);
     TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
-    const std::lock_guard lock(world_.starting);
-    if (world_.stopping) return s->current().second; // nobody would end it
-    const auto started = world_.seat_player(*s);
-    world_.wake(*s);
-    return started;
+    return world_.beyond != nullptr ? world_.beyond->start(who) : world_.begin(*s);
   }
 
   void send_to_all(const message& m) override {
@@ -411,15 +423,27 @@ private:
 
 } // namespace
 
-incarnation live_world::impl::seat_player(seat& s) {
-  incarnation life = 0;
+incarnation live_world::impl::next_life(seat& s) {
+  const std::lock_guard lock(s.mutex);
+  return s.life + 1;
+}
+
+void live_world::impl::seat_player(seat& s, incarnation life) {
   {
     const std::lock_guard lock(s.mutex);
-    life = ++s.life;
+    s.life = life;
   }
   auto player = system.spawn<adapter, caf::lazy_init>(std::ref(*this), std::ref(s), life);
   const std::lock_guard lock(s.mutex);
   s.player = std::move(player);
+}
+
+incarnation live_world::impl::begin(seat& s) {
+  const std::lock_guard lock(starting);
+  if (stopping) return s.current().second; // nobody would end it
+  const auto life = next_life(s);
+  seat_player(s, life);
+  wake(s);
   return life;
 }
 
@@ -439,7 +463,8 @@ void live_world::impl::ended(const address& who,
   }
   if (stopping) return;
   deliver(address{.role = role_kind::supervisor},
-          envelope{who, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}});
+          envelope{who, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}},
+          life);
 }
 
 live_world::live_world(const live_world_options& options)
@@ -452,6 +477,7 @@ live_world::~live_world() {
 void live_world::add(const address& who, role_factory make) {
   auto s = std::make_unique<seat>();
   s->who = who;
+  s->here = impl_->beyond == nullptr || !impl_->beyond->has(who);
   s->make = std::move(make);
   const bool fresh = impl_->seats.emplace(who, std::move(s)).second;
   TROUPE_ASSERT(fresh, "an address twice: " + who.text());
@@ -477,9 +503,34 @@ void live_world::observe(world_observer& by) {
 void live_world::start() {
   // All have a seat before the first one speaks: what it says must find somebody.
   for (auto& [who, s] : impl_->seats)
-    impl_->seat_player(*s);
+    impl_->seat_player(*s, impl::next_life(*s));
   for (auto& [who, s] : impl_->seats)
     impl_->wake(*s);
+}
+
+void live_world::enter(const std::vector<std::pair<address, incarnation>>& whom) {
+  const std::lock_guard lock(impl_->starting);
+  if (impl_->stopping) return; // nobody would end them
+  for (const auto& [who, life] : whom) {
+    seat* s = impl_->find(who);
+    TROUPE_ASSERT(s != nullptr && s->here, "an actor that is not of this process: " + who.text());
+    kill(who); // the one before may not know yet that it is over
+    impl_->seat_player(*s, life);
+  }
+  for (const auto& [who, life] : whom)
+    impl_->wake(*impl_->find(who));
+}
+
+void live_world::hear(const address& from,
+                      const address& to,
+                      message m,
+                      std::shared_ptr<const void> credit) {
+  if (seat* s = impl_->find(to); s != nullptr && s->here)
+    impl_->deliver(*s, envelope{from, 0, std::move(m), {}, std::move(credit)});
+}
+
+std::chrono::nanoseconds live_world::now() const {
+  return impl_->now();
 }
 
 void live_world::send(const address& to, message m) {
@@ -487,8 +538,10 @@ void live_world::send(const address& to, message m) {
 }
 
 void live_world::kill(const address& who) {
+  seat* s = impl_->find(who);
+  if (s != nullptr && !s->here) return impl_->beyond->kill(who);
   const sending order;
-  if (seat* s = impl_->find(who); s != nullptr)
+  if (s != nullptr)
     if (auto player = s->current().first)
       caf::anon_send<caf::message_priority::high>(
           player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});

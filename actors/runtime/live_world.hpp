@@ -1,15 +1,30 @@
 // The live runtime: each role becomes a CAF actor of this process, computations run on an executor.
+// Where a job has several processes, each has a world, and actors of others are `beyond` it.
 #pragma once
 
 #include "actors/runtime/world.hpp"
 
+#include <chrono>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace troupe {
 
+// Where actors are that do not live in this process. Called by any thread; must not block.
+class far_world {
+public:
+  virtual ~far_world() = default;
+  [[nodiscard]] virtual bool has(const address& who) const = 0; // asked once for each
+  virtual void send(const address& from, incarnation from_life, const address& to, message m) = 0;
+  virtual void kill(const address& who) = 0;
+  virtual incarnation start(const address& who) = 0; // of any actor, those of this process as well
+};
+
 struct live_world_options {
   int kernel_threads = 1;
-  int service_threads = 1; // actors and brief jobs; idle kernel threads help
+  int service_threads = 1;     // actors and brief jobs; idle kernel threads help
+  far_world* beyond = nullptr; // none: all actors are here. Outlives the world.
 };
 
 class live_world final : public world {
@@ -28,6 +43,14 @@ public:
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() final;
+
+  // For who owns `beyond`. The actors that are here begin by enter(), and not by start().
+  // They begin, instead of older ones; all are there before the first of them speaks.
+  void enter(const std::vector<std::pair<address, incarnation>>& whom);
+  // To an actor that is here. `credit` is kept until the message is handled.
+  void
+  hear(const address& from, const address& to, message m, std::shared_ptr<const void> credit = {});
+  [[nodiscard]] std::chrono::nanoseconds now() const;
 
   struct impl;
 

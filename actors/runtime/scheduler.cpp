@@ -1,5 +1,7 @@
 #include "actors/runtime/scheduler.hpp"
 
+#include "actors/runtime/talk_mutex.hpp"
+
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <caf/execution_unit.hpp>
@@ -207,6 +209,12 @@ void scheduler::run_actor(caf::resumable* actor, unit& here) {
     caf::intrusive_ptr_release(actor);
   }
 }
+
+#if defined(__SANITIZE_THREAD__)
+std::recursive_mutex& order_of_talk() {
+  return scheduler::order();
+}
+#endif
 
 std::recursive_mutex& scheduler::order() {
   static std::recursive_mutex instance;

@@ -40,7 +40,7 @@ bool may_cross(const message& m) {
 net::parcel encode(const addressed_message& m) {
   net::parcel out;
   net::archive_writer a(out.body, &out.payloads);
-  a(m.to, static_cast<std::uint8_t>(m.content.index()));
+  a(m.to, m.to_life, m.from, m.from_life, static_cast<std::uint8_t>(m.content.index()));
   std::visit(
       [&]<class Message>(const Message& content) {
         if constexpr (is_private<Message>)
@@ -58,7 +58,7 @@ addressed_message decode_message(const net::parcel& p) {
   std::uint8_t kind = 0;
   try {
     net::archive_reader a(p.body, p.payloads);
-    a(out.to, kind);
+    a(out.to, out.to_life, out.from, out.from_life, kind);
     if (kind >= kinds) throw net::malformed("a kind of message that nobody knows");
     out.content = table[kind](a);
     a.finish();

@@ -10,6 +10,8 @@ namespace troupe {
 struct addressed_message {
   address to;
   message content;
+  address from = {};
+  incarnation from_life = 0, to_life = 0; // of the sender, and of the receiver as it knows it
 };
 
 // What an actor says to itself is for its own life, and never crosses.

@@ -27,6 +27,15 @@ TEST_CASE("a message arrives at its address as it was said") {
   CHECK(std::get<protocol::begin_step>(came.content).committed == 5);
 }
 
+TEST_CASE("a message says who sent it, and for which incarnation") {
+  const address from{.role = role_kind::data_loader, .replica = 4};
+  const auto came = decode_message(
+      encode({{.role = role_kind::layer_shard}, protocol::begin_step{7}, from, 3, 9}));
+  CHECK(came.from == from);
+  CHECK(came.from_life == 3);
+  CHECK(came.to_life == 9);
+}
+
 TEST_CASE("shares that were dealt cross") {
   const auto begun = crossed(protocol::begin_step{.step = 7, .run = {3, 2}});
   CHECK(std::get<protocol::begin_step>(begun.content).run == tree_span{3, 2});
@@ -131,6 +140,12 @@ TEST_CASE("a tensor's shape is the size of its payload") {
       std::uint32_t{0},
       std::uint16_t{0},
       std::uint16_t{0},
+      std::uint32_t{1},
+      static_cast<std::uint8_t>(role_kind::layer_shard),
+      std::uint32_t{0},
+      std::uint16_t{0},
+      std::uint16_t{0},
+      std::uint32_t{1},
       static_cast<std::uint8_t>(message(protocol::boundary{}).index()),
       std::uint64_t{0},
       std::uint32_t{0},

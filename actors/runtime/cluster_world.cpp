@@ -1,0 +1,476 @@
+#include "actors/runtime/cluster_world.hpp"
+
+#include "actors/runtime/membership.hpp"
+#include "actors/runtime/missing_nodes.hpp"
+#include "actors/runtime/talk_mutex.hpp"
+#include "actors/wire/lane.hpp"
+#include "net/archive.hpp"
+#include "ops/assert.hpp"
+#include "ops/error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+const address supervising{.role = role_kind::supervisor};
+const address directing{.role = role_kind::director};
+
+live_world_options with_far_side(live_world_options o, far_world& beyond) {
+  o.beyond = &beyond;
+  return o;
+}
+
+} // namespace
+
+struct cluster_world::impl final : far_world {
+  explicit impl(cluster_world_options o)
+      : options(std::move(o)),
+        me(options.link.number),
+        known(me),
+        leader(known, options.nodes, options.start, options.is_mortal),
+        here(with_far_side(options.live, *this)) {}
+
+  // What actors here want from elsewhere.
+  [[nodiscard]] bool has(const address& who) const override { return !known.is_here(who); }
+
+  void send(const address& from, incarnation from_life, const address& to, message m) override;
+  void kill(const address& who) override;
+  incarnation start(const address& who) override;
+
+  // What the links say, on the thread of the node.
+  void heard(const net::node_life& from, const net::parcel& content);
+  void up(const net::peer& who);
+  void down(const net::peer_down& what);
+  void refused(const std::string& text);
+  void relieved(const net::node_life& who);
+
+  void hear(addressed_message m, std::shared_ptr<const void> credit);
+  void obey(std::uint32_t from, const cluster_order& o);
+  void take(const order::place& o);
+  bool begins_like(const order::view& o);
+  void apply(const membership::outcome& what);
+  void begin(const std::vector<placement>& whom);
+  void end_here();
+  void flush();
+  void order_to(std::uint32_t node, const cluster_order& o);
+  void post(const net::node_life& to, net::lane_kind lane, const net::parcel& content);
+  void finish(order::over how); // of a node that does not lead
+  void tell(node_news::kind what, std::vector<std::uint32_t> nodes, std::string text);
+  void look_out();
+  void look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now);
+  [[nodiscard]] std::chrono::nanoseconds patience_of(const missing_nodes& wait) const;
+  [[nodiscard]] std::vector<std::uint32_t> missing() const;
+  [[nodiscard]] std::string trouble() const;
+  [[nodiscard]] bool refused_for_good() const;
+  void give_up_waiting(error_text why);
+
+  [[nodiscard]] bool leads() const { return me == 0; }
+
+  const cluster_world_options options;
+  const std::uint32_t me;
+  std::vector<address> own; // fixed after add()
+
+  // A role's thread and the links' meet here. Nothing below waits, or calls back.
+  talk_mutex mutex;
+  std::condition_variable_any changed;
+  directory known;
+  membership leader;                            // of node 0
+  std::map<std::uint32_t, std::uint64_t> links; // lives of nodes that are linked
+  std::map<std::uint32_t, std::deque<std::pair<net::lane_kind, net::parcel>>> backlog;
+  bool taken_in = false; // of the others: it heard who plays what
+  bool plays = false;    // of node 0: the job has begun
+  bool gave_up = false;  // node 0, to wait for others
+  bool ending = false;
+  std::optional<order::over> over; // of the others
+  std::deque<node_news> news;      // to be told
+  std::string last_refusal;
+  std::optional<error_text> nobody_came; // before the job began
+  order::over conclusion{.interrupted = true, .failure = {.what = "node 0 ended without a result"}};
+
+  std::optional<net::node> link; // calls back until it is stopped
+  live_world here;
+  std::thread lookout;
+};
+
+void cluster_world::impl::send(const address& from,
+                               incarnation from_life,
+                               const address& to,
+                               message m) {
+  addressed_message out{to, std::move(m), from, from_life};
+  const std::lock_guard lock(mutex);
+  net::node_life where;
+  switch (known.outgoing(out, where)) {
+  case directory::way::goes:
+    return post(where, lane_of(from.role, to.role), encode(out));
+  case directory::way::waits:
+    return known.keep(std::move(out));
+  case directory::way::lost:
+    return;
+  }
+}
+
+void cluster_world::impl::kill(const address& who) {
+  const std::lock_guard lock(mutex);
+  order_to(known.at(who).node, order::kill{who});
+}
+
+incarnation cluster_world::impl::start(const address& who) {
+  const std::lock_guard lock(mutex);
+  if (!ending) begin(leader.start({who}));
+  return known.at(who).life;
+}
+
+// Of node 0: whoever hears of a life hears of its beginning first.
+void cluster_world::impl::begin(const std::vector<placement>& whom) {
+  const order::place o{{}, whom};
+  for (const auto& [node, one] : leader.to_all(o))
+    order_to(node, one);
+  take(o);
+}
+
+void cluster_world::impl::take(const order::place& o) {
+  for (const member& m : o.members)
+    known.admit(m);
+  std::vector<std::pair<address, incarnation>> begin_here;
+  for (const placement& p : o.placements) {
+    known.place(p);
+    if (p.node == me) begin_here.emplace_back(p.who, p.life);
+  }
+  here.enter(begin_here);
+  for (const auto& [who, life] : begin_here)
+    for (auto& m : known.hear_early(who))
+      here.hear(m.from, m.to, std::move(m.content));
+  flush();
+}
+
+// What waited for a link or for an incarnation.
+void cluster_world::impl::flush() {
+  for (const auto& [node, life] : links)
+    for (auto& m : known.released(node)) {
+      m.to_life = known.at(m.to).life;
+      post({node, life}, lane_of(m.from.role, m.to.role), encode(m));
+    }
+}
+
+void cluster_world::impl::order_to(std::uint32_t node, const cluster_order& o) {
+  if (const auto life = links.find(node); life != links.end())
+    post({node, life->second}, net::lane_kind::small, encode(o));
+}
+
+void cluster_world::impl::post(const net::node_life& to,
+                               net::lane_kind lane,
+                               const net::parcel& content) {
+  auto& waiting = backlog[to.node];
+  if (waiting.empty() && link->send(to, lane, content) != net::sent::congested) return;
+  waiting.emplace_back(lane, content); // (Who is not up goes down at once, or has.)
+}
+
+void cluster_world::impl::relieved(const net::node_life& who) {
+  const std::lock_guard lock(mutex);
+  auto& waiting = backlog[who.node];
+  while (!waiting.empty()) {
+    if (link->send(who, waiting.front().first, waiting.front().second) == net::sent::congested)
+      return;
+    waiting.pop_front();
+  }
+}
+
+void cluster_world::impl::heard(const net::node_life& from, const net::parcel& content) {
+  try {
+    if (is_order(content)) {
+      const auto o = decode_order(content);
+      const std::lock_guard lock(mutex);
+      obey(from.node, o);
+    } else {
+      auto m = decode_message(content);
+      const std::lock_guard lock(mutex);
+      hear(std::move(m), content.credit);
+    }
+  } catch (const net::malformed& e) {
+    refused(fmt::format("node {} said what cannot be read: {}", from.node, e.what()));
+  }
+}
+
+void cluster_world::impl::hear(addressed_message m, std::shared_ptr<const void> credit) {
+  switch (known.incoming(m)) {
+  case directory::arrival::heard:
+    return here.hear(m.from, m.to, std::move(m.content), std::move(credit));
+  case directory::arrival::waits:
+    return known.keep_early(std::move(m));
+  case directory::arrival::stale:
+    return;
+  }
+}
+
+void cluster_world::impl::obey(std::uint32_t from, const cluster_order& o) {
+  if (const auto* k = std::get_if<order::kill>(&o)) {
+    if (known.knows(k->who) && known.is_here(k->who)) here.kill(k->who);
+    return;
+  }
+  if (leads()) {
+    if (const auto* l = std::get_if<order::lost>(&o)) apply(leader.lost(from, *l));
+    return;
+  }
+  if (from != 0) return;
+  if (const auto* p = std::get_if<order::place>(&o)) take(*p);
+  if (const auto* v = std::get_if<order::view>(&o); v != nullptr && begins_like(*v)) {
+    taken_in = true;
+    known.view(v->members, v->placements);
+    flush();
+    changed.notify_all();
+  }
+  if (const auto* l = std::get_if<order::leave>(&o)) {
+    end_here();
+    tell(node_news::kind::down, {me}, l->reason);
+  }
+  if (const auto* end = std::get_if<order::over>(&o)) finish(*end);
+}
+
+// Parameters of two beginnings would be mixed without a word.
+bool cluster_world::impl::begins_like(const order::view& o) {
+  if (o.start.empty() || options.start.empty() || o.start == options.start) return true;
+  finish({.failure = {.what = fmt::format("node {} and node 0 do not begin alike", me),
+                      .where = {},
+                      .why = fmt::format("{} at node {}, {} at node 0", options.start, me, o.start),
+                      .help = "give them the same checkpoint or weights",
+                      .kind = error_kind::request}});
+  return false;
+}
+
+void cluster_world::impl::end_here() {
+  known.leave();
+  for (const address& who : own)
+    here.kill(who);
+}
+
+void cluster_world::impl::apply(const membership::outcome& what) {
+  for (const auto& [node, o] : what.orders)
+    order_to(node, o);
+  for (const auto& node : what.sent_away)
+    tell(node_news::kind::down, {node}, fmt::format("node {} begins anew", node));
+  for (const auto& d : what.deaths)
+    here.hear(d.who, supervising, d);
+}
+
+void cluster_world::impl::up(const net::peer& who) {
+  const std::lock_guard lock(mutex);
+  const auto node = who.who.node;
+  links[node] = who.who.life;
+  known.linked(who.who);
+  if (leads()) {
+    apply(leader.up(who.who));
+    tell(node_news::kind::up, {node}, fmt::format("node {} is there", node));
+  }
+  flush();
+  changed.notify_all();
+}
+
+void cluster_world::impl::down(const net::peer_down& what) {
+  const std::lock_guard lock(mutex);
+  const auto node = what.who.node;
+  links.erase(node);
+  backlog.erase(node);
+  const bool concerns_us = known.unlinked(what.who);
+  if (leads()) {
+    if (ending) return;
+    apply(leader.down(what.who, what.reason));
+    tell(node_news::kind::down, {node}, fmt::format("node {} was lost: {}", node, what.reason));
+  } else if (node == 0) {
+    taken_in = false;
+    end_here();
+    if (!over && !ending)
+      tell(node_news::kind::down, {0}, fmt::format("node 0 was lost: {}", what.reason));
+  } else if (concerns_us) {
+    order_to(0,
+             order::lost{.other = known.admitted(node),
+                         .own_term = known.admitted(me).term,
+                         .reason = what.reason});
+  }
+  changed.notify_all();
+}
+
+void cluster_world::impl::refused(const std::string& text) {
+  const std::lock_guard lock(mutex);
+  last_refusal = text;
+  tell(node_news::kind::refused, {}, text);
+  changed.notify_all();
+}
+
+// By the lookout, which holds no lock meanwhile.
+void cluster_world::impl::tell(node_news::kind what,
+                               std::vector<std::uint32_t> nodes,
+                               std::string text) {
+  news.push_back({what, std::move(nodes), std::move(text)});
+  changed.notify_all();
+}
+
+void cluster_world::impl::finish(order::over how) {
+  if (over) return;
+  over = std::move(how);
+  changed.notify_all();
+}
+
+std::vector<std::uint32_t> cluster_world::impl::missing() const {
+  if (leads()) return leader.missing();
+  return taken_in ? std::vector<std::uint32_t>{} : std::vector<std::uint32_t>{0};
+}
+
+// What keeps a node that dials from node 0, or what node 0 refused last.
+std::string cluster_world::impl::trouble() const {
+  for (const auto& d : link->report().dials)
+    if (!leads() && !d.trouble.empty() && d.tries > 0)
+      return fmt::format("{}: {} (tried {} times)", d.endpoint, d.trouble, d.tries);
+  return last_refusal;
+}
+
+// Node 0 has said that they do not belong together.
+bool cluster_world::impl::refused_for_good() const {
+  const auto dials = link->report().dials;
+  return !leads() && std::any_of(dials.begin(), dials.end(), [](const auto& d) {
+    return d.node == 0 && d.abandoned;
+  });
+}
+
+void cluster_world::impl::give_up_waiting(error_text why) {
+  if (!leads()) return finish({.failure = std::move(why)});
+  gave_up = true;
+  if (plays)
+    here.hear(directing, directing, protocol::job_failed{std::move(why)});
+  else
+    nobody_came = std::move(why);
+  changed.notify_all();
+}
+
+// Tells what there is to tell; as long as nodes are missing, which and why.
+void cluster_world::impl::look_out() {
+  std::unique_lock lock(mutex);
+  missing_nodes wait({.nodes = options.nodes,
+                      .me = me,
+                      .coordinator = options.coordinator,
+                      .first_word = options.first_word,
+                      .advice_after = options.advice_after});
+  while (!ending) {
+    const auto now = here.now();
+    if (!over && !gave_up) look_for_missing(wait, now);
+    if (!news.empty()) {
+      const auto one = std::move(news.front());
+      news.pop_front();
+      lock.unlock();
+      if (options.on_news) options.on_news(one);
+      lock.lock();
+    } else if (over) {
+      lock.unlock();
+      options.on_over(*over); // fixed by now
+      return;
+    } else if (wait.nodes().empty() || gave_up) {
+      changed.wait(lock);
+    } else {
+      changed.wait_for(lock, std::min(wait.pause(now), patience_of(wait) - wait.waited(now)));
+    }
+  }
+}
+
+std::chrono::nanoseconds cluster_world::impl::patience_of(const missing_nodes& wait) const {
+  return wait.was_complete() ? options.rejoin_within : options.join_within;
+}
+
+void cluster_world::impl::look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now) {
+  wait.update(missing(), now);
+  if (wait.nodes().empty()) return;
+  if (wait.waited(now) >= patience_of(wait) || refused_for_good())
+    give_up_waiting(wait.failure(wait.waited(now), trouble()));
+  else if (auto text = wait.due(now, trouble()); !text.empty())
+    tell(node_news::kind::waiting, wait.nodes(), std::move(text));
+}
+
+cluster_world::cluster_world(cluster_world_options options)
+    : impl_(std::make_unique<impl>(std::move(options))) {}
+
+cluster_world::~cluster_world() {
+  stop();
+}
+
+void cluster_world::add(const address& who, role_factory make) {
+  const auto node = impl_->options.node_of(who);
+  impl_->known.add(who, node);
+  if (node == impl_->me) impl_->own.push_back(who);
+  impl_->here.add(who, std::move(make));
+}
+
+void cluster_world::plan(const kill_plan& kill) {
+  impl_->here.plan(kill);
+}
+
+void cluster_world::slow(const address& who, double factor) {
+  impl_->here.slow(who, factor);
+}
+
+void cluster_world::observe(world_observer& by) {
+  impl_->here.observe(by);
+}
+
+void cluster_world::start() {
+  impl& w = *impl_;
+  std::unique_lock lock(w.mutex); // callbacks wait until there is a node
+  w.link.emplace(
+      w.options.link,
+      net::node_callbacks{
+          .on_parcel = [&w](const net::node_life& from, net::parcel p) { w.heard(from, p); },
+          .on_up = [&w](const net::peer& who) { w.up(who); },
+          .on_down = [&w](const net::peer_down& what) { w.down(what); },
+          .on_refused = [&w](const std::string& text) { w.refused(text); },
+          .on_relieved = [&w](const net::node_life& who) { w.relieved(who); }});
+  if (w.leads()) w.known.admit({0, w.link->report().me.life, 1});
+  w.lookout = std::thread([&w] { w.look_out(); });
+  if (!w.leads()) return;
+  w.changed.wait(lock, [&w] { return w.nobody_came || w.leader.missing().empty(); });
+  if (w.nobody_came) throw error(*w.nobody_came);
+  w.plays = true;
+  w.begin(w.leader.start(w.known.all()));
+}
+
+void cluster_world::send(const address& to, message m) {
+  impl_->here.send(to, std::move(m));
+}
+
+void cluster_world::kill(const address& who) {
+  impl_->here.kill(who);
+}
+
+void cluster_world::conclude(const order::over& how) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->conclusion = how;
+}
+
+void cluster_world::stop() {
+  impl& w = *impl_;
+  {
+    const std::lock_guard lock(w.mutex);
+    if (std::exchange(w.ending, true)) return;
+    if (w.leads() && w.link)
+      for (const auto& [node, o] : w.leader.to_all(w.conclusion))
+        w.order_to(node, o);
+    w.changed.notify_all();
+  }
+  if (w.lookout.joinable()) w.lookout.join();
+  w.here.stop();
+  if (w.link) w.link->stop(std::chrono::seconds(2));
+}
+
+net::node_report cluster_world::report() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->link ? impl_->link->report() : net::node_report{};
+}
+
+} // namespace troupe

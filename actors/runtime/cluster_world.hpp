@@ -1,0 +1,74 @@
+// The live runtime of a job with several nodes, each a process: the actors of this node are here,
+// those of the others are reached over links (net/zeromq/node.hpp). Node 0 leads: it has the
+// supervisor, takes nodes in, and says who plays what. A node that loses node 0 ends its actors and
+// waits to be taken in again.
+//
+// Every node adds all roles of the wiring, and plays those that are its own.
+#pragma once
+
+#include "actors/runtime/live_world.hpp"
+#include "actors/wire/order.hpp"
+#include "net/zeromq/node.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+// What there is to tell people about the nodes of a job.
+struct node_news {
+  enum class kind { waiting, up, down, refused };
+
+  kind what = kind::waiting;
+  std::vector<std::uint32_t> nodes; // that are waited for, or that one
+  std::string text;                 // "waiting for 1 of 4 nodes: 3"
+};
+
+struct cluster_world_options {
+  live_world_options live;
+  net::node_options link;  // number, job, digests, endpoints, keys
+  std::string coordinator; // where node 0 is met, for people
+  std::uint32_t nodes = 1;
+  std::string start; // where the job begins: of nodes that have a part of it the same; else empty
+  std::function<std::uint32_t(const address&)> node_of;
+  std::function<bool(const address&)> is_mortal; // can be started again
+  // Called by a thread of their own, in order.
+  std::function<void(const node_news&)> on_news; // may be empty
+  // On all nodes but 0, once: the job is over, or this node cannot take part any more.
+  std::function<void(const order::over&)> on_over;
+  std::chrono::nanoseconds first_word = std::chrono::milliseconds(1000); // while nodes are missing
+  std::chrono::nanoseconds advice_after = std::chrono::seconds(10);      // cause and cure
+  std::chrono::nanoseconds join_within = std::chrono::minutes(5);        // before the job begins
+  std::chrono::nanoseconds rejoin_within = std::chrono::minutes(1);      // once it has
+};
+
+class cluster_world final : public world {
+public:
+  explicit cluster_world(cluster_world_options options); // throws error
+  ~cluster_world() override;
+
+  void add(const address& who, role_factory make) override;
+  void plan(const kill_plan& kill) override;
+  void slow(const address& who, double factor) override;
+  void observe(world_observer& by) override;
+  void start() override; // node 0 waits for the others; throws error when its patience ends
+
+  void play(const std::function<bool()>&) override {}
+
+  void send(const address& to, message m) override;
+  void kill(const address& who) override;
+  void stop() final;
+
+  void conclude(const order::over& how); // of node 0: told to the others by stop()
+  [[nodiscard]] net::node_report report() const;
+
+private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace troupe

@@ -1,0 +1,170 @@
+#include "actors/runtime/directory.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace troupe;
+
+const address holder{.role = role_kind::parameter_holder};
+const address shard{.role = role_kind::layer_shard, .replica = 1};
+const address near{.role = role_kind::layer_shard};
+
+constexpr net::node_life far{1, 11};
+
+// Node 0 has a holder and a shard, node 1 a shard.
+directory small_directory(std::uint32_t here) {
+  directory out(here);
+  out.add(holder, 0);
+  out.add(near, 0);
+  out.add(shard, 1);
+  out.admit({0, 10, 1});
+  return out;
+}
+
+addressed_message message_to(const address& to, std::uint64_t step, incarnation from_life = 1) {
+  return {to, protocol::begin_step{step}, near, from_life, 0};
+}
+
+addressed_message
+message_from(const address& from, incarnation life, incarnation to_life, std::uint64_t step = 0) {
+  return {near, protocol::begin_step{step}, from, life, to_life};
+}
+
+directory::way way_of(const directory& d, const address& to) {
+  auto m = message_to(to, 0);
+  net::node_life where;
+  return d.outgoing(m, where);
+}
+
+std::vector<std::uint64_t> steps(const std::vector<addressed_message>& all) {
+  std::vector<std::uint64_t> out;
+  for (const auto& m : all)
+    out.push_back(std::get<protocol::begin_step>(m.content).step);
+  return out;
+}
+
+TEST_CASE("what is sent to an actor whose node is not linked waits, in order") {
+  auto d = small_directory(0);
+  CHECK(way_of(d, shard) == directory::way::waits); // nobody plays it
+  d.keep(message_to(shard, 1));
+  d.admit({1, far.life, 1});
+  d.place({shard, 1, 1});
+  CHECK(way_of(d, shard) == directory::way::waits); // no link
+  d.keep(message_to(shard, 2));
+  CHECK(d.released(1).empty());
+  d.linked(far);
+  CHECK(way_of(d, shard) == directory::way::goes);
+  CHECK(steps(d.released(1)) == std::vector<std::uint64_t>{1, 2});
+  CHECK(d.released(1).empty());
+}
+
+TEST_CASE("a link to another life of a node than the one that was taken in carries nothing") {
+  auto d = small_directory(0);
+  d.admit({1, far.life, 1});
+  d.place({shard, 1, 1});
+  d.linked({1, 99});
+  CHECK(way_of(d, shard) == directory::way::waits);
+  CHECK_FALSE(d.unlinked({1, 99}));
+  d.linked(far);
+  CHECK(way_of(d, shard) == directory::way::goes);
+}
+
+TEST_CASE("what is sent to an actor whose link broke is lost until its successor is known") {
+  auto d = small_directory(0);
+  d.admit({1, far.life, 1});
+  d.place({shard, 1, 1});
+  d.linked(far);
+  CHECK(d.unlinked(far));
+  CHECK(way_of(d, shard) == directory::way::lost);
+  d.linked(far); // it came back, and does not know what was lost
+  CHECK(way_of(d, shard) == directory::way::lost);
+  d.admit({1, far.life, 2});
+  d.place({shard, 2, 1});
+  CHECK(way_of(d, shard) == directory::way::goes);
+}
+
+TEST_CASE("what waits for an incarnation is forgotten where its successor is known first") {
+  auto d = small_directory(0);
+  d.admit({1, far.life, 1});
+  d.place({shard, 1, 1});
+  auto m = message_to(shard, 1);
+  net::node_life where;
+  REQUIRE(d.outgoing(m, where) == directory::way::waits);
+  d.keep(std::move(m));
+  d.place({shard, 2, 1});
+  d.linked(far);
+  CHECK(d.released(1).empty());
+}
+
+TEST_CASE("news of an older incarnation or term are ignored") {
+  auto d = small_directory(0);
+  d.place({shard, 3, 1});
+  d.place({shard, 2, 1});
+  CHECK(d.at(shard).life == 3);
+  d.admit({1, 11, 4});
+  d.admit({1, 12, 3});
+  CHECK(d.admitted(1) == member{1, 11, 4});
+}
+
+TEST_CASE("a message that comes before its receiver waits for it") {
+  auto d = small_directory(0);
+  d.place({shard, 1, 1});
+  CHECK(d.incoming(message_from(shard, 1, 1)) == directory::arrival::waits);
+  d.keep_early(message_from(shard, 1, 1, 5));
+  d.keep_early(message_from(shard, 1, 2, 6)); // for the one after it
+  CHECK(d.hear_early(near).empty());
+  d.place({near, 1, 0});
+  CHECK(d.incoming(message_from(shard, 1, 1)) == directory::arrival::heard);
+  CHECK(steps(d.hear_early(near)) == std::vector<std::uint64_t>{5});
+  d.place({near, 2, 0});
+  CHECK(steps(d.hear_early(near)) == std::vector<std::uint64_t>{6});
+}
+
+TEST_CASE("what an incarnation said is stale once its successor is known") {
+  auto d = small_directory(0);
+  d.place({near, 1, 0});
+  d.place({shard, 2, 1});
+  CHECK(d.incoming(message_from(shard, 1, 1)) == directory::arrival::stale);
+  CHECK(d.incoming(message_from(shard, 2, 1)) == directory::arrival::heard);
+  CHECK(d.incoming(message_from(shard, 3, 1)) ==
+        directory::arrival::heard); // news of it come later
+  CHECK(d.incoming(message_from(shard, 0, 1)) == directory::arrival::heard); // the run's owner
+}
+
+TEST_CASE("messages for strangers, or for actors of other nodes, are not heard") {
+  auto d = small_directory(0);
+  d.place({near, 1, 0});
+  auto elsewhere = message_from(shard, 1, 1);
+  elsewhere.to = shard;
+  CHECK(d.incoming(elsewhere) == directory::arrival::stale);
+  auto stranger = message_from(address{.role = role_kind::layer_shard, .replica = 9}, 1, 1);
+  CHECK(d.incoming(stranger) == directory::arrival::stale);
+  d.place({address{.role = role_kind::layer_shard, .replica = 9}, 1, 1});
+  CHECK_FALSE(d.knows({.role = role_kind::layer_shard, .replica = 9}));
+}
+
+TEST_CASE("a node that is taken in again knows who plays elsewhere, and that its own are no more") {
+  auto d = small_directory(1);
+  d.place({holder, 1, 0});
+  d.place({near, 1, 0});
+  d.place({shard, 1, 1});
+  d.linked({0, 10});
+  CHECK(d.unlinked({0, 10}));
+  d.leave();
+  d.linked({0, 10});
+  CHECK(way_of(d, holder) == directory::way::lost);
+  d.view({{0, 10, 1}, {1, 11, 2}}, {{holder, 1, 0}, {near, 2, 0}, {shard, 1, 1}});
+  CHECK(way_of(d, holder) == directory::way::goes);
+  addressed_message late{shard, protocol::begin_step{1}, near, 2, 1};
+  CHECK(d.incoming(late) == directory::arrival::stale); // for the one before
+  late.to_life = 2;
+  CHECK(d.incoming(late) == directory::arrival::waits);
+  d.place({shard, 2, 1});
+  CHECK(d.incoming(late) == directory::arrival::heard);
+}
+
+} // namespace

@@ -2,7 +2,6 @@
 
 #include "actors/recorder.hpp"
 #include "actors/runtime/disk.hpp"
-#include "actors/runtime/live_world.hpp"
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/dials.hpp"
@@ -17,7 +16,6 @@
 #include <fstream>
 #include <map>
 #include <mutex>
-#include <thread>
 #include <tuple>
 #include <utility>
 
@@ -117,7 +115,9 @@ struct run::impl {
   std::shared_ptr<const parameter_layout> layout;
   std::unique_ptr<troupe::world> world;
   std::function<void(run_result&)> report; // of the world; may be empty
+  std::function<void(const order::over&)> conclude;
 
+  std::mutex telling; // events of nodes come from threads of their own
   std::mutex mutex;
   std::condition_variable ended_changed;
   std::atomic<bool> ended{false};
@@ -138,10 +138,30 @@ struct run::impl {
   void end_epoch(const protocol::epoch_ended& m, double seconds);
   void note_epoch(double seconds);
 
-  void tell(const run_event& e) const {
+  void tell(const run_event& e) {
+    const std::lock_guard lock(telling);
     if (options.observer) options.observer(e);
   }
+
+  run_hooks hooks();
+  void end(const order::over& how);
 };
+
+run_hooks run::impl::hooks() {
+  return {.on_node = [this](const node_event& e) { tell(e); },
+          .on_over = [this](const order::over& how) { end(how); }};
+}
+
+// Of a node that does not lead.
+void run::impl::end(const order::over& how) {
+  const std::lock_guard lock(mutex);
+  result.steps = static_cast<std::int64_t>(how.steps);
+  result.parameter_digest = how.digest;
+  result.interrupted = how.interrupted;
+  failure = how.failure;
+  ended = true;
+  ended_changed.notify_all();
+}
 
 recorder_options run::impl::callbacks() {
   return {
@@ -247,20 +267,19 @@ void run::impl::note_epoch(double seconds) {
       static_cast<double>(epoch_correct) / static_cast<double>(epoch_steps * wired->job.batch);
 }
 
-run cluster::start(const wiring& w, run_options options) const {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int kernel_threads =
-      compute_threads > 0 ? compute_threads
-                          : std::min(static_cast<int>(w.of(role_kind::layer_shard).size()), cores);
-  return start_run(w,
-                   std::move(options),
-                   {.make_world =
-                        [&] {
-                          return std::make_unique<live_world>(
-                              live_world_options{.kernel_threads = kernel_threads});
-                        },
-                    .kernel_threads = kernel_threads});
+namespace {
+
+bool plays_some(const wiring& w, const stage_of_run& stage, bool (*is)(role_kind)) {
+  return std::any_of(w.roles.begin(), w.roles.end(), [&](const wired_role& r) {
+    return is(r.where.role) && (!stage.plays || stage.plays(r.where));
+  });
 }
+
+std::string start_text(std::uint64_t step, const run_result& begin) {
+  return fmt::format("step {}, parameters {:016x}", step, begin.parameter_digest);
+}
+
+} // namespace
 
 run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
@@ -274,6 +293,10 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   const auto g = graph_of(w.job);
   state->layout =
       std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
+  state->result.node = stage.place.number;
+  state->result.nodes = stage.place.count;
+  const bool has_state = plays_some(w, stage, [](role_kind r) { return !is_mortal(r); });
+  if (!has_state) state->options.resume = state->options.load_weights = {};
   auto begin = starting_state_of(w.job, state->options, *state->layout);
   if (stage.instead.source) // nobody computes with them
     for (tensor& p : begin.content.parameters)
@@ -284,11 +307,14 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   state->result.skipped_checkpoints = begin.skipped;
   state->result.layout = *state->layout;
   state->result.parameter_digest = parameter_digest(*state->layout, begin.content.parameters);
-  if (!state->options.checkpoint_folder.empty())
+  if (!state->options.checkpoint_folder.empty() &&
+      plays_some(w, stage, [](role_kind r) { return r == role_kind::checkpointer; }))
     (stage.files ? *stage.files : machine_disk()).make_folder(state->options.checkpoint_folder);
 
-  state->world = stage.make_world();
+  state->world = stage.make_world(
+      state->hooks(), has_state ? start_text(begin.content.step, state->result) : std::string());
   state->report = stage.report;
+  state->conclude = stage.conclude;
   const casting cast(state->wired,
                      state->layout,
                      std::move(begin.content),
@@ -327,6 +353,11 @@ run_result run::wait() {
   for (const auto& [who, use] : impl_->memory)
     note(impl_->result.memory, use);
   if (impl_->report) impl_->report(impl_->result);
+  if (impl_->conclude)
+    impl_->conclude({.steps = static_cast<std::uint64_t>(impl_->result.steps),
+                     .digest = impl_->result.parameter_digest,
+                     .interrupted = impl_->result.interrupted,
+                     .failure = impl_->failure});
   impl_->world->stop();
   if (!impl_->failure.what.empty()) throw error(impl_->failure);
   impl_->result.peak_memory_bytes = peak_memory_bytes();
@@ -347,6 +378,7 @@ void run::set(const dial& d) {
 }
 
 void run_result::save_weights(const std::string& path) const {
+  if (node > 0) return; // has none
   troupe::save_weights(path, layout, parameters, static_cast<std::uint64_t>(steps));
 }
 

@@ -1,5 +1,5 @@
-// Brings a wiring to life: `cluster{}.start(wiring)` spawns its actors in this process and returns
-// the run.
+// Brings a wiring to life: `cluster{}.start(wiring)` spawns its actors, in this process or in those
+// of a cluster, and returns the run.
 #pragma once
 
 #include "actors/address.hpp"
@@ -9,12 +9,14 @@
 #include "actors/shares.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
+#include "troupe/cluster_environment.hpp"
 #include "troupe/credit_use.hpp"
 #include "troupe/shard_memory.hpp"
 #include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
 #include "troupe/wiring.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -65,7 +67,16 @@ struct saved_event {
   std::int64_t step = 0;
 };
 
-using run_event = std::variant<step_event, epoch_event, fault_event, saved_event>;
+// Of a cluster of several nodes. Told in between the others, by any thread.
+struct node_event {
+  enum class kind { waiting, up, down, refused };
+
+  kind what = kind::waiting;
+  std::vector<std::uint32_t> nodes; // that are waited for, or the one
+  std::string text;                 // "waiting for 1 of 4 nodes: 3"
+};
+
+using run_event = std::variant<step_event, epoch_event, fault_event, saved_event, node_event>;
 
 // Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
 // a layer shard report as messages, so every moment of a step can be named).
@@ -99,6 +110,9 @@ struct run_options {
 };
 
 struct run_result {
+  // Of how many nodes this is which. Node 0 has all that follows; the others have steps, digest,
+  // `interrupted` and what their process used.
+  std::uint32_t node = 0, nodes = 1;
   std::int64_t steps = 0;  // committed in all, earlier runs of a resumed job included
   std::int64_t epochs = 0; // completed
   double train_loss = 0, train_accuracy = 0; // of the last (part of an) epoch
@@ -122,7 +136,7 @@ struct run_result {
   parameter_layout layout;
   std::vector<tensor> parameters; // packed blocks, of layout
 
-  void save_weights(const std::string& path) const; // state_dict as safetensors
+  void save_weights(const std::string& path) const; // state_dict as safetensors; by node 0 alone
 };
 
 class run {
@@ -144,10 +158,16 @@ private:
 };
 
 struct cluster {
-  int compute_threads = 0; // 0: one per replica, at most the machine's cores
+  int compute_threads = 0; // of this process; 0: one per layer shard, at most the machine's cores
+  // Which node of how many this process is; none: as its environment says (docs/launching.md). Role
+  // r of the wiring is played by the node r.node modulo their number. Every node runs the same
+  // program: node 0 leads, and the others serve until it says that the job is over.
+  std::optional<node_place> place = {};
+  std::chrono::milliseconds join_within{300'000};  // for all nodes to come
+  std::chrono::milliseconds rejoin_within{60'000}; // for one that was lost
 
-  [[nodiscard]] run
-  start(const wiring& w, run_options options = {}) const; // throws error before anything is spawned
+  // Throws error before anything is spawned. With several nodes, node 0 returns when all are there.
+  [[nodiscard]] run start(const wiring& w, run_options options = {}) const;
 };
 
 // Loss and accuracy of given parameters on a data set.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/runtime/world.hpp"
+#include "actors/wire/order.hpp"
 #include "troupe/casting.hpp"
 #include "troupe/cluster.hpp"
 
@@ -12,12 +13,23 @@
 
 namespace troupe {
 
+// What a world of several nodes tells the run.
+struct run_hooks {
+  std::function<void(const node_event&)> on_node;
+  std::function<void(const order::over&)> on_over; // of a node that does not lead
+};
+
 struct stage_of_run {
-  std::function<std::unique_ptr<world>()> make_world; // called when nothing is wrong
-  int kernel_threads = 1;                             // of the world
+  // Called when nothing is wrong. `start`: where the job begins, for nodes to compare.
+  std::function<std::unique_ptr<world>(const run_hooks&, const std::string& start)> make_world;
+  int kernel_threads = 1; // of the world
   stand_ins instead = {};
   std::shared_ptr<disk> files = {};             // where checkpoints go; empty: the machine's
   std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
+  // Of the node that leads: how it ended, before the world stops; may be empty.
+  std::function<void(const order::over&)> conclude = {};
+  node_place place = {};                          // of how many nodes this is which
+  std::function<bool(const address&)> plays = {}; // here; empty: all
 };
 
 // Whether its players can be killed: what they know others know, too.

@@ -2,6 +2,7 @@
 // those of the sequential reference, whoever computes and whoever is killed.
 //   TROUPE_PROPERTY_PAIRS=5000   how many pairs are drawn
 //   TROUPE_PROPERTY_SEED=1234    this pair alone, printed
+#include "src/nodes_of_threads.hpp"
 #include "src/small_jobs.hpp"
 #include "support/deadline.hpp"
 #include "support/environment.hpp"
@@ -32,7 +33,7 @@ struct tally {
   int edited = 0, sliced = 0, spread = 0, compressed = 0, with_residuals = 0, tested = 0,
       stashed = 0;
   int resumed = 0, split = 0, partial = 0, balanced = 0;
-  int dialled = 0, lowered = 0, islands = 0;
+  int dialled = 0, lowered = 0, islands = 0, over_nodes = 0;
   std::int64_t restarts = 0;
 
   void note(const job& j, const hybrid_options& o, const std::vector<dial>& dials) {
@@ -69,8 +70,9 @@ struct tally {
         "schedules, {} with replicas that differ, {} recomputing; {} sliced, {} with shards for "
         "slices; {} compressed, {} with residuals; {} with stashed weights; {} with layers in "
         "several blocks, {} balanced, {} with images left over; {} evaluated; {} resumed under "
-        "another wiring, {} run twice, {} with dials, {} dials for the depth of stages; {} "
-        "restarts; "
+        "another wiring, {} run twice, {} over several nodes, {} with dials, {} dials for the "
+        "depth "
+        "of stages; {} restarts; "
         "{} refused, {} diverged",
         compared,
         pipelines,
@@ -92,6 +94,7 @@ struct tally {
         tested,
         resumed,
         repeated,
+        over_nodes,
         dialled,
         lowered,
         restarts,
@@ -160,6 +163,18 @@ draw_run(chance& c, const job& j, const hybrid_options& options, std::string& to
   return run;
 }
 
+// Every fourth pair over 2 to 5 nodes, whatever is drawn.
+log_of_run play_drawn(const drawn_run& run, std::uint64_t seed, tally& out) {
+  if (seed % 4 != 0) return play_with(run.wired, run.options(), run.threads);
+  ++out.over_nodes;
+  const auto count = static_cast<std::uint32_t>(2 + seed / 4 % 4);
+  return play_on(nodes_of_threads{.count = count,
+                                  .coordinator = fmt::format("inproc://pair-{}", out.over_nodes),
+                                  .threads = run.threads},
+                 run.wired,
+                 run.options());
+}
+
 // Goes on from a checkpoint under another drawn wiring; where weights are stashed, which is part of
 // the result, under the same one.
 void check_resumed(chance& c,
@@ -217,7 +232,7 @@ void check_pair(std::uint64_t seed, bool print, tally& out) {
     }
     const deadline patience(std::chrono::seconds(100), told);
     for (int times = c.percent(5) ? 2 : 1; times > 0; --times) {
-      const log_of_run run = play_with(first.wired, first.options(), first.threads);
+      const log_of_run run = play_drawn(first, seed, out);
       check_against(expected, run);
       for (const credit_use& use : run.result.credit)
         CHECK(use.kept());

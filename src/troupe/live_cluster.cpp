@@ -1,0 +1,96 @@
+// cluster::start: the actors of a wiring live, in this process alone or in those of a cluster.
+#include "actors/runtime/cluster_world.hpp"
+#include "actors/runtime/live_world.hpp"
+#include "troupe/cluster.hpp"
+#include "troupe/node_links.hpp"
+#include "troupe/start_run.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+using homes = std::unordered_map<address, std::uint32_t, address_hash>;
+
+std::shared_ptr<const homes> homes_of(const wiring& w, std::uint32_t nodes) {
+  auto out = std::make_shared<homes>();
+  for (const auto& role : w.roles)
+    (*out)[role.where] = static_cast<std::uint32_t>(role.node) % nodes;
+  return out;
+}
+
+// Node 0 keeps the books of a job.
+void check_leading_roles(const wiring& w, const homes& home) {
+  for (const auto role : {role_kind::director, role_kind::supervisor, role_kind::recorder})
+    for (const address& who : w.of(role))
+      if (home.at(who) != 0)
+        throw error({.what = fmt::format("{} is on node {}", who.text(), home.at(who)),
+                     .where = "wiring",
+                     .why = "with several processes it is played by the one that leads, node 0",
+                     .help = fmt::format("put {} on node 0", who.text())});
+}
+
+int threads_for(int asked, std::int64_t shards) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return asked > 0 ? asked : std::clamp(static_cast<int>(shards), 1, cores);
+}
+
+node_event event_of(const node_news& n) {
+  return {static_cast<node_event::kind>(n.what), n.nodes, n.text};
+}
+
+} // namespace
+
+run cluster::start(const wiring& w, run_options options) const {
+  const node_place here = place ? *place : place_in(variables_of_process());
+  const auto home = homes_of(w, here.count);
+  const auto plays = [home, me = here.number](const address& who) { return home->at(who) == me; };
+  check_leading_roles(w, *home);
+  const auto shards = w.of(role_kind::layer_shard);
+  const int threads =
+      threads_for(compute_threads, std::count_if(shards.begin(), shards.end(), plays));
+  const live_world_options live{.kernel_threads = threads};
+  if (here.count == 1)
+    return start_run(
+        w,
+        std::move(options),
+        {.make_world = [&](const run_hooks&, const std::string&) -> std::unique_ptr<world> {
+           return std::make_unique<live_world>(live);
+         },
+         .kernel_threads = threads});
+
+  const auto links = links_of(here, w);
+  auto made = std::make_shared<cluster_world*>(nullptr); // the run's
+  const auto make_world = [&, made](const run_hooks& hooks, const std::string& start) {
+    auto out = std::make_unique<cluster_world>(cluster_world_options{
+        .live = live,
+        .link = links,
+        .coordinator = here.coordinator,
+        .nodes = here.count,
+        .start = start,
+        .node_of = [home](const address& who) { return home->at(who); },
+        .is_mortal = [](const address& who) { return is_mortal(who.role); },
+        .on_news = [tell = hooks.on_node](const node_news& n) { tell(event_of(n)); },
+        .on_over = hooks.on_over,
+        .join_within = join_within,
+        .rejoin_within = rejoin_within});
+    *made = out.get();
+    return out;
+  };
+  return start_run(w,
+                   std::move(options),
+                   {.make_world = make_world,
+                    .kernel_threads = threads,
+                    .conclude = [made](const order::over& how) { (*made)->conclude(how); },
+                    .place = here,
+                    .plays = plays});
+}
+
+} // namespace troupe

@@ -72,6 +72,14 @@ json json_of(const saved_event& e) {
   return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
 }
 
+json json_of(const node_event& e) {
+  static constexpr const char* kinds[] = {"waiting", "up", "down", "refused"};
+  return {{"event", "node"},
+          {"what", kinds[static_cast<std::size_t>(e.what)]},
+          {"nodes", e.nodes},
+          {"text", e.text}};
+}
+
 json json_of(const std::vector<credit_use>& all) {
   json out = json::array();
   for (const credit_use& u : all)

@@ -87,6 +87,10 @@ std::string fault_line(const fault_event& e) {
                      e.now);
 }
 
+std::string node_line(const node_event& e) {
+  return (e.what == node_event::kind::up ? "  " : "  ! ") + e.text;
+}
+
 std::string saved_line(const saved_event& e) {
   return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
 }

@@ -5,6 +5,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/run_folder.hpp"
 #include "cli/screen.hpp"
+#include "cli/serve.hpp"
 #include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
 #include "ops/files/count_text.hpp"
@@ -77,9 +78,9 @@ screen_options screen_options_of(const train_options& o, const job& j) {
   return out;
 }
 
-run start(const train_options& o, const wiring& w, const run_folder& folder, run_options options) {
+run start(const cluster& c, const wiring& w, const run_folder& folder, run_options options) {
   try {
-    return cluster{.compute_threads = o.threads}.start(w, std::move(options));
+    return c.start(w, std::move(options));
   } catch (...) {
     folder.discard();
     throw;
@@ -96,14 +97,14 @@ struct listening {
 };
 
 // Runs to the end or to the interrupt; the run's own errors pass through.
-run_result play(const train_options& o,
+run_result play(const cluster& c,
                 const wiring& w,
                 const run_folder& folder,
                 run_options options,
                 interrupt_watch& watch,
                 screen& to,
                 metrics& report_to) {
-  run going = start(o, w, folder, std::move(options));
+  run going = start(c, w, folder, std::move(options));
   report_to.begin();
   const listening while_it_goes{watch};
   watch.on_first([&] {
@@ -156,6 +157,9 @@ int train(const command_line& line) {
   const auto& data_where = line.values.at("data").where;
   const wiring w = wiring_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
 
+  const cluster here{.compute_threads = o.threads, .place = place_in(variables_of_process())};
+  if (here.place->number > 0) return serve(here, w, run_options_of(o, {}), watch);
+
   const timeline_file timeline(o, w);
   const std::string name = fmt::format("{}-{}", o.data, o.model);
   const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
@@ -180,7 +184,7 @@ int train(const command_line& line) {
     to.show(event);
   };
   try {
-    const run_result result = play(o, w, folder, std::move(options), watch, to, report_to);
+    const run_result result = play(here, w, folder, std::move(options), watch, to, report_to);
     to.finish();
     timeline.write(to);
     return finish(o, w, result, folder, to, report_to);

@@ -1,0 +1,158 @@
+// A driver that has its other nodes killed: node 0 sends SIGKILL to the processes of the others at
+// random moments of a data-parallel job, and measures how long it takes until the next step is
+// committed. Run by `troupe launch`, which starts them again (tools/bench/recovery).
+#include "ops/random.hpp"
+#include <troupe.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <fstream>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using namespace troupe;
+using wall = std::chrono::steady_clock;
+
+struct wishes {
+  std::string model = "lenet", folder;
+  std::int64_t steps = 400;
+  int kills = 20;
+};
+
+std::string pid_file(const wishes& o, std::uint32_t node) {
+  return fmt::format("{}/node-{}.pid", o.folder, node);
+}
+
+// Kills a node some steps after the one before has recovered, somewhere within a step.
+class killer {
+public:
+  killer(wishes o, std::uint32_t nodes) : wishes_(std::move(o)), nodes_(nodes) {}
+
+  void committed() {
+    const std::lock_guard lock(mutex_);
+    ++steps_;
+    if (killed_)
+      recoveries_.push_back(
+          std::chrono::duration<double, std::milli>(wall::now() - *killed_).count());
+    killed_.reset();
+    changed_.notify_all();
+  }
+
+  void end() {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    changed_.notify_all();
+  }
+
+  void run() {
+    random_stream draw({.seed = 1, .purpose = random_purpose::test});
+    std::unique_lock lock(mutex_);
+    for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(wishes_.kills) && !over_; ++i) {
+      const auto from = steps_ + 3;
+      changed_.wait(lock, [&] { return over_ || (!killed_ && steps_ >= from); });
+      const std::chrono::duration<double, std::milli> moment(draw.uniform(0, 60));
+      changed_.wait_for(lock, moment, [&] { return over_; });
+      if (!over_) kill(1 + i % (nodes_ - 1));
+    }
+  }
+
+  [[nodiscard]] std::vector<double> recoveries() { // ms, sorted; from a kill to the next commit
+    std::sort(recoveries_.begin(), recoveries_.end());
+    return recoveries_;
+  }
+
+private:
+  void kill(std::uint32_t node) {
+    int pid = 0;
+    std::ifstream(pid_file(wishes_, node)) >> pid;
+    if (pid > 0 && ::kill(pid, SIGKILL) == 0) killed_ = wall::now();
+  }
+
+  const wishes wishes_;
+  const std::uint32_t nodes_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t steps_ = 0;
+  std::optional<wall::time_point> killed_;
+  std::vector<double> recoveries_;
+  bool over_ = false;
+};
+
+int lead(const wishes& o, const node_place& place, const wiring& w) {
+  const auto calm =
+      cluster{.compute_threads = 1, .place = node_place{}}.start(w, {.evaluate = false}).wait();
+  killer kills(o, place.count);
+  std::optional<std::thread> killing;
+  run_options options{.evaluate = false};
+  options.observer = [&](const run_event& e) {
+    if (std::holds_alternative<step_event>(e)) kills.committed();
+  };
+  run going = cluster{.place = place}.start(w, std::move(options));
+  killing.emplace([&] { kills.run(); });
+  const auto result = going.wait();
+  kills.end();
+  killing->join();
+  const auto all = kills.recoveries();
+  const auto at = [&](double share) {
+    return all.empty() ? 0.0
+                       : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+  };
+  const nlohmann::json out = {{"model", o.model},
+                              {"nodes", place.count},
+                              {"kills", all.size()},
+                              {"steps", result.steps},
+                              {"restarts", result.restarts},
+                              {"digest_equal", result.parameter_digest == calm.parameter_digest},
+                              {"median_ms", at(0.5)},
+                              {"p90_ms", at(0.9)},
+                              {"p99_ms", at(0.99)},
+                              {"worst_ms", at(1)},
+                              {"recoveries_ms", all}};
+  fmt::print("{}\n", out.dump());
+  return result.parameter_digest == calm.parameter_digest ? 0 : 1;
+}
+
+int serve(const wishes& o, const node_place& place, const wiring& w) {
+  std::ofstream(pid_file(o, place.number)) << ::getpid() << std::endl;
+  (void)cluster{.place = place}.start(w, {.evaluate = false}).wait();
+  return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  wishes o;
+  CLI::App app("what a killed node costs; run by troupe launch");
+  app.add_option("--model", o.model, "lenet, cnn or resnet20");
+  app.add_option("--folder", o.folder, "where the nodes write their process ids")->required();
+  app.add_option("--steps", o.steps, "of the job");
+  app.add_option("--kills", o.kills, "at most");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const auto place = place_in(variables_of_process());
+    const job j{.model = model_by_name(o.model, 10),
+                .data = fashion_mnist(),
+                .learning_rate = {.base = 0.02F},
+                .batch = 128,
+                .microbatches = place.count,
+                .steps = o.steps};
+    const auto w = data_parallel(j, {.replicas = static_cast<int>(place.count), .holders = 1});
+    return place.number == 0 ? lead(o, place, w) : serve(o, place, w);
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "error: {}\n", e.what());
+    return 1;
+  }
+}

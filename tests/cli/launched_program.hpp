@@ -65,6 +65,25 @@ public:
 
   pid_t process() const { return process_; }
 
+  // The process of a node that it started, as it runs now; 0: none.
+  pid_t node(int number) const {
+    const std::string place = "TROUPE_RANK=" + std::to_string(number) + '\0';
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename().string();
+      if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+      const std::string stat = text_of(entry.path() / "stat");
+      const auto name_end = stat.rfind(')');
+      if (name_end == std::string::npos) continue;
+      std::istringstream fields(stat.substr(name_end + 1));
+      std::string state;
+      pid_t parent = 0;
+      fields >> state >> parent;
+      if (parent == process_ && text_of(entry.path() / "environ").find(place) != std::string::npos)
+        return static_cast<pid_t>(std::stol(name));
+    }
+    return 0;
+  }
+
   // Its exit code, or 128 + the signal that ended it.
   int wait() {
     int status = 0;

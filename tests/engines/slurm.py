@@ -165,6 +165,32 @@ def a_killed_node_is_replaced(slurm, troupe):
     check("the death is told", "node 2 was killed by SIGKILL" in said, said)
 
 
+TRAINING = ("train --model mlp --data synthetic:4000 --batch 40 --microbatches 4 --replicas 4 --holders 1 --epochs 20 "
+            "--warmup 0 --quiet --json").split()
+
+
+def a_training_has_the_bits_of_one_process(slurm, troupe):
+    """Over four nodes that meet by the name of the first, encrypted; two are killed meanwhile."""
+    digest = re.compile(r'"parameter_digest":"(\w+)"')
+    alone = digest.search(slurm.run(troupe, *TRAINING))
+    logs = f"{slurm.folder}/training"
+    said = slurm.run(troupe, "launch", "slurm", "-n", "4", "--log-folder", logs, "--", troupe, *TRAINING)
+    job = re.search(r"Submitted batch job (\d+)", said)[1]
+    killed = 0
+    for number in (1, 3):
+        time.sleep(1.5)
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            if (f"TROUPE_RANK={number}\0" in text_of(f"/proc/{name}/environ")
+                    and "\0train\0" in text_of(f"/proc/{name}/cmdline")
+                    and "\0node\0" not in text_of(f"/proc/{name}/cmdline")):
+                os.kill(int(name), 9)
+                killed += 1
+    (state, code), said = slurm.ends(job, logs)
+    check("a training completed", (state, code) == ("COMPLETED", 0), f"{state} {code}\n{said}")
+    found = digest.search(said)
+    check(f"with the bits of one process, {killed} processes killed", found and found[1] == alone[1] and killed > 0, said)
+
+
 def a_failure_ends_the_job(slurm, troupe):
     logs = f"{slurm.folder}/failed"
     job = slurm.submit(troupe, logs, "[ $TROUPE_RANK = 0 ] && { sleep 0.3; exit 7; }; exec sleep 600")
@@ -209,6 +235,7 @@ def a_shell_is_one_node(slurm, troupe):
 def inside(folder, troupe):
     slurm = cluster(folder)
     a_killed_node_is_replaced(slurm, troupe)
+    a_training_has_the_bits_of_one_process(slurm, troupe)
     a_failure_ends_the_job(slurm, troupe)
     a_shell_is_one_node(slurm, troupe)
     the_time_limit_saves(slurm, troupe)

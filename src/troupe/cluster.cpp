@@ -148,7 +148,8 @@ struct run::impl {
 };
 
 run_hooks run::impl::hooks() {
-  return {.on_node = [this](const node_event& e) { tell(e); },
+  return {.on_number = [this](std::uint32_t number) { result.node = number; },
+          .on_node = [this](const node_event& e) { tell(e); },
           .on_over = [this](const order::over& how) { end(how); }};
 }
 
@@ -311,10 +312,9 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
       plays_some(w, stage, [](role_kind r) { return r == role_kind::checkpointer; }))
     (stage.files ? *stage.files : machine_disk()).make_folder(state->options.checkpoint_folder);
 
-  state->world = stage.make_world(
-      state->hooks(), has_state ? start_text(begin.content.step, state->result) : std::string());
   state->report = stage.report;
   state->conclude = stage.conclude;
+  const auto begins = has_state ? start_text(begin.content.step, state->result) : std::string();
   const casting cast(state->wired,
                      state->layout,
                      std::move(begin.content),
@@ -322,6 +322,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
                      state->callbacks(),
                      stage.kernel_threads,
                      stage.instead);
+  state->world =
+      stage.make_world(state->hooks(), begins); // a spare waits there, with all else done
   for (const auto& role : state->wired->roles)
     state->world->add(role.where, cast.role_at(role));
   for (const auto& k : state->options.kills)
@@ -370,6 +372,10 @@ void run::stop() noexcept {
 
 void run::kill(const address& who) {
   impl_->world->kill(who);
+}
+
+std::uint32_t run::node() const {
+  return impl_->result.node;
 }
 
 void run::set(const dial& d) {

@@ -148,7 +148,8 @@ public:
   run_result wait();    // throws error if the job failed (NaN loss, a role that keeps dying ...)
   void stop() noexcept; // finish the step, save, end; safe from any thread
   void kill(const address& who); // at the next message boundary; its supervisor restarts it
-  void set(const dial& d);       // from any thread; throws error where the wiring does not allow it
+  [[nodiscard]] std::uint32_t node() const; // that this process is; 0 leads
+  void set(const dial& d); // from any thread; throws error where the wiring does not allow it
 
   struct impl;
   explicit run(std::unique_ptr<impl> impl);

@@ -192,6 +192,7 @@ node_place joined(const place_sources& found, std::vector<error_text> wrong) {
   for (const place_claim& c : claims)
     if (out.restarts == 0) out.restarts = c.restarts;
   out.source = source_text(claims);
+  out.spare = found.own.spare;
   add_keys(found.own, out, wrong);
   if (wrong.empty()) check_count(claims, out, wrong);
   if (wrong.empty()) check_agreement(claims, out, wrong);

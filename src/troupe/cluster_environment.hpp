@@ -21,6 +21,9 @@ struct node_place {
   std::string keys;        // file with this node's secret key; "" without encryption
   std::string trusted;     // file of trusted keys; "" without
   std::string source;      // for people: "Slurm (SLURM_PROCID, SLURM_STEP_NUM_TASKS, ...)"
+  // A descriptor that this process, a hot spare, reads to know which node it becomes (settle);
+  // -1: it is a node. Until then `number` is that of any node but 0.
+  int spare = -1;
 };
 
 using environment_variables = std::map<std::string, std::string>;
@@ -29,6 +32,10 @@ environment_variables variables_of_process();
 
 // Throws error that tells all mistakes.
 node_place place_in(const environment_variables& v);
+
+// Of a spare: waits until a node needs it, and makes `place` that node's. Throws error where nobody
+// will.
+void settle(node_place& place);
 
 // Who was asked, what was found, and what came of it; a mistake is text, too.
 std::string explain_place(const environment_variables& v);

@@ -49,13 +49,17 @@ node_event event_of(const node_news& n) {
 } // namespace
 
 run cluster::start(const wiring& w, run_options options) const {
-  const node_place here = place ? *place : place_in(variables_of_process());
+  node_place here = place ? *place : place_in(variables_of_process());
   const auto home = homes_of(w, here.count);
-  const auto plays = [home, me = here.number](const address& who) { return home->at(who) == me; };
+  const bool is_spare = here.spare >= 0;
+  const auto plays = [home, me = here.number, is_spare](const address& who) {
+    return is_spare ? home->at(who) != 0 && is_mortal(who.role) : home->at(who) == me;
+  };
   check_leading_roles(w, *home);
   const auto shards = w.of(role_kind::layer_shard);
-  const int threads =
-      threads_for(compute_threads, std::count_if(shards.begin(), shards.end(), plays));
+  const auto shards_here = std::count_if(shards.begin(), shards.end(), plays);
+  const auto share = static_cast<std::int64_t>(is_spare ? std::max(here.count - 1, 1U) : 1U);
+  const int threads = threads_for(compute_threads, (shards_here + share - 1) / share);
   const live_world_options live{.kernel_threads = threads};
   if (here.count == 1)
     return start_run(
@@ -66,12 +70,13 @@ run cluster::start(const wiring& w, run_options options) const {
          },
          .kernel_threads = threads});
 
-  const auto links = links_of(here, w);
   auto made = std::make_shared<cluster_world*>(nullptr); // the run's
   const auto make_world = [&, made](const run_hooks& hooks, const std::string& start) {
+    settle(here);
+    hooks.on_number(here.number);
     auto out = std::make_unique<cluster_world>(cluster_world_options{
         .live = live,
-        .link = links,
+        .link = links_of(here, w),
         .coordinator = here.coordinator,
         .nodes = here.count,
         .start = start,

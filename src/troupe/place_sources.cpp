@@ -84,6 +84,7 @@ std::optional<place_claim> troupe_claim(claim_reader read, own_words& own, bool 
   own.restarts = c.restarts = read.count_of("TROUPE_RESTART");
   own.keys = read.text("TROUPE_KEYS");
   own.trusted = read.text("TROUPE_TRUSTED");
+  if (read.has("TROUPE_SPARE")) own.spare = read.count_of("TROUPE_SPARE");
   own.alone = c.count == 1U && !read.has("TROUPE_RANK");
   if (!places && !others) return {};
   if (c.read.empty()) return {};
@@ -288,6 +289,7 @@ const std::vector<std::string>& place_variables() {
                                                  "TROUPE_RESTART",
                                                  "TROUPE_KEYS",
                                                  "TROUPE_TRUSTED",
+                                                 "TROUPE_SPARE",
                                                  "RANK",
                                                  "OMPI_COMM_WORLD_RANK",
                                                  "SLURM_PROCID",

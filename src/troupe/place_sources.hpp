@@ -31,6 +31,7 @@ struct own_words {
   bool alone = false; // TROUPE_WORLD=1 and no rank: a job of this process, whatever others say
   std::string job, keys, trusted;
   int restarts = 0;
+  int spare = -1;
 };
 
 struct place_sources {

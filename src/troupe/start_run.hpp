@@ -15,6 +15,7 @@ namespace troupe {
 
 // What a world of several nodes tells the run.
 struct run_hooks {
+  std::function<void(std::uint32_t)> on_number; // of this node, where it was not known before
   std::function<void(const node_event&)> on_node;
   std::function<void(const order::over&)> on_over; // of a node that does not lead
 };
@@ -28,7 +29,7 @@ struct stage_of_run {
   std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
   // Of the node that leads: how it ended, before the world stops; may be empty.
   std::function<void(const order::over&)> conclude = {};
-  node_place place = {};                          // of how many nodes this is which
+  node_place place = {}; // of how many nodes this is which; a spare will be one of them
   std::function<bool(const address&)> plays = {}; // here; empty: all
 };
 

@@ -63,6 +63,8 @@ public:
     for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(wishes_.kills) && !over_; ++i) {
       const auto from = steps_ + 3;
       changed_.wait(lock, [&] { return over_ || (!killed_ && steps_ >= from); });
+      // As long as the launcher takes a node for young, it waits before it starts it again.
+      changed_.wait_for(lock, std::chrono::milliseconds(1100), [&] { return over_; });
       const std::chrono::duration<double, std::milli> moment(draw.uniform(0, 60));
       changed_.wait_for(lock, moment, [&] { return over_; });
       if (!over_) kill(1 + i % (nodes_ - 1));
@@ -126,8 +128,9 @@ int lead(const wishes& o, const node_place& place, const wiring& w) {
 }
 
 int serve(const wishes& o, const node_place& place, const wiring& w) {
-  std::ofstream(pid_file(o, place.number)) << ::getpid() << std::endl;
-  (void)cluster{.place = place}.start(w, {.evaluate = false}).wait();
+  run going = cluster{.place = place}.start(w, {.evaluate = false}); // a spare waits here
+  std::ofstream(pid_file(o, going.node())) << ::getpid() << std::endl;
+  (void)going.wait();
   return 0;
 }
 

@@ -22,7 +22,7 @@ constexpr std::int64_t nodes_max = 4096, restarts_max = 1'000'000;
 
 struct wishes {
   std::uint32_t nodes = 0;
-  int restarts = 0;
+  int restarts = 0, spares = 0;
   std::string over, coordinator, keys, logs;
   std::chrono::nanoseconds grace{};
 };
@@ -32,6 +32,7 @@ wishes wishes_of(const setting_values& values) {
   wishes out;
   out.over = read.choice("over", {"ipc", "tcp"});
   out.restarts = static_cast<int>(read.whole("restarts", 0, restarts_max));
+  out.spares = static_cast<int>(read.whole("spares", 0, nodes_max));
   out.coordinator = read.text("coordinator");
   out.keys = read.text("keys");
   if (!out.keys.empty()) out.keys = std::filesystem::absolute(out.keys).lexically_normal();
@@ -74,10 +75,24 @@ process_plan plan_of(node_place place,
     out.hears = ::isatty(STDIN_FILENO) == 0; // a terminal is the launch's: Ctrl-C goes there
     return out;
   }
-  const std::string folder = make_node_folder(logs, place.number);
+  const std::string folder = make_node_folder(logs, fmt::to_string(place.number));
   out.output = folder + "/stdout.log";
   out.errors = folder + "/stderr.log";
   return out;
+}
+
+// It may become any node but 0.
+process_plan spare_plan(node_place place,
+                        int told,
+                        const std::vector<std::string>& program,
+                        const std::string& logs) {
+  place.number = place.local_number = 1;
+  place.spare = told;
+  const std::string folder = make_node_folder(logs, "spare");
+  return {.words = program,
+          .variables = variables_for(place),
+          .output = folder + "/stdout.log",
+          .errors = folder + "/stderr.log"};
 }
 
 } // namespace
@@ -114,7 +129,13 @@ int launch(const command_line& line) {
                      }});
   }
   node_supervisor all(std::move(plans),
-                      {.restarts_max = w.restarts, .grace = w.grace, .folder = own.path()});
+                      {.restarts_max = w.restarts,
+                       .grace = w.grace,
+                       .folder = own.path(),
+                       .spares = w.nodes > 1 ? w.spares : 0,
+                       .spare_process = [place, logs, program = line.program](int told) {
+                         return spare_plan(place, told, program, logs);
+                       }});
   return all.run();
 }
 

@@ -26,11 +26,12 @@ environment_variables variables_for(const node_place& place) {
   if (!place.job.empty()) out["TROUPE_JOB"] = place.job;
   if (!place.keys.empty()) out["TROUPE_KEYS"] = place.keys;
   if (!place.trusted.empty()) out["TROUPE_TRUSTED"] = place.trusted;
+  if (place.spare >= 0) out["TROUPE_SPARE"] = fmt::to_string(place.spare);
   return out;
 }
 
-std::string make_node_folder(const std::string& folder, std::uint32_t number) {
-  const fs::path out = fs::path(folder) / "nodes" / fmt::to_string(number);
+std::string make_node_folder(const std::string& folder, const std::string& node) {
+  const fs::path out = fs::path(folder) / "nodes" / node;
   std::error_code code;
   fs::create_directories(out, code);
   if (code)

@@ -13,8 +13,8 @@ namespace troupe::cli {
 // This process's variables without any place, and with that of `place`.
 environment_variables variables_for(const node_place& place);
 
-// FOLDER/nodes/<n>; made if need be. Throws mistakes.
-std::string make_node_folder(const std::string& folder, std::uint32_t number);
+// FOLDER/nodes/<node>; made if need be. Throws mistakes.
+std::string make_node_folder(const std::string& folder, const std::string& node);
 
 // Keys node-0 to node-<count - 1>, and the list that lets each be its node: those that are missing
 // are made. Throws error.

@@ -87,7 +87,7 @@ int launch_slurm(const command_line& line) {
     fmt::print("{}", text);
     return exit_done;
   }
-  make_node_folder(job.logs, 0);
+  make_node_folder(job.logs, "0");
   if (!job.keys.empty()) make_node_keys(job.keys, static_cast<std::uint32_t>(count));
   const std::string file = job.logs + "/batch";
   write_file_atomically(file, text);

@@ -48,7 +48,7 @@ int run_node(const command_line& line) {
     now.restarts += again;
     process_plan out{.words = program, .variables = variables_for(now), .hears = false};
     if (!logs.empty() && place.number != 0) {
-      const std::string folder = make_node_folder(logs, place.number);
+      const std::string folder = make_node_folder(logs, fmt::to_string(place.number));
       out.output = folder + "/stdout.log";
       out.errors = folder + "/stderr.log";
     }

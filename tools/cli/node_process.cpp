@@ -64,6 +64,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 [[noreturn]] void become(char* const* words,
                          char* const* variables,
                          const std::array<int, 3>& files,
+                         int inherits,
                          pid_t parent,
                          int trouble) {
   ::setpgid(0, 0);
@@ -72,6 +73,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   for (int target = 0; target < 3; ++target)
     if (files.at(static_cast<std::size_t>(target)) >= 0)
       ::dup2(files.at(static_cast<std::size_t>(target)), target);
+  if (inherits >= 0) ::fcntl(inherits, F_SETFD, 0);
   sigset_t none;
   sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
@@ -111,6 +113,7 @@ pid_t start_process(const process_plan& plan) {
     become(word_pointers.data(),
            variable_pointers.data(),
            {input.get(), output.get(), errors.get()},
+           plan.inherits,
            parent,
            writing.get());
   ::setpgid(child, child); // here, too: nobody waits for the other

@@ -16,6 +16,7 @@ struct process_plan {
   environment_variables variables;
   std::string output, errors; // files that are appended to; "": as this process's
   bool hears = false;         // has this process's stdin; otherwise an empty one
+  int inherits = -1;          // a descriptor that stays open in it; -1: none
 };
 
 // The process, which leads its group. Throws mistakes where a file cannot be opened or the program

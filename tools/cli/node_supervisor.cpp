@@ -52,7 +52,7 @@ int signal_descriptor() {
 } // namespace
 
 node_supervisor::node_supervisor(std::vector<node_plan> plans, supervision_options options)
-    : options_(std::move(options)) {
+    : options_(std::move(options)), spares_(options_.spares, options_.spare_process) {
   for (node_plan& plan : plans)
     nodes_.push_back(
         {.plan = std::move(plan), .budget = restart_budget(options_.restarts_max), .started = {}});
@@ -67,6 +67,7 @@ int node_supervisor::run() {
     wait_for_something();
     hear_signals();
     reap();
+    if (no_node_is_left()) spares_.stop();
     start_due();
     if (phase_ends_ && *phase_ends_ <= clock::now())
       enter(phase_ == phase::finishing ? phase::terminating : phase::killing);
@@ -82,12 +83,16 @@ void node_supervisor::start(node& n) {
   n.errors = plan.errors;
   n.errors_from = size_of(plan.errors);
   n.due.reset();
-  n.process = start_process(plan);
+  // (The keeper knows a spare already.)
+  const auto spare = n.restarts > 0 ? spares_.take(plan, clock::now()) : std::nullopt;
+  n.process = spare ? *spare : start_process(plan);
   n.started = clock::now();
-  keeper_->began(n.process);
+  if (!spare) keeper_->began(n.process);
 }
 
 void node_supervisor::start_due() {
+  if (phase_ == phase::running)
+    if (const auto spare = spares_.start_due(clock::now())) keeper_->began(*spare);
   for (node& n : nodes_) {
     if (!n.due || *n.due > clock::now()) continue;
     try {
@@ -106,6 +111,8 @@ void node_supervisor::wait_for_something() const {
   std::optional<clock::time_point> next = phase_ends_;
   for (const node& n : nodes_)
     if (n.due && (!next || *n.due < *next)) next = n.due;
+  if (const auto spare = spares_.due(); spare && phase_ == phase::running)
+    if (!next || *spare < *next) next = spare;
   pollfd heard{.fd = signals_, .events = POLLIN, .revents = 0};
   timespec patience{};
   if (next) {
@@ -146,7 +153,7 @@ void node_supervisor::reap() {
     const pid_t who = about.si_pid;
     const auto n = std::find_if(
         nodes_.begin(), nodes_.end(), [&](const node& one) { return one.process == who; });
-    if (n != nodes_.end()) {
+    if (n != nodes_.end() || spares_.ended(who, clock::now())) {
       ::kill(-who, SIGKILL); // what it started and left
       keeper_->ended(who);
     }
@@ -214,6 +221,7 @@ void node_supervisor::enter(phase next) {
       if (n.process != 0)
         talk(fmt::format("node {} did not end with node 0: it is ended", n.plan.number));
   phase_ = next;
+  spares_.stop();
   phase_ends_.reset();
   if (next == phase::finishing) phase_ends_ = now + options_.grace;
   if (next == phase::terminating) phase_ends_ = now + options_.patience;
@@ -232,9 +240,13 @@ const node_supervisor::node* node_supervisor::zero() const {
   return at == nodes_.end() ? nullptr : &*at;
 }
 
-bool node_supervisor::all_ended() const {
+bool node_supervisor::no_node_is_left() const {
   return std::all_of(
       nodes_.begin(), nodes_.end(), [](const node& n) { return n.process == 0 && !n.due; });
+}
+
+bool node_supervisor::all_ended() const {
+  return no_node_is_left() && spares_.empty();
 }
 
 // The cause last: of those that failed near the end, the first; or the one that ended the job.

@@ -12,6 +12,7 @@
 #include "cli/launch_keeper.hpp"
 #include "cli/node_process.hpp"
 #include "cli/restart_budget.hpp"
+#include "cli/spare_processes.hpp"
 
 #include <chrono>
 #include <functional>
@@ -27,6 +28,8 @@ struct supervision_options {
   std::chrono::nanoseconds patience{2'000'000'000}; // from SIGTERM to SIGKILL
   int ended_code = 130;                             // exit code after SIGTERM or SIGHUP
   std::string folder;                               // removed if this process is killed; "": none
+  int spares = 0;                                   // hot, to take the place of nodes that die
+  spare_processes::plan_maker spare_process = {};
 };
 
 struct node_plan {
@@ -73,11 +76,13 @@ private:
   void enter(phase next);
   void signal_all(int signal) const;
   [[nodiscard]] const node* zero() const;
+  [[nodiscard]] bool no_node_is_left() const;
   [[nodiscard]] bool all_ended() const;
   void tell_last_words() const;
 
   supervision_options options_;
   std::vector<node> nodes_;
+  spare_processes spares_;
   std::optional<launch_keeper> keeper_;
   int signals_ = -1;
   phase phase_ = phase::running;

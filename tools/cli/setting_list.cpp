@@ -550,6 +550,12 @@ setting_list launch_settings() {
   return {
       {"Nodes", "nodes", "N", "", "how many processes", number, false, true, 'n'},
       {"Nodes", "restarts", "N", "30", restarts_help, number},
+      {"Nodes",
+       "spares",
+       "N",
+       "0",
+       "hot spares, started ahead: what dies is replaced sooner",
+       number},
       {"Nodes", "over", "WAY", "ipc", "how they meet: ipc (a socket file) or tcp (a free port)"},
       {"Nodes", "coordinator", "PLACE", "", "or where: tcp://HOST:PORT or ipc:///PATH"},
       {"Nodes", "keys", "FOLDER", "", "encrypt with keys of this folder; made where missing"},

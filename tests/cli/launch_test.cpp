@@ -140,6 +140,35 @@ TEST_CASE("a killed node runs again within milliseconds") {
   CHECK(waits[2] < 20); // about 1 where nothing else runs
 }
 
+TEST_CASE("a hot spare becomes the node that dies, and is replaced") {
+  const scratch_folder here;
+  const std::string script =
+      "if [ -n \"$TROUPE_SPARE\" ]; then touch ready; said=$(eval \"cat <&$TROUPE_SPARE\"); "
+      "[ -n \"$said\" ] || exit; echo \"$said\" > became; "
+      "while [ ! -e ready ]; do sleep 0.01; done; touch done; "
+      "elif [ $TROUPE_RANK = 0 ]; then while [ ! -e done ]; do sleep 0.01; done; "
+      "else while [ ! -e ready ]; do sleep 0.01; done; rm ready; kill -9 $$; fi";
+  launched_program all(here, launch(2, script, {"--spares", "1"}));
+  CHECK(all.wait() == 0); // a second spare has said that it is ready
+  const std::string became = text_of(here.file("became"));
+  CHECK(contains(became, "TROUPE_RANK=1\n"));
+  CHECK(contains(became, "TROUPE_RESTART=1\n"));
+  CHECK(contains(became, "logs/nodes/1/stderr.log"));
+  CHECK(all.left_nothing());
+}
+
+TEST_CASE("spares that die are not started for ever, and the nodes do without") {
+  const scratch_folder here;
+  const std::string script =
+      "if [ -n \"$TROUPE_SPARE\" ]; then echo x >> spares; exit 1; "
+      "elif [ $TROUPE_RANK = 0 ]; then while [ ! -e done ]; do sleep 0.01; done; "
+      "else case $TROUPE_RESTART in 0) sleep 3; kill -9 $$;; *) touch done;; esac; fi";
+  launched_program all(here, launch(2, script, {"--spares", "1"}));
+  CHECK(all.wait() == 0);
+  CHECK(text_of(here.file("spares")) == "x\nx\nx\n");
+  CHECK(all.left_nothing());
+}
+
 TEST_CASE("a node that keeps dying young is given up, and its last words are the last") {
   const scratch_folder here;
   const std::string script = "if [ $TROUPE_RANK = 1 ]; then echo no memory left >&2; exit 7; fi; "

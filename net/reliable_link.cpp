@@ -31,11 +31,16 @@ void reliable_link::post(lane_kind lane, parcel content) {
   l.kept.push_back(std::move(content));
 }
 
+// Of the window: what is on its way, or not taken yet.
+std::uint64_t reliable_link::lent(const lane_state& lane) {
+  return lane.acknowledged + lane.on_its_way - lane.credited;
+}
+
 // One parcel may always be on its way, however large.
 bool reliable_link::may_send(const lane_state& lane, int index) const {
   if (!lane.open || lane.next >= lane.first + lane.kept.size()) return false;
-  const std::uint64_t lent = lane.acknowledged + lane.on_its_way - lane.credited;
-  return lent == 0 || lent < options_.window_bytes[static_cast<std::size_t>(index)];
+  const std::uint64_t out = lent(lane);
+  return out == 0 || out < options_.window_bytes[static_cast<std::size_t>(index)];
 }
 
 bool reliable_link::is_overdue(const lane_state& lane, time_point now) const {
@@ -230,9 +235,12 @@ link_counts reliable_link::counts() const {
   link_counts out = counts_;
   out.untaken_bytes = static_cast<std::size_t>(
       counts_.bytes_received - intake_->taken(lane_kind::small) - intake_->taken(lane_kind::bulk));
-  for (const auto& lane : lanes_) {
+  for (int i = 0; i < lanes; ++i) {
+    const auto& lane = lanes_[i];
+    const std::size_t window = options_.window_bytes[static_cast<std::size_t>(i)];
     out.unacknowledged_bytes += lane.on_its_way;
     out.waiting_bytes += lane.kept_bytes - std::min(lane.kept_bytes, lane.on_its_way);
+    out.credit_bytes += window - std::min(window, static_cast<std::size_t>(lent(lane)));
   }
   return out;
 }

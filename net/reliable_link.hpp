@@ -42,6 +42,7 @@ struct link_counts {
   std::uint64_t resent = 0, duplicates = 0, gaps = 0;
   std::size_t unacknowledged_bytes = 0, waiting_bytes = 0;
   std::size_t untaken_bytes = 0;          // that came; their owner has not taken them
+  std::size_t credit_bytes = 0;           // of both windows: what may be sent at once
   std::chrono::nanoseconds round_trip{0}; // the last that was measured, without the time at rest
 };
 
@@ -93,6 +94,7 @@ private:
   [[nodiscard]] bool owes_much() const;
   void acknowledge(lane_state& lane, std::uint64_t received, time_point now);
   static void go_back(lane_state& lane, time_point now);
+  static std::uint64_t lent(const lane_state& lane);
   [[nodiscard]] bool may_send(const lane_state& lane, int index) const;
   [[nodiscard]] bool is_overdue(const lane_state& lane, time_point now) const;
 

@@ -1,10 +1,12 @@
 #include "actors/runtime/cluster_world.hpp"
 
+#include "actors/runtime/figures_board.hpp"
 #include "actors/runtime/membership.hpp"
 #include "actors/runtime/missing_nodes.hpp"
 #include "actors/runtime/talk_mutex.hpp"
 #include "actors/wire/lane.hpp"
 #include "net/archive.hpp"
+#include "net/processes.hpp"
 #include "ops/assert.hpp"
 #include "ops/error.hpp"
 
@@ -26,6 +28,9 @@ namespace {
 const address supervising{.role = role_kind::supervisor};
 const address directing{.role = role_kind::director};
 
+// The figures of a link are 200 bytes in a file: at most so many links a second.
+constexpr std::chrono::nanoseconds pause_per_link = std::chrono::milliseconds(5);
+
 live_world_options with_far_side(live_world_options o, far_world& beyond) {
   o.beyond = &beyond;
   return o;
@@ -39,6 +44,7 @@ struct cluster_world::impl final : far_world {
         me(options.link.number),
         known(me),
         leader(known, options.nodes, options.start, options.is_mortal),
+        board(options.nodes),
         here(with_far_side(options.live, *this)) {}
 
   // What actors here want from elsewhere.
@@ -56,7 +62,7 @@ struct cluster_world::impl final : far_world {
   void relieved(const net::node_life& who);
 
   void hear(addressed_message m, std::shared_ptr<const void> credit);
-  void obey(std::uint32_t from, const cluster_order& o);
+  void obey(const net::node_life& from, const cluster_order& o);
   void take(const order::place& o);
   bool begins_like(const order::view& o);
   void apply(const membership::outcome& what);
@@ -68,6 +74,7 @@ struct cluster_world::impl final : far_world {
   void finish(order::over how); // of a node that does not lead
   void tell(node_news::kind what, std::vector<std::uint32_t> nodes, std::string text);
   void look_out();
+  void tell_figures(std::unique_lock<talk_mutex>& lock, std::chrono::nanoseconds now);
   void look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now);
   [[nodiscard]] std::chrono::nanoseconds patience_of(const missing_nodes& wait) const;
   [[nodiscard]] std::vector<std::uint32_t> missing() const;
@@ -77,6 +84,8 @@ struct cluster_world::impl final : far_world {
 
   [[nodiscard]] bool leads() const { return me == 0; }
 
+  [[nodiscard]] bool is_playing() const { return leads() ? plays : taken_in; }
+
   const cluster_world_options options;
   const std::uint32_t me;
   std::vector<address> own; // fixed after add()
@@ -85,8 +94,11 @@ struct cluster_world::impl final : far_world {
   talk_mutex mutex;
   std::condition_variable_any changed;
   directory known;
-  membership leader;                            // of node 0
-  std::map<std::uint32_t, std::uint64_t> links; // lives of nodes that are linked
+  membership leader;                               // of node 0
+  figures_board board;                             // likewise
+  std::map<std::uint32_t, std::uint64_t> links;    // lives of nodes that are linked
+  std::map<std::uint32_t, std::uint32_t> ordinals; // links so far, by node
+  std::chrono::nanoseconds figures_at{0};          // when they are told next
   std::map<std::uint32_t, std::deque<std::pair<net::lane_kind, net::parcel>>> backlog;
   bool taken_in = false; // of the others: it heard who plays what
   bool plays = false;    // of node 0: the job has begun
@@ -191,7 +203,7 @@ void cluster_world::impl::heard(const net::node_life& from, const net::parcel& c
     if (is_order(content)) {
       const auto o = decode_order(content);
       const std::lock_guard lock(mutex);
-      obey(from.node, o);
+      obey(from, o);
     } else {
       auto m = decode_message(content);
       const std::lock_guard lock(mutex);
@@ -213,16 +225,17 @@ void cluster_world::impl::hear(addressed_message m, std::shared_ptr<const void> 
   }
 }
 
-void cluster_world::impl::obey(std::uint32_t from, const cluster_order& o) {
+void cluster_world::impl::obey(const net::node_life& from, const cluster_order& o) {
   if (const auto* k = std::get_if<order::kill>(&o)) {
     if (known.knows(k->who) && known.is_here(k->who)) here.kill(k->who);
     return;
   }
   if (leads()) {
-    if (const auto* l = std::get_if<order::lost>(&o)) apply(leader.lost(from, *l));
+    if (const auto* l = std::get_if<order::lost>(&o)) apply(leader.lost(from.node, *l));
+    if (const auto* t = std::get_if<order::traffic>(&o)) board.note(from, *t);
     return;
   }
-  if (from != 0) return;
+  if (from.node != 0) return;
   if (const auto* p = std::get_if<order::place>(&o)) take(*p);
   if (const auto* v = std::get_if<order::view>(&o); v != nullptr && begins_like(*v)) {
     taken_in = true;
@@ -267,9 +280,11 @@ void cluster_world::impl::up(const net::peer& who) {
   const std::lock_guard lock(mutex);
   const auto node = who.who.node;
   links[node] = who.who.life;
+  ++ordinals[node];
   known.linked(who.who);
   if (leads()) {
     apply(leader.up(who.who));
+    if (node < options.nodes) board.came(node, who.process.number);
     tell(node_news::kind::up, {node}, fmt::format("node {} is there", node));
   }
   flush();
@@ -373,16 +388,42 @@ void cluster_world::impl::look_out() {
       lock.unlock();
       options.on_over(*over); // fixed by now
       return;
-    } else if (wait.nodes().empty() || gave_up) {
-      changed.wait(lock);
+    } else if (is_playing() && now >= figures_at) {
+      tell_figures(lock, now);
     } else {
-      changed.wait_for(lock, std::min(wait.pause(now), patience_of(wait) - wait.waited(now)));
+      std::chrono::nanoseconds pause = std::chrono::hours(1);
+      if (is_playing()) pause = figures_at - now;
+      if (!wait.nodes().empty() && !gave_up)
+        pause = std::min({pause, wait.pause(now), patience_of(wait) - wait.waited(now)});
+      changed.wait_for(lock, pause);
     }
   }
 }
 
 std::chrono::nanoseconds cluster_world::impl::patience_of(const missing_nodes& wait) const {
   return wait.was_complete() ? options.rejoin_within : options.join_within;
+}
+
+// Node 0 tells its owner, the others tell node 0.
+void cluster_world::impl::tell_figures(std::unique_lock<talk_mutex>& lock,
+                                       std::chrono::nanoseconds now) {
+  const auto sent = traffic_of(link->report(), ordinals);
+  figures_at = now + options.figures_every;
+  if (!leads()) {
+    if (backlog[0].empty()) order_to(0, sent);
+    return;
+  }
+  board.note({me, known.admitted(me).life}, sent);
+  for (std::uint32_t n = 0; n < options.nodes; ++n) {
+    const bool is_up = leader.is_there(n);
+    board.note(n, is_up, known.admitted(n).term - (is_up ? 1 : 0), now);
+  }
+  const auto all = board.all(now);
+  const auto links_told = static_cast<std::int64_t>(all.links.size());
+  figures_at = now + std::max(options.figures_every, links_told * pause_per_link);
+  lock.unlock();
+  if (options.on_figures) options.on_figures(all);
+  lock.lock();
 }
 
 void cluster_world::impl::look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now) {
@@ -404,6 +445,7 @@ cluster_world::~cluster_world() {
 void cluster_world::add(const address& who, role_factory make) {
   const auto node = impl_->options.node_of(who);
   impl_->known.add(who, node);
+  if (impl_->leads()) impl_->board.plays(node);
   if (node == impl_->me) impl_->own.push_back(who);
   impl_->here.add(who, std::move(make));
 }
@@ -431,13 +473,17 @@ void cluster_world::start() {
           .on_down = [&w](const net::peer_down& what) { w.down(what); },
           .on_refused = [&w](const std::string& text) { w.refused(text); },
           .on_relieved = [&w](const net::node_life& who) { w.relieved(who); }});
-  if (w.leads()) w.known.admit({0, w.link->report().me.life, 1});
+  if (w.leads()) {
+    w.known.admit({0, w.link->report().me.life, 1});
+    w.board.came(0, net::this_process().number);
+  }
   w.lookout = std::thread([&w] { w.look_out(); });
   if (!w.leads()) return;
   w.changed.wait(lock, [&w] { return w.nobody_came || w.leader.missing().empty(); });
   if (w.nobody_came) throw error(*w.nobody_came);
   w.plays = true;
   w.begin(w.leader.start(w.known.all()));
+  w.changed.notify_all();
 }
 
 void cluster_world::send(const address& to, message m) {

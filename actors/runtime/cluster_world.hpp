@@ -38,6 +38,9 @@ struct cluster_world_options {
   std::function<bool(const address&)> is_mortal; // can be started again
   // Called by a thread of their own, in order.
   std::function<void(const node_news&)> on_news; // may be empty
+  // Of node 0, while the job plays: nodes and links, so often; of very many links less often.
+  std::function<void(const cluster_figures&)> on_figures; // may be empty
+  std::chrono::nanoseconds figures_every = std::chrono::milliseconds(1000);
   // On all nodes but 0, once: the job is over, or this node cannot take part any more.
   std::function<void(const order::over&)> on_over;
   std::chrono::nanoseconds first_word = std::chrono::milliseconds(1000); // while nodes are missing

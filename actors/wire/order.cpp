@@ -18,7 +18,34 @@ void serialize(A& a, placement& v) {
   all_fields(a, v, v.who, v.life, v.node);
 }
 
+template <class A>
+void serialize(A& a, link_figures& v) {
+  all_fields(a,
+             v,
+             v.from,
+             v.to,
+             v.stands,
+             v.bytes,
+             v.messages,
+             v.resent,
+             v.reconnections,
+             v.waiting_bytes,
+             v.in_flight_bytes,
+             v.credit_bytes,
+             v.round_trip_ns);
+}
+
 namespace order {
+
+template <class A>
+void serialize(A& a, traffic::sample& v) {
+  all_fields(a, v, v.ordinal, v.link);
+}
+
+template <class A>
+void serialize(A& a, traffic& v) {
+  all_fields(a, v, v.samples);
+}
 
 template <class A>
 void serialize(A& a, view& v) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/cluster_figures.hpp"
 #include "net/frame.hpp"
 #include "ops/error.hpp"
 
@@ -62,6 +63,16 @@ struct kill {
   address who;
 };
 
+// To node 0, now and then: what its links did.
+struct traffic {
+  struct sample {
+    std::uint32_t ordinal = 0; // of the links of this life to that node, which one
+    link_figures link;
+  };
+
+  std::vector<sample> samples;
+};
+
 // From node 0: the job is over.
 struct over {
   std::uint64_t steps = 0, digest = 0;
@@ -71,8 +82,13 @@ struct over {
 
 } // namespace order
 
-using cluster_order =
-    std::variant<order::view, order::place, order::leave, order::lost, order::kill, order::over>;
+using cluster_order = std::variant<order::view,
+                                   order::place,
+                                   order::leave,
+                                   order::lost,
+                                   order::kill,
+                                   order::over,
+                                   order::traffic>;
 
 bool is_order(const net::parcel& p); // else it is a message of an actor
 net::parcel encode(const cluster_order& o);

@@ -150,6 +150,7 @@ struct run::impl {
 run_hooks run::impl::hooks() {
   return {.on_number = [this](std::uint32_t number) { result.node = number; },
           .on_node = [this](const node_event& e) { tell(e); },
+          .on_links = [this](const links_event& e) { tell(e); },
           .on_over = [this](const order::over& how) { end(how); }};
 }
 

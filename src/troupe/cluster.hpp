@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/cluster_figures.hpp"
 #include "actors/credit.hpp"
 #include "actors/runtime/simulation/report.hpp"
 #include "actors/runtime/world_observer.hpp"
@@ -76,7 +77,11 @@ struct node_event {
   std::string text;                 // "waiting for 1 of 4 nodes: 3"
 };
 
-using run_event = std::variant<step_event, epoch_event, fault_event, saved_event, node_event>;
+// Of a cluster of several nodes, by node 0: its nodes and links, about once a second.
+using links_event = cluster_figures;
+
+using run_event =
+    std::variant<step_event, epoch_event, fault_event, saved_event, node_event, links_event>;
 
 // Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
 // a layer shard report as messages, so every moment of a step can be named).
@@ -166,6 +171,7 @@ struct cluster {
   std::optional<node_place> place = {};
   std::chrono::milliseconds join_within{300'000};  // for all nodes to come
   std::chrono::milliseconds rejoin_within{60'000}; // for one that was lost
+  std::chrono::milliseconds figures_every{1'000};  // links_event; of very many links less often
 
   // Throws error before anything is spawned. With several nodes, node 0 returns when all are there.
   [[nodiscard]] run start(const wiring& w, run_options options = {}) const;

@@ -83,6 +83,8 @@ run cluster::start(const wiring& w, run_options options) const {
         .node_of = [home](const address& who) { return home->at(who); },
         .is_mortal = [](const address& who) { return is_mortal(who.role); },
         .on_news = [tell = hooks.on_node](const node_news& n) { tell(event_of(n)); },
+        .on_figures = hooks.on_links,
+        .figures_every = figures_every,
         .on_over = hooks.on_over,
         .join_within = join_within,
         .rejoin_within = rejoin_within});

@@ -17,6 +17,7 @@ namespace troupe {
 struct run_hooks {
   std::function<void(std::uint32_t)> on_number; // of this node, where it was not known before
   std::function<void(const node_event&)> on_node;
+  std::function<void(const links_event&)> on_links;
   std::function<void(const order::over&)> on_over; // of a node that does not lead
 };
 

@@ -3,11 +3,14 @@
 #include "cli/bench_table.hpp"
 #include "cli/metrics.hpp"
 #include "cli/progress.hpp"
+#include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -151,6 +154,29 @@ TEST_CASE("a log gets a line at most every 10 s and every 5 %, without carriage 
   for (int i = 1; i <= 1000; ++i)
     slow.step(i, 60.0 * i); // a line each 5 %
   CHECK(slow.kept.size() <= 20);
+}
+
+TEST_CASE(
+    "figures of links are lines of the metrics, and neither of the events nor of the screen") {
+  const test::scratch_folder where;
+  const auto run = run_folder::open(where.file("run"), "", "");
+  metrics report_to(where.file("m.jsonl"), run, false, 1);
+  report_to.begin();
+  const links_event figures{.at = std::chrono::milliseconds(1500),
+                            .nodes = {{.node = 1, .is_up = true}},
+                            .links = {{.from = 1, .to = 0, .bytes = 7}}};
+  report_to.write(figures);
+  const auto content = [&](const std::string& name) {
+    std::ifstream file(where.file(name));
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  CHECK(content("m.jsonl").starts_with(R"({"event":"links","seconds":1.5,"nodes":[{"node":1,)"));
+  CHECK(content("run/metrics.jsonl") == content("m.jsonl"));
+  CHECK(content("run/events.jsonl").empty());
+
+  stage plain(false);
+  plain.on.show(figures);
+  CHECK(plain.shown.empty());
 }
 
 TEST_CASE("quiet shows what is said and nothing else, and the log has it all") {

@@ -119,6 +119,7 @@ TEST_CASE("no more than the window is on its way, and one parcel of any size") {
   CHECK(sent == 2); // 6 < 10, 12 >= 10
   CHECK(w.a.counts().unacknowledged_bytes == 12);
   CHECK(w.a.counts().waiting_bytes == 18);
+  CHECK(w.a.counts().credit_bytes == options.window_bytes[static_cast<int>(lane_kind::small)]);
 
   wire large(options);
   large.a.post(lane_kind::bulk, said("more than the window"));

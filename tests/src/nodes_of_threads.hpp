@@ -21,7 +21,8 @@ struct nodes_of_threads {
   std::string coordinator;                             // where node 0 listens
   std::function<node_place(std::uint32_t node)> place; // empty: all meet at the coordinator
   std::chrono::milliseconds join_within{60'000}, rejoin_within{60'000};
-  int threads = 1;                              // that compute, of each node
+  int threads = 1; // that compute, of each node
+  std::chrono::milliseconds figures_every{1'000};
   mutable std::vector<thread_node> others = {}; // node i + 1, once a run is over
 
   [[nodiscard]] cluster node(std::uint32_t number) const {
@@ -30,7 +31,8 @@ struct nodes_of_threads {
                          ? place(number)
                          : node_place{.number = number, .count = count, .coordinator = coordinator},
             .join_within = join_within,
-            .rejoin_within = rejoin_within};
+            .rejoin_within = rejoin_within,
+            .figures_every = figures_every};
   }
 
   // As play_on(cluster, ...) expects it: node 0 is the caller's.

@@ -1,5 +1,6 @@
 #include "cli/metrics.hpp"
 
+#include "cli/figures_json.hpp"
 #include "cli/mistakes.hpp"
 #include "ops/digest.hpp"
 
@@ -78,6 +79,12 @@ json json_of(const node_event& e) {
           {"what", kinds[static_cast<std::size_t>(e.what)]},
           {"nodes", e.nodes},
           {"text", e.text}};
+}
+
+json json_of(const links_event& e) {
+  json out = {{"event", "links"}};
+  out.update(figures_json(e));
+  return out;
 }
 
 json json_of(const std::vector<credit_use>& all) {
@@ -199,7 +206,7 @@ void metrics::put(kind to, const std::string& line) {
 void metrics::write(const run_event& e) {
   const auto* step = std::get_if<step_event>(&e);
   if (step != nullptr && (digest_every_ <= 0 || step->step % digest_every_ != 0)) return;
-  write_line(json_line(e), step == nullptr);
+  write_line(json_line(e), step == nullptr && !std::holds_alternative<links_event>(e));
 }
 
 void metrics::write_line(const std::string& line, bool event) {

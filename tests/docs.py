@@ -40,6 +40,9 @@ def mistakes():
     shown = re.search(r"<!-- quickstart:begin -->\n```cpp\n(.*?)\n```", readme, re.DOTALL)
     if not shown or shown[1] != example[example.index("#include"):].rstrip():
         yield "README.md: the driver is not that of examples/quickstart.cpp; run tools/screen.py"
+    shown = re.search(r"<!-- top:begin -->\n```\n(.*?)```", content("docs/top.md"), re.DOTALL)
+    if not shown or shown[1] not in content("tests/cli/top_test.cpp"):
+        yield "docs/top.md: the frame is not that of tests/cli/top_test.cpp"
     for page in pages():
         text = content(page)
         for target in LINK.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)):

@@ -87,7 +87,7 @@ TEST_CASE("help goes to stdout and succeeds") {
   CHECK(all.code == 0);
   CHECK(all.text.find("Examples:") != std::string::npos);
   for (const char* command :
-       {"train", "plan", "wiring", "eval", "bench", "keys", "launch", "node", "doctor"})
+       {"train", "plan", "wiring", "eval", "bench", "keys", "launch", "node", "top", "doctor"})
     CHECK(here.run(fmt::format("{} --help 2>/dev/null", command)).code == 0);
 }
 
@@ -480,4 +480,27 @@ TEST_CASE("a sweep prints a row a simulation, and each has a command that plays 
   }
   CHECK(in.run("simulate --model mlp --data synthetic:400 --topology pipeline --sweep nodes=99")
             .code == 2);
+}
+
+TEST_CASE("top shows the newest run, one that is named, and says what is not there") {
+  const scratch here;
+  const answer none = here.run("top 2>&1");
+  CHECK(none.code == 2);
+  CHECK(none.text.find("error: there is no run to watch") == 0);
+  CHECK(here.run(std::string(small) + "--run-folder runs/first --quiet 2>&1").code == 0);
+  CHECK(here.run(std::string(small) + "--run-folder runs/second --quiet 2>&1").code == 0);
+  for (const char* words : {"top", "top --once", "top runs/second", "top second --once"}) {
+    const answer frame = here.run(std::string(words) + " 2>&1");
+    CHECK(frame.code == 0);
+    CHECK(frame.text.find("runs/second: ended\nmlp on synthetic, data_parallel(") == 0);
+    CHECK(frame.text.find("\nstep 12/12  digest ") != std::string::npos);
+  }
+  const auto first = nlohmann::json::parse(here.run("top --json runs/first").text);
+  CHECK(first["state"] == "ended");
+  CHECK(first["links"].empty());
+  const answer wrong = here.run("top runs/firts 2>&1");
+  CHECK(wrong.code == 2);
+  CHECK(wrong.text == "error: there is no runs/firts\n"
+                      "  --> troupe top runs/firts\n"
+                      "  help: did you mean 'runs/first'?\n");
 }

@@ -36,6 +36,7 @@ std::vector<command> commands() {
           {"launch", launch_settings(), false, nullptr, true},
           {"launch-slurm", launch_slurm_settings(), false, nullptr, true},
           {"node", node_settings(), false, nullptr, true},
+          {"top", top_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};
 }
 
@@ -48,7 +49,8 @@ void add_setting(CLI::App& app, const setting& s) {
         ->group(s.group);
     return;
   }
-  app.add_option((s.brief != 0 ? fmt::format("-{},", s.brief) : "") + name, s.help)
+  const std::string names = (s.brief != 0 ? fmt::format("-{},", s.brief) : "") + name;
+  app.add_option(names + (s.bare ? "," + s.name : ""), s.help)
       ->type_size(1)
       ->expected(1, CLI::detail::expected_max_vector_size)
       ->allow_extra_args(false)

@@ -19,6 +19,7 @@ int keys(const command_line& line);
 int launch(const command_line& line);
 int launch_slurm(const command_line& line);
 int run_node(const command_line& line);
+int top(const command_line& line);
 int doctor(const command_line& line);
 
 std::string cpu_name(); // of this machine

@@ -24,6 +24,7 @@ const std::map<std::string, std::string>& summaries() {
       {"launch", "run a program as several processes of one job, here or in Slurm"},
       {"launch-slurm", "the same as a batch job (troupe launch slurm)"},
       {"node", "run a program as one node of a job whose others run elsewhere"},
+      {"top", "watch a running job: its steps, nodes and links"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
   return texts;
@@ -41,6 +42,7 @@ Examples:
   troupe wiring --topology pipeline --stages 3     who would compute what, and its price
   troupe simulate --replicas 8 --link "1 ms, 10 Gbit/s"    on a cluster that you do not have
   troupe launch -n 4 -- ./driver                   your program as four processes of one job
+  troupe top                                       what the job of runs/ is doing right now
   troupe eval --load weights.safetensors           how good saved weights are
   troupe COMMAND --help                            options of a command
 )";
@@ -186,6 +188,19 @@ PMIx, Kubernetes, in this order (docs/launching.md; troupe doctor shows what the
 Examples:
   troupe node --join tcp://gpu-a:5555 --number 3 --nodes 4 --keys keys/node-3.secret -- ./driver
   srun -n 4 troupe node --keys keys/ -- ./driver
+)";
+  if (command == "top")
+    return R"(Shows a job while it goes: steps, loss and speed; its nodes, and since when one is
+missing; the links between them, the worst first. It reads the files of the run folder, and touches
+nothing.
+
+Examples:
+  troupe top                                       the newest job below runs/
+  troupe top runs/2026-01-31-fashion-mnist-cnn-1
+  troupe top --once                                a frame as text, also where output is no terminal
+  troupe top --json                                the same as one JSON object
+
+q or Ctrl-C ends it; the job goes on. docs/top.md says what the columns mean.
 )";
   return "What this machine has.\n";
 }

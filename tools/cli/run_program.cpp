@@ -31,6 +31,7 @@ int run_command(const command_line& line) {
   if (line.command == "launch") return launch(line);
   if (line.command == "launch-slurm") return launch_slurm(line);
   if (line.command == "node") return run_node(line);
+  if (line.command == "top") return top(line);
   return doctor(line);
 }
 

@@ -27,6 +27,7 @@ struct setting {
   bool repeats = false; // may be given several times
   bool kept = true;     // written to the run folder's job.toml
   char brief = 0;       // 'n' where -n says it, too
+  bool bare = false;    // a word without --name says it, too
 };
 
 using setting_list = std::vector<setting>;
@@ -41,6 +42,7 @@ setting_list keys_settings();
 setting_list launch_settings();
 setting_list launch_slurm_settings();
 setting_list node_settings();
+setting_list top_settings();
 setting_list doctor_settings();
 
 enum class origin { standard, file, environment, flag };

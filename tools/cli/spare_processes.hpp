@@ -1,4 +1,4 @@
-// Hot spares of a launch: processes of the driver that have started and read all that they need, and
+// Hot spares of a launch: processes of the driver that have started and read all they need, and
 // wait to become a node that died. One that was taken, or died, is replaced a little later, so that
 // its start does not compete with the node's.
 #pragma once

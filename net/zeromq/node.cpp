@@ -65,6 +65,7 @@ session_options sessions_of(const node_options& o) {
   out.link = o.link;
   out.limits = o.limits;
   out.give_up_after = o.give_up_after;
+  out.handshake_within = o.give_up_after;
   return out;
 }
 

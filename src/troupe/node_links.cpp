@@ -13,8 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
+#include <thread>
 
 namespace troupe {
 
@@ -132,7 +134,22 @@ void take_keys(const node_place& place, net::node_options& out) {
   out.trust = net::trust_list::parse(read_file(place.trusted), place.trusted);
 }
 
+bool is_one_machine(const std::string& coordinator) {
+  return !starts_with(coordinator, "tcp://") || starts_with(coordinator, "tcp://127.") ||
+         starts_with(coordinator, "tcp://localhost:");
+}
+
 } // namespace
+
+void allow_for_crowd(net::node_options& links, const node_place& place, std::uint32_t cores) {
+  const auto crowd =
+      is_one_machine(place.coordinator) ? place.count / (8 * std::max(1U, cores)) : 0;
+  if (crowd <= 1) return;
+  links.give_up_after *= crowd;
+  links.link.heartbeat *= crowd;
+  links.link.silent_after *= crowd;
+  links.link.stuck_after *= crowd;
+}
 
 std::string own_endpoint(const std::string& coordinator, std::uint32_t number, bool encrypts) {
   if (!starts_with(coordinator, "tcp://"))
@@ -149,6 +166,7 @@ net::node_options links_of(const node_place& place, const wiring& w) {
   out.job = place.job.empty() ? "troupe" : place.job;
   out.wiring = digest_of_text(to_json(w));
   out.model = digest_of_text(described(w.job));
+  allow_for_crowd(out, place, std::thread::hardware_concurrency());
   take_keys(place, out);
   out.listen = {own_endpoint(place.coordinator, place.number, out.keys.has_value())};
   if (place.number == 0)

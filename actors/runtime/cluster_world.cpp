@@ -344,7 +344,7 @@ std::vector<std::uint32_t> cluster_world::impl::missing() const {
 // What keeps a node that dials from node 0, or what node 0 refused last.
 std::string cluster_world::impl::trouble() const {
   for (const auto& d : link->report().dials)
-    if (!leads() && !d.trouble.empty() && d.tries > 0)
+    if (!leads() && !d.trouble.empty() && d.tries > 0 && !d.abandoned)
       return fmt::format("{}: {} (tried {} times)", d.endpoint, d.trouble, d.tries);
   return last_refusal;
 }
@@ -352,8 +352,8 @@ std::string cluster_world::impl::trouble() const {
 // Node 0 has said that they do not belong together.
 bool cluster_world::impl::refused_for_good() const {
   const auto dials = link->report().dials;
-  return !leads() && std::any_of(dials.begin(), dials.end(), [](const auto& d) {
-    return d.node == 0 && d.abandoned;
+  return !leads() && std::any_of(dials.begin(), dials.end(), [this](const auto& d) {
+    return d.abandoned && d.endpoint == options.coordinator;
   });
 }
 
@@ -429,7 +429,14 @@ void cluster_world::impl::tell_figures(std::unique_lock<talk_mutex>& lock,
 void cluster_world::impl::look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now) {
   wait.update(missing(), now);
   if (wait.nodes().empty()) return;
-  if (wait.waited(now) >= patience_of(wait) || refused_for_good())
+  if (refused_for_good())
+    give_up_waiting({.what = fmt::format("node {} does not belong to the job", me),
+                     .where = options.coordinator,
+                     .why = trouble(),
+                     .help = "start all nodes with one version, TROUPE_JOB, wiring and job, each "
+                             "with a number of its own",
+                     .kind = error_kind::request});
+  else if (wait.waited(now) >= patience_of(wait))
     give_up_waiting(wait.failure(wait.waited(now), trouble()));
   else if (auto text = wait.due(now, trouble()); !text.empty())
     tell(node_news::kind::waiting, wait.nodes(), std::move(text));

@@ -74,6 +74,7 @@ struct cluster_world::impl final : far_world {
   void finish(order::over how); // of a node that does not lead
   void tell(node_news::kind what, std::vector<std::uint32_t> nodes, std::string text);
   void look_out();
+  void judge(std::chrono::nanoseconds now);
   void tell_figures(std::unique_lock<talk_mutex>& lock, std::chrono::nanoseconds now);
   void look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now);
   [[nodiscard]] std::chrono::nanoseconds patience_of(const missing_nodes& wait) const;
@@ -106,6 +107,14 @@ struct cluster_world::impl final : far_world {
   bool ending = false;
   std::optional<order::over> over; // of the others
   std::deque<node_news> news;      // to be told
+
+  struct report {
+    std::chrono::nanoseconds due;
+    std::uint32_t from;
+    order::lost what;
+  };
+
+  std::deque<report> reports; // to node 0, of lost links between others
   std::string last_refusal;
   std::optional<error_text> nobody_came; // before the job began
   order::over conclusion{.interrupted = true, .failure = {.what = "node 0 ended without a result"}};
@@ -231,7 +240,10 @@ void cluster_world::impl::obey(const net::node_life& from, const cluster_order& 
     return;
   }
   if (leads()) {
-    if (const auto* l = std::get_if<order::lost>(&o)) apply(leader.lost(from.node, *l));
+    if (const auto* l = std::get_if<order::lost>(&o)) {
+      reports.push_back({here.now() + options.verdict_after, from.node, *l});
+      changed.notify_all();
+    }
     if (const auto* t = std::get_if<order::traffic>(&o)) board.note(from, *t);
     return;
   }
@@ -378,6 +390,7 @@ void cluster_world::impl::look_out() {
   while (!ending) {
     const auto now = here.now();
     if (!over && !gave_up) look_for_missing(wait, now);
+    judge(now);
     if (!news.empty()) {
       const auto one = std::move(news.front());
       news.pop_front();
@@ -393,10 +406,20 @@ void cluster_world::impl::look_out() {
     } else {
       std::chrono::nanoseconds pause = std::chrono::hours(1);
       if (is_playing()) pause = figures_at - now;
+      if (!reports.empty()) pause = std::min(pause, reports.front().due - now);
       if (!wait.nodes().empty() && !gave_up)
         pause = std::min({pause, wait.pause(now), patience_of(wait) - wait.waited(now)});
       changed.wait_for(lock, pause);
     }
+  }
+}
+
+// A node that is silent is soon lost to node 0 as well, and its term over: then no other is to
+// blame, and the report is of a term that has ended.
+void cluster_world::impl::judge(std::chrono::nanoseconds now) {
+  while (!reports.empty() && reports.front().due <= now) {
+    apply(leader.lost(reports.front().from, reports.front().what));
+    reports.pop_front();
   }
 }
 

@@ -45,8 +45,9 @@ struct cluster_world_options {
   std::function<void(const order::over&)> on_over;
   std::chrono::nanoseconds first_word = std::chrono::milliseconds(1000); // while nodes are missing
   std::chrono::nanoseconds advice_after = std::chrono::seconds(10);      // cause and cure
-  std::chrono::nanoseconds join_within = std::chrono::minutes(5);        // before the job begins
-  std::chrono::nanoseconds rejoin_within = std::chrono::minutes(1);      // once it has
+  std::chrono::nanoseconds verdict_after = std::chrono::milliseconds(1500); // of a lost link
+  std::chrono::nanoseconds join_within = std::chrono::minutes(5);           // before the job begins
+  std::chrono::nanoseconds rejoin_within = std::chrono::minutes(1);         // once it has
 };
 
 class cluster_world final : public world {

@@ -29,7 +29,7 @@ class draws:
 def drawn_job(draw):
     """What decides the bits."""
     model, steps, sliced = draw.one_of((("mlp", 150, "1:2"),) * 7 + (("lenet", 5, "0:2"),))
-    out = [*FEW, "--model", model, "--microbatches", draw.one_of(("4", "4", "8")), "--steps", str(3 + draw.below(steps)),
+    out = [*FEW, "--model", model, "--microbatches", draw.one_of(("4", "4", "8")), "--steps", str(6 + draw.below(steps)),
            "--seed", str(draw.below(1000))]
     out += draw.one_of(((), (), ("--compress", "fp16"), ("--compress", "int8"), ("--compress", "1-bit"),
                         ("--compress", "top-k 0.1")))

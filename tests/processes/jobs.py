@@ -56,11 +56,6 @@ def scratch():
     return folder
 
 
-def result_in(output):
-    lines = [line for line in output.splitlines() if line.startswith('{"event":"end"')]
-    return json.loads(lines[-1]) if lines else {"parameter_digest": "no digest", "restarts": 0}
-
-
 class program:
     """A process with files of its own for what it says."""
 
@@ -96,11 +91,15 @@ class program:
     def errors(self):
         return text_of(self.name + ".err")
 
+    def result(self):
+        lines = [line for line in self.output().splitlines() if line.startswith('{"event":"end"')]
+        return json.loads(lines[-1]) if lines else {"parameter_digest": "no digest", "restarts": 0, "steps": 0}
+
     def digest(self):
-        return result_in(self.output())["parameter_digest"]
+        return self.result()["parameter_digest"]
 
     def restarts(self):
-        return result_in(self.output())["restarts"]
+        return self.result()["restarts"]
 
     def shown(self):
         others = "".join(f"\n--- {path}\n{text_of(path)[-1000:]}"

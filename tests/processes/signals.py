@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""tests/processes/signals.py TROUPE [BENCH_RECOVERY]   processes that are stopped for three seconds, the one that leads
-among them, and one that is killed a hundred times: the digest of one process."""
-import json
+"""tests/processes/signals.py TROUPE   processes that are stopped for three seconds, the one that leads among them, and
+a hundred SIGKILLs in one job: the digest of one process."""
 import os
 import signal
 import sys
 import time
 
-from jobs import LONG, OVER, alone, check, ends_with, launched, program
+from drawn import draws
+from jobs import LONG, OVER, alone, check, ends_with, launched
+
+KILLS = 100
 
 
 def stopped(troupe, digest, node, over):
@@ -19,25 +21,35 @@ def stopped(troupe, digest, node, over):
     ends_with(f"node {node} of 4 over {over} was stopped for 3 s", job, digest, 300)
 
 
-def killed_often(bench):
-    """By a driver that kills at random moments of a step, and compares digests."""
-    if not bench:
-        return
-    job = program(os.path.join(os.path.dirname(bench), "troupe"), "launch", "-n", "2", "--restarts", "100000", "--log-folder",
-                  "logs", "--", bench, "--model", "lenet", "--kills", "100", "--steps", "1500", "--folder", ".")
-    code = job.wait(900)
-    check("a job whose node was killed a hundred times ended", code == 0, job.shown())
-    told = json.loads(job.output().splitlines()[-1])
-    check(f"{told['kills']} kills, the same digest", told["digest_equal"] and told["kills"] >= 100, told)
+def killed_often(troupe):
+    """At random moments, but not within a second of their start: who dies young is not started again at once."""
+    endless = LONG + ("--epochs", "100000", "--schedule", "constant")
+    job = launched(troupe, 4, "ipc", *endless)
+    check("an endless job runs", job.has_begun(), job.shown())
+    draw, kills, lives, end = draws(1), 0, {}, time.monotonic() + 600
+    while kills < KILLS and time.monotonic() < end:
+        time.sleep(draw.below(300) / 1000)
+        for node, pid in job.nodes().items():
+            lives.setdefault(pid, (node, time.monotonic()))
+        old = [pid for pid, (node, since) in lives.items() if node > 0 and time.monotonic() - since > 1.1]
+        if old:
+            victim = draw.one_of(old)
+            kills += job.signal(lives.pop(victim)[0], signal.SIGKILL)
+    job.signal(0, signal.SIGINT)
+    code, steps = job.wait(60), job.result()["steps"]
+    check(f"after {kills} kills it saved at step {steps} and ended", code == 130 and kills == KILLS, job.shown())
+    digest = alone(troupe, *endless, "--steps", str(steps))
+    check("as one process without kills does", job.result()["parameter_digest"] == digest, job.shown())
+    check("and its actors were started anew", job.restarts() >= KILLS, job.restarts())
 
 
-def main(troupe, bench):
+def main(troupe):
     digest = alone(troupe, *LONG)
     for over in OVER:
         stopped(troupe, digest, 1, over)
     stopped(troupe, digest, 0, "ipc")
-    killed_often(bench)
+    killed_often(troupe)
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(os.path.abspath(sys.argv[1]))

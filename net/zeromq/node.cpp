@@ -65,6 +65,8 @@ session_options sessions_of(const node_options& o) {
   out.link = o.link;
   out.limits = o.limits;
   out.give_up_after = o.give_up_after;
+  // A peer that can be reached again must not be given up because nobody tried in time.
+  out.dial.longest_wait = std::min(out.dial.longest_wait, o.give_up_after / 4);
   out.handshake_within = o.give_up_after;
   return out;
 }

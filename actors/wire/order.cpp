@@ -1,10 +1,8 @@
 #include "actors/wire/order.hpp"
 
+#include "actors/wire/alternatives.hpp"
 #include "actors/wire/message_fields.hpp"
 #include "net/archive.hpp"
-
-#include <array>
-#include <utility>
 
 namespace troupe {
 
@@ -84,22 +82,6 @@ namespace {
 // Where a message of an actor has the role of its receiver.
 constexpr auto mark = std::byte{0xFF};
 
-using reader = cluster_order (*)(net::archive_reader&);
-
-template <class Order>
-cluster_order read(net::archive_reader& a) {
-  Order out;
-  a(out);
-  return out;
-}
-
-template <std::size_t... Is>
-constexpr auto readers(std::index_sequence<Is...>) {
-  return std::array<reader, sizeof...(Is)>{read<std::variant_alternative_t<Is, cluster_order>>...};
-}
-
-constexpr std::size_t kinds = std::variant_size_v<cluster_order>;
-
 } // namespace
 
 bool is_order(const net::parcel& p) {
@@ -110,20 +92,18 @@ net::parcel encode(const cluster_order& o) {
   net::parcel out;
   out.body.push_back(mark);
   net::archive_writer a(out.body);
-  a(static_cast<std::uint8_t>(o.index()));
+  a(alternative_of(o));
   std::visit([&](const auto& content) { a(content); }, o);
   return out;
 }
 
 cluster_order decode_order(const net::parcel& p) {
-  static constexpr auto table = readers(std::make_index_sequence<kinds>{});
   if (!is_order(p)) throw net::malformed("not an order");
   std::uint8_t kind = 0;
   try {
     net::archive_reader a(std::span(p.body).subspan(1));
     a(kind);
-    if (kind >= kinds) throw net::malformed("a kind of order that nobody knows");
-    auto out = table[kind](a);
+    auto out = read_alternative<cluster_order>(kind, [&](auto& content) { a(content); });
     a.finish();
     if (!p.payloads.empty()) throw net::malformed("bytes that nobody asked for");
     return out;

@@ -1,6 +1,7 @@
-// Messages of actors: [flags][payloads: count, a byte each with floats][body]. With flag 1 payloads
-// do not lie on a line of 64 bytes, and are copied.
+// Messages of actors, and orders between nodes: [flags][payloads: count, a byte each with
+// floats][body]. With flag 1 payloads do not lie on a line of 64 bytes, and are copied.
 #include "actors/wire/message_codec.hpp"
+#include "actors/wire/order.hpp"
 #include "fuzz/targets/target.hpp"
 #include "net/archive.hpp"
 
@@ -55,6 +56,14 @@ std::vector<std::string> seeds() {
                            message(protocol::job_ended{1, 2, false, {.what = "what"}, kept}),
                            message(protocol::evaluated{1, 2, {{0.5, 0.25}, 3, 4}, {}})})
     out.push_back(seed(m));
+  const address who{.role = role_kind::layer_shard};
+  for (const cluster_order& o : {cluster_order(order::view{{{1, 2, 3}}, {{who, 4, 5}}, "step 0"}),
+                                 cluster_order(order::place{{{1, 2, 3}}, {{who, 4, 5}}}),
+                                 cluster_order(order::leave{"why"}),
+                                 cluster_order(order::lost{{1, 2, 3}, 4, "silent"}),
+                                 cluster_order(order::kill{who}),
+                                 cluster_order(order::over{5, 6, true, {.what = "what"}})})
+    out.push_back(std::string(2, '\0') + text_of(encode(o).body));
   return out;
 }
 
@@ -72,7 +81,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   p.body = in.rest();
   try {
     const meter limit(p.bytes());
-    const net::parcel again = encode(decode_message(p));
+    const net::parcel again = is_order(p) ? encode(decode_order(p)) : encode(decode_message(p));
     require(again.body == p.body && again.payloads.size() == p.payloads.size(),
             "a message can be written in one way only");
   } catch (const net::malformed&) {

@@ -61,7 +61,7 @@ struct cluster_world::impl final : far_world {
   void refused(const std::string& text);
   void relieved(const net::node_life& who);
 
-  void hear(addressed_message m, std::shared_ptr<const void> credit);
+  void hear(std::uint32_t from, addressed_message m, std::shared_ptr<const void> credit);
   void obey(const net::node_life& from, const cluster_order& o);
   void take(const order::place& o);
   bool begins_like(const order::view& o);
@@ -166,7 +166,7 @@ void cluster_world::impl::take(const order::place& o) {
   std::vector<std::pair<address, incarnation>> begin_here;
   for (const placement& p : o.placements) {
     known.place(p);
-    if (p.node == me) begin_here.emplace_back(p.who, p.life);
+    if (p.node == me && known.knows(p.who)) begin_here.emplace_back(p.who, p.life);
   }
   here.enter(begin_here);
   for (const auto& [who, life] : begin_here)
@@ -216,14 +216,17 @@ void cluster_world::impl::heard(const net::node_life& from, const net::parcel& c
     } else {
       auto m = decode_message(content);
       const std::lock_guard lock(mutex);
-      hear(std::move(m), content.credit);
+      hear(from.node, std::move(m), content.credit);
     }
   } catch (const net::malformed& e) {
     refused(fmt::format("node {} said what cannot be read: {}", from.node, e.what()));
   }
 }
 
-void cluster_world::impl::hear(addressed_message m, std::shared_ptr<const void> credit) {
+void cluster_world::impl::hear(std::uint32_t from,
+                               addressed_message m,
+                               std::shared_ptr<const void> credit) {
+  if (!known.may_say(from, m)) return;
   switch (known.incoming(m)) {
   case directory::arrival::heard:
     return here.hear(m.from, m.to, std::move(m.content), std::move(credit));
@@ -510,7 +513,10 @@ void cluster_world::start() {
   w.lookout = std::thread([&w] { w.look_out(); });
   if (!w.leads()) return;
   w.changed.wait(lock, [&w] { return w.nobody_came || w.leader.missing().empty(); });
-  if (w.nobody_came) throw error(*w.nobody_came);
+  if (w.nobody_came) {
+    w.conclusion.failure = *w.nobody_came; // for those that came
+    throw error(*w.nobody_came);
+  }
   w.plays = true;
   w.begin(w.leader.start(w.known.all()));
   w.changed.notify_all();
@@ -542,11 +548,6 @@ void cluster_world::stop() {
   if (w.lookout.joinable()) w.lookout.join();
   w.here.stop();
   if (w.link) w.link->stop(std::chrono::seconds(2));
-}
-
-net::node_report cluster_world::report() const {
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->link ? impl_->link->report() : net::node_report{};
 }
 
 } // namespace troupe

@@ -68,7 +68,6 @@ public:
   void stop() final;
 
   void conclude(const order::over& how); // of node 0: told to the others by stop()
-  [[nodiscard]] net::node_report report() const;
 
 private:
   struct impl;

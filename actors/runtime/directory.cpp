@@ -88,6 +88,12 @@ std::vector<addressed_message> directory::released(std::uint32_t to) {
   return out;
 }
 
+bool directory::may_say(std::uint32_t node, const addressed_message& m) const {
+  if (m.from_life == 0) return m.from == m.to && m.to.role == role_kind::director;
+  const auto from = entries_.find(m.from);
+  return from != entries_.end() && from->second.node == node;
+}
+
 directory::arrival directory::incoming(const addressed_message& m) const {
   const auto from = entries_.find(m.from), to = entries_.find(m.to);
   if (from == entries_.end() || to == entries_.end() || to->second.node != here_)

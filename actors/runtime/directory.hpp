@@ -47,6 +47,10 @@ public:
   void keep(addressed_message m);                            // that waits
   std::vector<addressed_message> released(std::uint32_t to); // that waits no more, in order
 
+  // Whether a node may say that: its own actors speak there, and the owner of its run, who has no
+  // life and may only tell the director something.
+  [[nodiscard]] bool may_say(std::uint32_t node, const addressed_message& m) const;
+
   enum class arrival { heard, waits, stale };
 
   arrival incoming(const addressed_message& m) const;            // of a message for an actor here

@@ -147,6 +147,18 @@ TEST_CASE("messages for strangers, or for actors of other nodes, are not heard")
   CHECK_FALSE(d.knows({.role = role_kind::layer_shard, .replica = 9}));
 }
 
+TEST_CASE("a node speaks for its own actors, and its run's owner to the director alone") {
+  auto d = small_directory(0);
+  CHECK(d.may_say(1, message_from(shard, 1, 1)));
+  CHECK_FALSE(d.may_say(2, message_from(shard, 1, 1)));
+  CHECK_FALSE(d.may_say(1, message_from(holder, 1, 1)));
+  CHECK_FALSE(d.may_say(1, message_from(address{.role = role_kind::evaluator}, 1, 1)));
+  const address directing{.role = role_kind::director};
+  CHECK(d.may_say(1, {directing, protocol::stop_job{}, directing, 0, 1}));
+  CHECK_FALSE(d.may_say(1, {holder, protocol::stop_job{}, holder, 0, 1}));
+  CHECK_FALSE(d.may_say(1, {directing, protocol::stop_job{}, holder, 0, 1}));
+}
+
 TEST_CASE("a node that is taken in again knows who plays elsewhere, and that its own are no more") {
   auto d = small_directory(1);
   d.place({holder, 1, 0});

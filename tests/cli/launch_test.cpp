@@ -22,6 +22,21 @@ words launch(int nodes, const std::string& script, const words& more = {}) {
   return out;
 }
 
+// A node of four whose node 0 is elsewhere, or that is node 0 itself.
+words joining(const std::string& number, const std::string& script) {
+  return {"node",
+          "--join",
+          "tcp://10.0.0.1:5",
+          "--number",
+          number,
+          "--nodes",
+          "4",
+          "--",
+          "sh",
+          "-c",
+          script};
+}
+
 std::vector<pid_t> numbers_in(const std::string& text) {
   std::istringstream in(text);
   std::vector<pid_t> out;
@@ -350,50 +365,17 @@ TEST_CASE("one node joins from its own command line, and is started again") {
   const scratch_folder here;
   const std::string script = "echo $TROUPE_RANK/$TROUPE_WORLD $TROUPE_COORDINATOR $TROUPE_RESTART; "
                              "[ $TROUPE_RESTART = 2 ] || kill -9 $$";
-  launched_program one(here,
-                       {"node",
-                        "--join",
-                        "tcp://10.0.0.1:5",
-                        "--number",
-                        "3",
-                        "--nodes",
-                        "4",
-                        "--",
-                        "sh",
-                        "-c",
-                        script});
+  launched_program one(here, joining("3", script));
   CHECK(one.wait() == 0);
   CHECK(one.output() == "3/4 tcp://10.0.0.1:5 0\n3/4 tcp://10.0.0.1:5 1\n3/4 tcp://10.0.0.1:5 2\n");
   const scratch_folder there;
-  launched_program zero(there,
-                        {"node",
-                         "--join",
-                         "tcp://10.0.0.1:5",
-                         "--number",
-                         "0",
-                         "--nodes",
-                         "4",
-                         "--",
-                         "sh",
-                         "-c",
-                         "exit 9"});
+  launched_program zero(there, joining("0", "exit 9"));
   CHECK(zero.wait() == 9);
 }
 
 TEST_CASE("Ctrl-C does not end a node whose node 0 is elsewhere; twice does") {
   const scratch_folder here;
-  launched_program one(here,
-                       {"node",
-                        "--join",
-                        "tcp://10.0.0.1:5",
-                        "--number",
-                        "3",
-                        "--nodes",
-                        "4",
-                        "--",
-                        "sh",
-                        "-c",
-                        for_ever});
+  launched_program one(here, joining("3", for_ever));
   REQUIRE(comes_true([&] { return numbers_in(text_of(here.file("pids"))).size() == 2; }));
   one.signal(SIGINT);
   REQUIRE(comes_true([&] { return contains(one.errors(), "runs elsewhere"); }));

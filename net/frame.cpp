@@ -19,8 +19,12 @@ struct header {
   frame f;
   std::uint32_t body_bytes = 0;
   std::vector<std::uint64_t> payload_bytes;
-  std::vector<std::uint64_t> checksums; // of the payloads; empty: they have none
+  std::vector<std::uint64_t> checksums; // of the payloads that follow; empty: they have none
+  std::vector<std::uint64_t> loans;     // slot, term and offset of each; empty: all follow
 };
+
+constexpr std::size_t loan_words = 3;
+constexpr std::uint64_t follows = ~std::uint64_t{0}; // in the place of the slot
 
 std::uint64_t checksum(std::span<const std::byte> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
@@ -30,6 +34,7 @@ template <class Archive>
 void fixed_part(Archive& a, frame& f) {
   a(f.from.node, f.from.life, f.to.node, f.to.life);
   a(f.number, f.received[0], f.received[1], f.taken[0], f.taken[1], f.sent_ns, f.echo_ns);
+  a(f.borrows);
 }
 
 void write(archive_writer& a, header h) {
@@ -37,7 +42,7 @@ void write(archive_writer& a, header h) {
   enumeration(a, h.f.kind, kinds);
   enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
-  a(h.body_bytes, h.payload_bytes, h.checksums);
+  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans);
 }
 
 header read_header(archive_reader& a) {
@@ -51,21 +56,56 @@ header read_header(archive_reader& a) {
   enumeration(a, h.f.kind, kinds);
   enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
-  a(h.body_bytes, h.payload_bytes, h.checksums);
+  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans);
   return h;
 }
 
-void check_payloads(const header& h, const std::vector<payload>& came, const frame_limits& limits) {
-  if (came.size() > limits.payloads) throw malformed("too many payloads");
-  if (came.size() != h.payload_bytes.size()) throw malformed("payloads are missing");
-  if (!h.checksums.empty() && h.checksums.size() != came.size())
-    throw malformed("checksums are missing");
-  for (std::size_t i = 0; i < came.size(); ++i) {
-    if (came[i].bytes.size() > limits.payload_bytes) throw malformed("a payload is too large");
-    if (came[i].bytes.size() != h.payload_bytes[i]) throw malformed("a payload is cut short");
-    if (!h.checksums.empty() && checksum(came[i].bytes) != h.checksums[i])
+std::vector<std::uint64_t> loans_of(const std::vector<payload>& all) {
+  std::vector<std::uint64_t> out;
+  if (std::none_of(all.begin(), all.end(), [](const payload& p) { return p.lent.has_value(); }))
+    return out;
+  for (const payload& p : all) {
+    const loan l = p.lent.value_or(loan{.slot = follows});
+    out.insert(out.end(), {l.slot, l.term, l.offset});
+  }
+  return out;
+}
+
+// The payloads in their order: those that came, and those that lie elsewhere.
+std::vector<payload> gather(const header& h, std::vector<payload> came) {
+  if (h.loans.empty()) return came;
+  if (h.loans.size() != loan_words * h.payload_bytes.size()) throw malformed("loans are missing");
+  std::vector<payload> out(h.payload_bytes.size());
+  auto next = came.begin();
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::uint64_t* words = h.loans.data() + loan_words * i;
+    if (words[0] != follows) {
+      out[i].lent = loan{words[0], words[1], words[2], h.payload_bytes[i]};
+    } else {
+      if (words[1] != 0 || words[2] != 0) throw malformed("half a loan");
+      if (next == came.end()) throw malformed("payloads are missing");
+      out[i] = std::move(*next++);
+    }
+  }
+  if (next == came.begin() + static_cast<std::ptrdiff_t>(out.size()))
+    throw malformed("loans that are none");
+  if (next != came.end()) throw malformed("payloads that nobody announced");
+  return out;
+}
+
+void check_payloads(const header& h, const std::vector<payload>& all, const frame_limits& limits) {
+  if (all.size() > limits.payloads) throw malformed("too many payloads");
+  if (all.size() != h.payload_bytes.size()) throw malformed("payloads are missing");
+  std::size_t followed = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].size() > limits.payload_bytes) throw malformed("a payload is too large");
+    if (all[i].size() != h.payload_bytes[i]) throw malformed("a payload is cut short");
+    if (all[i].lent || h.checksums.empty()) continue;
+    if (followed == h.checksums.size()) throw malformed("checksums are missing");
+    if (checksum(all[i].bytes) != h.checksums[followed++])
       throw malformed("a payload has changed on its way");
   }
+  if (followed != h.checksums.size()) throw malformed("checksums of nothing");
 }
 
 } // namespace
@@ -73,7 +113,7 @@ void check_payloads(const header& h, const std::vector<payload>& came, const fra
 std::size_t parcel::bytes() const {
   std::size_t out = body.size();
   for (const payload& p : payloads)
-    out += p.bytes.size();
+    out += p.size();
   return out;
 }
 
@@ -88,11 +128,13 @@ std::vector<std::byte> encode(const frame& f, bool checked) {
   std::copy_n(f.taken, lanes, h.f.taken);
   h.f.sent_ns = f.sent_ns;
   h.f.echo_ns = f.echo_ns;
+  h.f.borrows = f.borrows;
   h.body_bytes = static_cast<std::uint32_t>(f.content.body.size());
   for (const payload& p : f.content.payloads) {
-    h.payload_bytes.push_back(p.bytes.size());
-    if (checked) h.checksums.push_back(checksum(p.bytes));
+    h.payload_bytes.push_back(p.size());
+    if (checked && !p.lent) h.checksums.push_back(checksum(p.bytes));
   }
+  h.loans = loans_of(f.content.payloads);
   std::vector<std::byte> out(sizeof(std::uint64_t));
   archive_writer a(out);
   write(a, std::move(h));
@@ -113,6 +155,7 @@ frame decode(std::span<const std::byte> first,
   if (checksum(checked) != sum) throw malformed("a message has changed on its way");
   if (h.body_bytes > limits.body_bytes) throw malformed("a body is too large");
   if (a.rest().size() != h.body_bytes) throw malformed("a body is cut short");
+  payloads = gather(h, std::move(payloads));
   check_payloads(h, payloads, limits);
   if (h.f.kind != frame_kind::parcel && !payloads.empty())
     throw malformed("payloads where none belong");

@@ -6,16 +6,27 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace troupe::net {
 
-// Immutable bytes that somebody keeps alive.
+// Where a payload lies in memory that its sender shares (net/lender).
+struct loan {
+  std::uint64_t slot = 0, term = 0; // of the board: each use of a slot is another term
+  std::uint64_t offset = 0, size = 0;
+  friend bool operator==(const loan&, const loan&) = default;
+};
+
+// Immutable bytes that somebody keeps alive. Those that are lent are read where they lie.
 struct payload {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
+  std::optional<loan> lent = std::nullopt; // of one that came: to be borrowed yet, without bytes
+
+  [[nodiscard]] std::size_t size() const { return lent ? lent->size : bytes.size(); }
 };
 
 struct parcel {
@@ -59,6 +70,7 @@ struct frame {
   std::uint64_t received[lanes] = {};     // the last number of each lane that came in order
   std::uint64_t taken[lanes] = {};        // bytes of each lane that their owner took
   std::uint64_t sent_ns = 0, echo_ns = 0; // the sender's clock; the last `sent_ns` that it heard
+  bool borrows = false;                   // the sender reads the receiver's shared memory
   parcel content;
 };
 
@@ -69,13 +81,13 @@ struct frame_limits {
 };
 
 constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
-constexpr std::uint8_t wire_version = 4;
+constexpr std::uint8_t wire_version = 5;
 
-// The first of the frame's messages: checksum, header and body. The payloads follow it, a message
-// each. With `checked`, the payloads have checksums too.
+// The first of the frame's messages: checksum, header and body. The payloads that are not lent
+// follow it, a message each. With `checked`, those have checksums too.
 std::vector<std::byte> encode(const frame& f, bool checked);
 
-// `first`: what encode() made; its payloads as they came. Throws malformed.
+// `first`: what encode() made; the payloads that came with it. Throws malformed.
 frame decode(std::span<const std::byte> first,
              std::vector<payload> payloads,
              const frame_limits& limits);

@@ -119,7 +119,9 @@ sessions::open(const node_life& who, const meeting& at, const hello_body& said, 
                 .self = said.self,
                 .gave_up = given_up(who),
                 .heard_gave_up = said.gave_up,
-                .link = reliable_link(options_.me, who, options_.link, now)};
+                .link = reliable_link(options_.me, who, options_.link, now),
+                .memory =
+                    options_.lends ? borrower::open(said.self.process, said.self.memory) : nullptr};
   fresh.link.broken(lane_kind::small);
   fresh.link.broken(lane_kind::bulk);
   fresh.away_since = now;

@@ -17,6 +17,7 @@ template <class Archive>
 void serialize(Archive& a, introduction& i) {
   a(i.job, i.wiring, i.model, i.roles, i.endpoints, i.public_key);
   a(i.process.machine, i.process.number);
+  a(i.memory.token, i.memory.memory, i.memory.board);
 }
 
 template <class Archive>

@@ -24,6 +24,12 @@ struct process_name {
   friend bool operator==(const process_name&, const process_name&) = default;
 };
 
+// What a process lends to others (net/lender), by its descriptors.
+struct memory_name {
+  std::uint64_t token = 0; // that stands on the board; 0: it lends nothing
+  std::uint32_t memory = 0, board = 0;
+};
+
 struct introduction {
   std::string job;                     // nodes of one job have one
   std::uint64_t wiring = 0, model = 0; // digests: what must be the same everywhere
@@ -31,6 +37,7 @@ struct introduction {
   std::vector<std::string> endpoints;  // where it can be dialled
   std::string public_key;              // "": it does not encrypt
   process_name process;
+  memory_name memory;
 };
 
 struct hello_body {

@@ -117,6 +117,11 @@ frame reliable_link::stamped(frame_kind kind, time_point now) {
   return out;
 }
 
+bool reliable_link::awaits(const frame& f) const {
+  return f.kind == frame_kind::parcel && f.from == there_ && f.to == here_ &&
+         f.number == lanes_[static_cast<int>(f.lane)].received + 1;
+}
+
 std::optional<parcel> reliable_link::accept(frame f, time_point now) {
   if (f.from != there_ || f.to != here_) return {}; // of another life
   last_heard_ = now;

@@ -55,6 +55,9 @@ public:
   // What is to be sent now; small ones first. Nothing: wait until `wake_at`, or for the other side.
   std::optional<frame> next(time_point now);
 
+  // Whether accept() will deliver what it holds.
+  [[nodiscard]] bool awaits(const frame& f) const;
+
   // A frame from the other side, of kind parcel or state. What it delivers, in order: none or one.
   std::optional<parcel> accept(frame f, time_point now);
 

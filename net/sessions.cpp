@@ -1,6 +1,7 @@
 #include "net/sessions.hpp"
 
 #include "net/archive.hpp"
+#include "net/processes.hpp"
 #include "ops/assert.hpp"
 
 #include <algorithm>
@@ -29,6 +30,9 @@ void sessions::dial(const std::string& endpoint, const std::string& server_key) 
 bool sessions::post(const node_life& to, lane_kind lane, parcel content) {
   session* s = find(to);
   if (s == nullptr) return false;
+  if (s->borrows)
+    for (payload& p : content.payloads)
+      p.lent = options_.lends->lend(to, s->who.process, p);
   s->link.post(lane, std::move(content));
   return true;
 }
@@ -93,8 +97,23 @@ void sessions::carried(connection c, const meeting& at, frame f, time_point now)
     return refuse(c, true, "a frame of no link", now);
   }
   if (at.dialled) dials_.works(*at.dialled);
+  s->borrows = options_.lends && f.borrows && s->who.process.machine == this_process().machine;
+  if (s->link.awaits(f) && !borrow(*s, f.content))
+    return refuse(c, true, "a loan that was taken back", now);
   if (auto content = s->link.accept(std::move(f), now))
     events_.push_back(parcel_came{at.peer, std::move(*content)});
+}
+
+// What it says of loans is read once: a doubled frame has none. Throws malformed.
+bool sessions::borrow(const session& s, parcel& content) {
+  for (payload& p : content.payloads) {
+    if (!p.lent) continue;
+    if (s.memory == nullptr) throw malformed("a loan to a node that does not borrow");
+    auto taken = s.memory->take(*p.lent);
+    if (!taken) return false;
+    p = std::move(*taken);
+  }
+  return true;
 }
 
 void sessions::parted(const meeting& at, const frame& f, time_point now) {
@@ -150,6 +169,7 @@ void sessions::down(std::uint32_t node, const std::string& reason, ending how, t
   const connection routes[lanes] = {at->second.route[0], at->second.route[1]};
   events_.push_back(peer_down{who, reason, at->second.link.kept_parcels()});
   sessions_.erase(at);
+  if (options_.lends) options_.lends->ended(who);
   const auto body = encode(refusal_body{true, reason});
   for (const connection c : routes)
     if (c != 0) {
@@ -190,6 +210,7 @@ void sessions::trust(trust_list list, time_point now) {
 }
 
 void sessions::advance(time_point now) {
+  if (options_.lends) options_.lends->collect();
   std::vector<connection> late;
   for (const auto& [c, at] : meetings_)
     if (at.peer.life == 0 && now >= at.until) late.push_back(c);
@@ -303,6 +324,7 @@ std::optional<sending> sessions::next_sending(time_point now) {
     auto f = at->second.link.next(now);
     if (!f) continue;
     turn_ = at->first + 1;
+    f->borrows = at->second.memory != nullptr;
     const auto lane = f->kind == frame_kind::parcel ? f->lane : lane_kind::small;
     return sending{at->second.route[static_cast<int>(lane)], std::move(*f)};
   }
@@ -339,7 +361,7 @@ bool sessions::is_drained() const {
 std::vector<link_report> sessions::links() const {
   std::vector<link_report> out;
   for (const auto& [node, s] : sessions_) {
-    link_report one{.who = s.who.who};
+    link_report one{.who = s.who.who, .borrows = s.borrows};
     for (int i = 0; i < lanes; ++i)
       one.connected[i] = s.route[i] != 0;
     one.reconnections = s.reconnections;

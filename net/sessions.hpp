@@ -8,8 +8,10 @@
 // - A node number belongs to the life that came last; an older one is told so and not heard again.
 #pragma once
 
+#include "net/borrower.hpp"
 #include "net/dial_list.hpp"
 #include "net/introduction.hpp"
+#include "net/lender.hpp"
 #include "net/reliable_link.hpp"
 #include "net/trust.hpp"
 
@@ -47,6 +49,7 @@ struct session_options {
   // How long a connection may outlive the process at its other end: it is read until it breaks.
   std::chrono::nanoseconds last_words_within = std::chrono::milliseconds(100);
   std::size_t connections_max = 4096;
+  std::shared_ptr<lender> lends; // none: all payloads are sent
 };
 
 struct peer {
@@ -90,6 +93,7 @@ struct sending {
 
 struct link_report {
   node_life who;
+  bool borrows = false; // reads tensors in the memory of this process
   bool connected[lanes] = {};
   std::uint64_t reconnections = 0;
   std::size_t kept_bytes = 0; // waiting or not acknowledged
@@ -152,6 +156,8 @@ private:
     introduction self;
     std::uint64_t gave_up = 0, heard_gave_up = 0; // links before this one: by us, by the peer
     reliable_link link;
+    std::shared_ptr<const borrower> memory; // of its process; none: all payloads come
+    bool borrows = false;                   // it reads the memory of this one
     connection route[lanes] = {};
     time_point away_since{0};
     std::optional<time_point> process_ended;
@@ -169,6 +175,7 @@ private:
   void was_refused(connection c, const meeting& at, const frame& f, time_point now);
   void parted(const meeting& at, const frame& f, time_point now);
   void carried(connection c, const meeting& at, frame f, time_point now);
+  static bool borrow(const session& s, parcel& content);
 
   [[nodiscard]] std::string
   objection(const meeting& at, const node_life& who, const introduction& theirs) const;

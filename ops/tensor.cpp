@@ -1,8 +1,10 @@
 #include "ops/tensor.hpp"
 
 #include "ops/assert.hpp"
+#include "ops/shared_memory.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -63,10 +65,17 @@ namespace {
 constexpr std::size_t page_bytes = std::size_t{2} << 20;
 
 // Large buffers start at a huge page: fewer page faults and TLB misses.
+std::size_t alignment_of(std::size_t bytes) {
+  return bytes >= page_bytes ? page_bytes : 64;
+}
+
+std::size_t rounded_to(std::size_t alignment, std::size_t bytes) {
+  return (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+}
+
 float* allocate(std::size_t bytes) {
-  const std::size_t alignment = bytes >= page_bytes ? page_bytes : 64;
-  const std::size_t rounded =
-      (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  const std::size_t alignment = alignment_of(bytes);
+  const std::size_t rounded = rounded_to(alignment, bytes);
   void* out = std::aligned_alloc(alignment, rounded);
   if (out == nullptr) throw std::bad_alloc();
   if (alignment == page_bytes)
@@ -86,13 +95,36 @@ struct buffer_pool::state {
   std::unordered_map<std::size_t, std::vector<detail::buffer*>> free; // by size in bytes
   std::atomic<std::uint64_t> allocations{0};
   bool closed = false;
+  std::shared_ptr<shared_memory> shared; // none: buffers are of this process alone
+  std::size_t shared_used = 0;           // never given back: what is free is recycled
+  bool shared_is_full = false;
+  pid_t shared_by = 0;
 
-  // False: the pool is gone, the caller destroys the buffer.
+  // False: the pool is gone or has better ones, the caller destroys the buffer.
   bool give_back(detail::buffer* b) noexcept {
     const std::lock_guard lock(mutex);
-    if (closed) return false;
+    if (closed || (shared && !shared_is_full && b->owner != shared)) return false;
     free[b->bytes].push_back(b); // its list was made by take(), with room for it
     return true;
+  }
+
+  void forget_free() noexcept {
+    for (auto& [bytes, list] : free)
+      for (auto* b : list)
+        destroy(b);
+    free.clear();
+  }
+
+  // REQUIRES: the mutex.
+  void find_room(detail::buffer* b) {
+    if (!shared || shared_is_full) return;
+    const std::size_t alignment = alignment_of(b->bytes);
+    const std::size_t begin = rounded_to(alignment, shared_used);
+    shared_is_full = begin + b->bytes > shared->bytes().size();
+    if (shared_is_full) return;
+    shared_used = begin + std::max<std::size_t>(b->bytes, 1);
+    b->data = reinterpret_cast<float*>(shared->bytes().data() + begin);
+    b->owner = shared;
   }
 };
 
@@ -148,10 +180,7 @@ buffer_pool::buffer_pool() : state_(std::make_shared<state>()) {}
 buffer_pool::~buffer_pool() {
   const std::lock_guard lock(state_->mutex);
   state_->closed = true;
-  for (auto& [bytes, list] : state_->free)
-    for (auto* b : list)
-      destroy(b);
-  state_->free.clear();
+  state_->forget_free();
 }
 
 mutable_tensor buffer_pool::take(const shape& dims) {
@@ -169,9 +198,29 @@ mutable_tensor buffer_pool::take(const shape& dims) {
   state_->allocations.fetch_add(1, std::memory_order_relaxed);
   auto* b = new detail::buffer;
   b->bytes = bytes;
-  b->data = allocate(bytes);
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->find_room(b);
+  }
+  if (b->data == nullptr) b->data = allocate(bytes);
   b->home = state_;
   return {dims, b};
+}
+
+std::shared_ptr<const shared_memory> buffer_pool::share() {
+  return share(static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
+               static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+}
+
+std::shared_ptr<const shared_memory> buffer_pool::share(std::size_t bytes) {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->shared_by == ::getpid()) return state_->shared; // a child has none of its parent's
+  state_->shared_by = ::getpid();
+  state_->shared = shared_memory::make(bytes, shared_memory::writers::this_process);
+  state_->shared_used = 0;
+  state_->shared_is_full = false;
+  if (state_->shared) state_->forget_free();
+  return state_->shared;
 }
 
 std::uint64_t buffer_pool::allocations() const noexcept {

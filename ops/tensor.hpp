@@ -51,6 +51,7 @@ private:
 };
 
 class buffer_pool;
+class shared_memory;
 
 namespace detail {
 struct buffer; // reference count, size, home pool, data
@@ -172,6 +173,11 @@ public:
 
   // Contents are unspecified (a recycled buffer holds old data).
   mutable_tensor take(const shape& dims);
+
+  // From now on new buffers lie in memory that other processes can map, while it lasts. Null where
+  // the system has none to give. Each process has its own, made by the first call.
+  std::shared_ptr<const shared_memory> share(); // as much as the machine has
+  std::shared_ptr<const shared_memory> share(std::size_t bytes);
 
   // Buffers allocated so far, i.e. not served by recycling. Constant on the steady path of a job.
   [[nodiscard]] std::uint64_t allocations() const noexcept;

@@ -59,6 +59,8 @@ session_options sessions_of(const node_options& o) {
   out.me = {o.number, o.life};
   out.self = {o.job, o.wiring, o.model, o.roles, {}, o.keys ? o.keys->public_key : ""};
   out.self.process = this_process();
+  if (o.shares_memory) out.lends = lender::of_process();
+  if (out.lends) out.self.memory = out.lends->name();
   if (o.keys) out.trust = o.trust;
   out.gives = o.gives;
   out.dials_neighbours = o.dials_neighbours;

@@ -49,6 +49,8 @@ struct node_options {
   // Over tcp without keys, tensors are read once more at both ends, for their checksums. Off: what
   // the network changed and TCP did not notice is believed. Headers are always checked.
   bool check_payloads = true;
+  // Tensors for processes of this machine and user are not sent, but read where they lie.
+  bool shares_memory = true;
   int io_threads = 1; // of ZeroMQ: one carries about 3 GB/s, or 0.5 GB/s encrypted
 };
 

@@ -386,10 +386,18 @@ struct sockets::state {
     found.emplace_back(socket_broken{id, d.trouble});
   }
 
+  // What is not lent.
+  static std::ptrdiff_t to_follow(const std::vector<payload>& payloads) {
+    return std::count_if(
+        payloads.begin(), payloads.end(), [](const payload& p) { return !p.lent; });
+  }
+
   static void send_rest(zmq::socket_t& by, const std::vector<payload>& payloads) {
-    for (std::size_t i = 0; i < payloads.size(); ++i) {
-      zmq::message_t part = message_of(payloads[i]);
-      const auto more = i + 1 < payloads.size() ? zmq::send_flags::sndmore : zmq::send_flags::none;
+    auto left = to_follow(payloads);
+    for (const payload& p : payloads) {
+      if (p.lent) continue;
+      zmq::message_t part = message_of(p);
+      const auto more = --left > 0 ? zmq::send_flags::sndmore : zmq::send_flags::none;
       (void)by.send(part, zmq::send_flags::dontwait | more);
     }
   }
@@ -463,7 +471,8 @@ bool sockets::send(connection c, const frame& f) {
   const bool checked = leaves_machine && !state_->options.keys && state_->options.check_payloads;
   const auto first = encode(f, checked);
   const auto flags = zmq::send_flags::dontwait;
-  const auto last = f.content.payloads.empty() ? flags : flags | zmq::send_flags::sndmore;
+  const bool more = state::to_follow(f.content.payloads) > 0;
+  const auto last = more ? flags | zmq::send_flags::sndmore : flags;
   try {
     if (route.size() > 0 && !by->send(route, flags | zmq::send_flags::sndmore)) return false;
     if (!by->send(zmq::buffer(first), last)) return false;

@@ -126,11 +126,12 @@ void check_coordinator(const std::vector<place_claim>& claims,
 }
 
 // A folder's key of a node is that of its number, so that all nodes may be told the same.
-void add_keys(const own_words& own, node_place& place, std::vector<error_text>& wrong) {
+void add_own(const own_words& own, node_place& place, std::vector<error_text>& wrong) {
   place.keys = own.keys;
   if (!own.keys.empty() && own.keys.back() == '/')
     place.keys += fmt::format("node-{}.secret", place.number);
   place.trusted = own.trusted;
+  place.share_tensors = own.share_tensors;
   if (own.keys.empty() && !own.trusted.empty())
     wrong.push_back({.what = "a list of trusted keys, but no key of this node",
                      .where = "TROUPE_TRUSTED=" + own.trusted,
@@ -193,7 +194,7 @@ node_place joined(const place_sources& found, std::vector<error_text> wrong) {
     if (out.restarts == 0) out.restarts = c.restarts;
   out.source = source_text(claims);
   out.spare = found.own.spare;
-  add_keys(found.own, out, wrong);
+  add_own(found.own, out, wrong);
   if (wrong.empty()) check_count(claims, out, wrong);
   if (wrong.empty()) check_agreement(claims, out, wrong);
   if (out.count > 1 && wrong.empty()) check_coordinator(claims, out, wrong);

@@ -14,13 +14,14 @@ namespace troupe {
 struct node_place {
   std::uint32_t number = 0, count = 1; // count 1: this process alone is the job
   std::uint32_t local_number = 0;      // among those of this machine
-  std::string coordinator; // "tcp://host:port" or "ipc:///path": where node 0 listens and the
-                           // others dial; "" if count == 1
-  std::string job;         // identity: nodes of one job have one
-  int restarts = 0;        // how often this process was started again
-  std::string keys;        // file with this node's secret key; "" without encryption
-  std::string trusted;     // file of trusted keys; "" without
-  std::string source;      // for people: "Slurm (SLURM_PROCID, SLURM_STEP_NUM_TASKS, ...)"
+  std::string coordinator;   // "tcp://host:port" or "ipc:///path": where node 0 listens and the
+                             // others dial; "" if count == 1
+  std::string job;           // identity: nodes of one job have one
+  int restarts = 0;          // how often this process was started again
+  std::string keys;          // file with this node's secret key; "" without encryption
+  std::string trusted;       // file of trusted keys; "" without
+  bool share_tensors = true; // with nodes of this machine: they are read where they lie
+  std::string source;        // for people: "Slurm (SLURM_PROCID, SLURM_STEP_NUM_TASKS, ...)"
   // A descriptor that this process, a hot spare, reads to know which node it becomes (settle);
   // -1: it is a node. Until then `number` is that of any node but 0.
   int spare = -1;

@@ -168,6 +168,7 @@ net::node_options links_of(const node_place& place, const wiring& w) {
   out.model = digest_of_text(described(w.job));
   allow_for_crowd(out, place, std::thread::hardware_concurrency());
   take_keys(place, out);
+  out.shares_memory = place.share_tensors;
   out.listen = {own_endpoint(place.coordinator, place.number, out.keys.has_value())};
   if (place.number == 0)
     out.advertised = {place.coordinator};

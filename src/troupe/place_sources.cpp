@@ -45,6 +45,17 @@ public:
     return {};
   }
 
+  bool flag(const std::string& name, bool otherwise) {
+    const std::string said = text(name);
+    if (said.empty()) return otherwise;
+    if (said != "true" && said != "false")
+      wrong_.push_back({.what = fmt::format("'{}' is neither true nor false", said),
+                        .where = fmt::format("{}={}", name, said),
+                        .why = "",
+                        .help = fmt::format("unset {}, or export true or false", name)});
+    return said == "true";
+  }
+
   int count_of(const std::string& name) { return static_cast<int>(number(name).value_or(0)); }
 
   place_claim& claim() { return claim_; }
@@ -84,6 +95,7 @@ std::optional<place_claim> troupe_claim(claim_reader read, own_words& own, bool 
   own.restarts = c.restarts = read.count_of("TROUPE_RESTART");
   own.keys = read.text("TROUPE_KEYS");
   own.trusted = read.text("TROUPE_TRUSTED");
+  own.share_tensors = read.flag("TROUPE_SHARE_TENSORS", true);
   if (read.has("TROUPE_SPARE")) own.spare = read.count_of("TROUPE_SPARE");
   own.alone = c.count == 1U && !read.has("TROUPE_RANK");
   if (!places && !others) return {};

@@ -30,6 +30,7 @@ struct place_claim {
 struct own_words {
   bool alone = false; // TROUPE_WORLD=1 and no rank: a job of this process, whatever others say
   std::string job, keys, trusted;
+  bool share_tensors = true;
   int restarts = 0;
   int spare = -1;
 };

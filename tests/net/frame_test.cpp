@@ -16,6 +16,12 @@ payload bytes_of(const std::string& text) {
   return {kept, std::as_bytes(std::span(kept->data(), kept->size()))};
 }
 
+payload lent_as(const loan& l) {
+  payload out;
+  out.lent = l;
+  return out;
+}
+
 frame example() {
   frame out;
   out.kind = frame_kind::parcel;
@@ -43,6 +49,31 @@ std::string fault(std::vector<std::byte> first,
   } catch (const malformed& e) {
     return e.what();
   }
+}
+
+TEST_CASE("a frame says where lent payloads lie, between those that follow") {
+  frame f = example();
+  f.borrows = true;
+  const loan first{7, 8, 9, 1000}, last{1, 2, 3, 4};
+  f.content.payloads.insert(f.content.payloads.begin(), lent_as(first));
+  f.content.payloads.push_back(lent_as(last));
+  for (const bool checked : {false, true}) {
+    const frame g = decode(encode(f, checked), example().content.payloads, {});
+    CHECK(g.borrows);
+    REQUIRE(g.content.payloads.size() == 4);
+    CHECK(g.content.payloads[0].lent == first);
+    CHECK_FALSE(g.content.payloads[1].lent);
+    CHECK(g.content.payloads[1].bytes.size() == 16);
+    CHECK(g.content.payloads[3].lent == last);
+    CHECK(g.content.bytes() == 3 + 1000 + 16 + 4);
+    CHECK(fault(encode(f, checked), {}) == "payloads are missing");
+    CHECK(fault(encode(f, checked), std::vector<payload>(3)) == "payloads that nobody announced");
+  }
+  f.content.payloads = {lent_as(first)};
+  CHECK(fault(encode(f, true), {}, {.payload_bytes = 999}) == "a payload is too large");
+  CHECK(fault(encode(f, true), {}).empty());
+  f.kind = frame_kind::state;
+  CHECK(fault(encode(f, true), {}) == "payloads where none belong");
 }
 
 TEST_CASE("a frame comes out as it went in, its payloads without a copy") {

@@ -12,7 +12,7 @@ import time
 
 ENGINES = ("SLURM_", "TROUPE_", "OMPI_", "PMIX_")
 VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith(ENGINES)}
-OVER = {"ipc": (), "tcp": ("--over", "tcp"), "keys": ("--over", "tcp", "--keys", "keys")}
+OVER = {"ipc": (), "ipc, all sent": ("--no-share-tensors",), "tcp": ("--over", "tcp"), "keys": ("--over", "tcp", "--keys", "keys")}
 SMALL = ("--model", "mlp", "--batch", "40", "--microbatches", "4", "--warmup", "0", "--learning-rate", "0.02",
          "--quiet", "--json")
 FEW = ("--data", "synthetic:400")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tests/processes/topologies.py TROUPE [--some]   every topology over 2, 3 and 5 processes, over ipc, tcp, and tcp with
-keys, has the digest of one replica in one process. --some: a Latin square of them."""
+"""tests/processes/topologies.py TROUPE [--some]   every topology over 2, 3 and 5 processes, over ipc with tensors lent
+and sent, tcp, and tcp with keys, has the digest of one replica in one process. --some: a Latin square of them."""
 import os
 import sys
 

@@ -162,6 +162,14 @@ TEST_CASE("a Pod of an Indexed Job is the node of its index") {
               "value: \"tcp://cnn-0.cnn:5555\"");
 }
 
+TEST_CASE("a node shares its tensors unless it is told not to") {
+  CHECK(place_in(by_troupe).share_tensors);
+  CHECK(place_in(with(by_slurm, {{"TROUPE_SHARE_TENSORS", "true"}})).share_tensors);
+  CHECK_FALSE(place_in(with(by_slurm, {{"TROUPE_SHARE_TENSORS", "false"}})).share_tensors);
+  CHECK_ERROR(place_in(with(by_troupe, {{"TROUPE_SHARE_TENSORS", "no"}})),
+              "'no' is neither true nor false");
+}
+
 TEST_CASE("single values of another source can be overridden, a place cannot") {
   const node_place place = place_in(with(by_slurm,
                                          {{"TROUPE_COORDINATOR", "tcp://10.0.0.1:7"},

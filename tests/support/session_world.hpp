@@ -4,6 +4,7 @@
 
 #include "net/sessions.hpp"
 
+#include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
@@ -19,6 +20,7 @@ public:
   struct node {
     std::optional<net::sessions> s; // none: it is not running
     std::string endpoint, key;
+    std::vector<float> numbers;
     std::vector<std::string> heard; // "up 1.22", "down 1.22: reason", "1: text", "refused: text"
   };
 
@@ -77,9 +79,16 @@ public:
     net::parcel p;
     for (const char c : text)
       p.body.push_back(static_cast<std::byte>(c));
+    post(from, to, std::move(p), lane);
+  }
+
+  void post(int from, int to, net::parcel p, net::lane_kind lane = net::lane_kind::bulk) {
     auto& peer = *nodes[to].s;
     sent_.push_back(nodes[from].s->post(peer.me(), lane, std::move(p)));
   }
+
+  // The first float of each payload that came.
+  const std::vector<float>& numbers(int name) { return nodes[name].numbers; }
 
   bool last_sent() const { return sent_.back(); }
 
@@ -164,7 +173,9 @@ private:
         if (w.ends[i].node != name || w.ends[i].id != s.to) continue;
         const int to = w.ends[1 - i].node;
         if (swallowed_.contains({name, to})) return;
-        message m{now + delay, 1 - i, net::encode(s.what, true), s.what.content.payloads};
+        message m{now + delay, 1 - i, net::encode(s.what, true), {}};
+        for (const net::payload& p : s.what.content.payloads)
+          if (!p.lent) m.payloads.push_back(p);
         if (garbled_.erase({name, to}) > 0) m.first.back() ^= std::byte{1};
         w.queue.push_back(std::move(m));
         return;
@@ -200,6 +211,11 @@ private:
       for (const auto b : came->content.body)
         said += static_cast<char>(b);
       n.heard.push_back(said);
+      for (const auto& p : came->content.payloads) {
+        float number = 0;
+        if (p.bytes.size() >= sizeof number) std::memcpy(&number, p.bytes.data(), sizeof number);
+        n.numbers.push_back(number);
+      }
     }
   }
 

@@ -23,6 +23,7 @@ constexpr std::int64_t nodes_max = 4096, restarts_max = 1'000'000;
 struct wishes {
   std::uint32_t nodes = 0;
   int restarts = 0, spares = 0;
+  bool share_tensors = true;
   std::string over, coordinator, keys, logs;
   std::chrono::nanoseconds grace{};
 };
@@ -34,6 +35,7 @@ wishes wishes_of(const setting_values& values) {
   out.restarts = static_cast<int>(read.whole("restarts", 0, restarts_max));
   out.spares = static_cast<int>(read.whole("spares", 0, nodes_max));
   out.coordinator = read.text("coordinator");
+  out.share_tensors = read.flag("share-tensors");
   out.keys = read.text("keys");
   if (!out.keys.empty()) out.keys = std::filesystem::absolute(out.keys).lexically_normal();
   out.logs = read.text("log-folder");
@@ -102,7 +104,7 @@ int launch(const command_line& line) {
   const wishes w = wishes_of(line.values);
   const launch_folder own;
   std::optional<loopback_port> port;
-  node_place place{.count = w.nodes, .job = own.name()};
+  node_place place{.count = w.nodes, .job = own.name(), .share_tensors = w.share_tensors};
   if (!w.coordinator.empty())
     place.coordinator = w.coordinator;
   else if (w.over == "tcp")

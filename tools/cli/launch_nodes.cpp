@@ -26,6 +26,8 @@ environment_variables variables_for(const node_place& place) {
   if (!place.job.empty()) out["TROUPE_JOB"] = place.job;
   if (!place.keys.empty()) out["TROUPE_KEYS"] = place.keys;
   if (!place.trusted.empty()) out["TROUPE_TRUSTED"] = place.trusted;
+  out.erase("TROUPE_SHARE_TENSORS");
+  if (!place.share_tensors) out["TROUPE_SHARE_TENSORS"] = "false";
   if (place.spare >= 0) out["TROUPE_SPARE"] = fmt::to_string(place.spare);
   return out;
 }

@@ -10,6 +10,9 @@ using enum setting_kind;
 constexpr const char* restarts_help =
     "of a node within ten minutes; one more death, and the job fails. Node 0 is never restarted";
 
+constexpr const char* share_help =
+    "processes of one machine read each other's tensors where they lie; else all is sent";
+
 } // namespace
 
 setting_list launch_settings() {
@@ -24,6 +27,7 @@ setting_list launch_settings() {
        number},
       {"Nodes", "over", "WAY", "ipc", "how they meet: ipc (a socket file) or tcp (a free port)"},
       {"Nodes", "coordinator", "PLACE", "", "or where: tcp://HOST:PORT or ipc:///PATH"},
+      {"Nodes", "share-tensors", "", "true", share_help, flag},
       {"Nodes", "keys", "FOLDER", "", "encrypt with keys of this folder; made where missing"},
       {"Nodes", "grace", "TIME", "5 s", "for the others to end after node 0 has"},
       {"Files", "log-folder", "FOLDER", "", "gets nodes/<n>/{stdout,stderr}.log (runs/...)"}};
@@ -38,6 +42,7 @@ setting_list node_settings() {
       {place, "job", "NAME", "", "what all nodes of the job have in common"},
       {place, "keys", "FILE", "", "its .secret, or a FOLDER/ with node-<n>.secret"},
       {place, "trusted", "FILE", "", "the list of keys that may join (beside the key)"},
+      {"Process", "share-tensors", "", "true", share_help, flag},
       {"Process", "restarts", "N", "30", restarts_help, number},
       {"Process", "log-folder", "FOLDER", "", "write nodes/<n>/{stdout,stderr}.log, but node 0's"}};
 }

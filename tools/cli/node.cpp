@@ -39,7 +39,8 @@ node_place place_of(value_reader& read) {
 int run_node(const command_line& line) {
   open_standard_files();
   value_reader read(line.values);
-  const node_place place = place_of(read);
+  node_place place = place_of(read);
+  place.share_tensors = read.flag("share-tensors");
   const int restarts = static_cast<int>(read.whole("restarts", 0, restarts_max));
   if (!read.wrong().empty()) throw mistakes(read.wrong());
   const std::string logs = read.text("log-folder");

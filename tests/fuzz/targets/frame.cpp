@@ -35,10 +35,11 @@ void make_good(std::vector<std::byte>& first) {
 }
 
 std::string seed(const net::frame& f, bool checked) {
-  std::string out{'\0', static_cast<char>(f.content.payloads.size())};
+  std::string sizes;
   for (const auto& p : f.content.payloads)
-    out += static_cast<char>(p.bytes.size());
-  return out + text_of(net::encode(f, checked));
+    if (!p.lent) sizes += static_cast<char>(p.bytes.size());
+  return std::string{'\0', static_cast<char>(sizes.size())} + sizes +
+         text_of(net::encode(f, checked));
 }
 
 } // namespace
@@ -56,6 +57,11 @@ std::vector<std::string> seeds() {
     f.content.payloads = {payload_of(0), payload_of(200)};
     out.push_back(seed(f, true));
     out.push_back(seed(f, false));
+    f.borrows = true;
+    f.content.payloads[1].lent = net::loan{1, 2, 3, 200};
+    out.push_back(seed(f, true));
+    f.content.payloads[0].lent = net::loan{4, 5, 6, 0};
+    out.push_back(seed(f, true));
   }
   return out;
 }

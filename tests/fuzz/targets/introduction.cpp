@@ -7,7 +7,8 @@
 namespace troupe::fuzz {
 
 std::vector<std::string> seeds() {
-  const net::introduction self{"job", 1, 2, {"role"}, {"tcp://127.0.0.1:1", ""}, "key", {3, 4}};
+  const net::introduction self{
+      "job", 1, 2, {"role"}, {"tcp://127.0.0.1:1", ""}, "key", {3, 4}, {5, 6, 7}};
   net::welcome_body welcome{.self = self, .number = 5, .gave_up = 6};
   welcome.neighbours = {{7, {"ipc://x"}, "key"}, {8, {}, ""}};
   return {'\0' + text_of(encode(net::hello_body{self, 1, 2})),

@@ -7,6 +7,7 @@
 #include "bench/bare_zeromq.hpp"
 #include "net/zeromq/curve.hpp"
 #include "net/zeromq/node.hpp"
+#include "ops/tensor.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -74,9 +75,10 @@ struct two_nodes {
   node_life zero_life, one_life;
   std::unique_ptr<node> zero, one;
 
-  two_nodes(const std::string& where, bool encrypted, bool checked) {
+  two_nodes(const std::string& where, bool encrypted, bool checked, bool lends) {
     node_options a{.number = 0, .listen = {where}}, b{.number = 1};
     a.check_payloads = b.check_payloads = checked;
+    a.shares_memory = b.shares_memory = lends;
     if (encrypted) {
       a.keys = make_key_pair("zero");
       b.keys = make_key_pair("one");
@@ -164,13 +166,15 @@ std::vector<double> round_trips(two_nodes& n, int count) {
 
 double large_rate(two_nodes& n, int count) {
   const auto before = n.at_zero.count();
-  const auto bytes = std::make_shared<std::vector<std::byte>>(large_bytes);
+  auto made = troupe::buffer_pool::global().take({large_bytes / sizeof(float)});
+  std::fill_n(made.data(), made.elements(), 1.0F);
+  const auto kept = std::make_shared<const troupe::tensor>(std::move(made).freeze());
   const auto start = clock_type::now();
   for (int i = 0; i < count; ++i)
     put(n, lane_kind::bulk, [&] {
       parcel p;
       p.body.resize(16);
-      p.payloads.push_back({bytes, *bytes});
+      p.payloads.push_back({kept, std::as_bytes(kept->values())});
       return p;
     });
   n.at_zero.wait(before + static_cast<std::uint64_t>(count));
@@ -184,7 +188,7 @@ double median(std::vector<double> values) {
 
 struct transport {
   std::string name, where;
-  bool encrypted = false, checked = true;
+  bool encrypted = false, checked = true, lends = false;
 };
 
 struct samples {
@@ -203,7 +207,7 @@ struct samples {
 };
 
 void add_ours(samples& to, const transport& t, int scale) {
-  two_nodes n(t.where, t.encrypted, t.checked);
+  two_nodes n(t.where, t.encrypted, t.checked, t.lends);
   (void)round_trips(n, 50); // warm
   const double rate = small_rate(n, 50000 * scale);
   const auto trips = round_trips(n, 1000 * scale);
@@ -431,6 +435,7 @@ int main(int count, char** words) {
   compare(tcp, scale, rounds);
   compare({"tcp unchecked", tcp.where, false, false}, scale, rounds);
   compare({"tcp+curve", tcp.where, true}, scale, rounds);
+  compare({.name = "ipc, lent", .where = ipc.where, .lends = true}, scale, rounds);
   print(measure_plain_tcp(scale));
   print(measure_copy(scale));
   return 0;

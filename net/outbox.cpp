@@ -2,7 +2,7 @@
 
 namespace troupe::net {
 
-sent outbox::put(const node_life& to, lane_kind lane, parcel content, bool& was_empty) {
+sent outbox::put(const node_life& to, lane_kind lane, parcel content, hints& out) {
   const std::size_t bytes = content.bytes();
   const std::lock_guard lock(mutex_);
   const auto at = accounts_.find(to.node);
@@ -14,7 +14,7 @@ sent outbox::put(const node_life& to, lane_kind lane, parcel content, bool& was_
     return sent::congested;
   }
   a.boxed += bytes;
-  was_empty = box_.empty();
+  out = {.was_empty = box_.empty(), .borrows = a.borrows};
   box_.push_back({to, lane, std::move(content)});
   return sent::taken;
 }
@@ -52,6 +52,7 @@ std::vector<node_life> outbox::keep(const std::vector<link_report>& links) {
     if (at == accounts_.end() || at->second.life != link.who.life) continue;
     account& a = at->second;
     a.kept = link.kept_bytes;
+    a.borrows = link.borrows;
     if (!a.congested || a.boxed + a.kept > bytes_max_ / 2) continue;
     a.congested = false;
     out.push_back(link.who);

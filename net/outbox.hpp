@@ -28,8 +28,12 @@ class outbox {
 public:
   explicit outbox(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // `was_empty`: the thread of the node may sleep.
-  sent put(const node_life& to, lane_kind lane, parcel content, bool& was_empty);
+  struct hints {
+    bool was_empty = false; // the thread of the node may sleep
+    bool borrows = false;   // who it is for reads tensors where they lie
+  };
+
+  sent put(const node_life& to, lane_kind lane, parcel content, hints& out);
 
   std::vector<posted> take();
 
@@ -45,6 +49,7 @@ private:
     std::uint64_t life = 0;
     std::size_t boxed = 0, kept = 0; // bytes
     bool congested = false;
+    bool borrows = false;
   };
 
   std::size_t bytes_max_;

@@ -280,11 +280,11 @@ node::~node() {
 
 sent node::send(const node_life& to, lane_kind lane, parcel content) {
   const bool large = lane == lane_kind::bulk || !content.payloads.empty();
-  bool wake = false;
+  outbox::hints known;
   state& s = *state_;
-  const sent out = s.box.put(to, lane, std::move(content), wake);
-  if (!wake || s.thread.get_id() == std::this_thread::get_id()) return out;
-  if (large || !s.send_at_once()) s.ways->wake();
+  const sent out = s.box.put(to, lane, std::move(content), known);
+  if (!known.was_empty || s.thread.get_id() == std::this_thread::get_id()) return out;
+  if ((large && !known.borrows) || !s.send_at_once()) s.ways->wake();
   return out;
 }
 

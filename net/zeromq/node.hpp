@@ -1,10 +1,10 @@
 // A node of a job: it listens, dials, shakes hands and exchanges parcels with other nodes, each
 // exactly once and in order, over ZeroMQ. docs/links.md says what is promised.
 //
-// A thread of its own does all of it (but for small parcels, which leave on the thread that sends
-// them if the other one sleeps) and calls back; callbacks must not block (nobody is heard
-// meanwhile, and after a second of that the others think that this node is gone), and must not
-// stop the node. All other functions may be called by any thread, callbacks included.
+// A thread of its own does all of it (but for small parcels and for lent tensors, which leave on
+// the thread that sends them if the other one sleeps) and calls back; callbacks must not block
+// (nobody is heard meanwhile, and after a second of that the others think that this node is gone),
+// and must not stop the node. All other functions may be called by any thread, callbacks included.
 //
 // A parcel that is handed over counts against its sender's window until its `credit` goes. Who
 // hands it on keeps the credit beside it until somebody works on it, and no longer.

@@ -141,7 +141,9 @@ TEST_CASE("a process that is killed with what it borrowed leaves nothing lent") 
   const troupe::test::scratch_folder folder;
   troupe::test::node_process other(listening("ipc://" + folder.file("socket")));
   const deadline end(30s, "a killed borrower");
-  live_node here(dialling(other.meet("")));
+  node_options patient = dialling(other.meet(""));
+  patient.give_up_after = 1h; // it is dead before it is silent for too long
+  live_node here(patient);
   REQUIRE(here.hears("up 0"));
   REQUIRE(borrows(here));
   other.signal(SIGSTOP); // it takes nothing

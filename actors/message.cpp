@@ -86,7 +86,8 @@ const char* message_name(std::size_t kind) {
                                           "checkpoint_saved",
                                           "job_ended",
                                           "down",
-                                          "restart_due",
+                                          "past_down",
+                                          "supervision_due",
                                           "restarted"};
   static_assert(std::size(names) == std::variant_size_v<message>);
   return names[kind];

@@ -66,7 +66,8 @@ using message = std::variant<protocol::begin_step,
                              protocol::checkpoint_saved,
                              protocol::job_ended,
                              protocol::down,
-                             protocol::restart_due,
+                             protocol::past_down,
+                             protocol::supervision_due,
                              protocol::restarted>;
 
 // The step that a message belongs to; nothing for messages outside of steps. Parameters belong to

@@ -1,5 +1,7 @@
 #include "actors/message_facts.hpp"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 namespace troupe {
@@ -67,6 +69,18 @@ std::int64_t message_bytes(const message& m) {
 
 std::uint64_t message_key(const message& m) {
   return std::visit(key_numbers{}, m);
+}
+
+std::string input_text(const message& m) {
+  const auto step = step_of(m);
+  return fmt::format("{}{}, key {:08x}",
+                     message_name(m),
+                     step ? fmt::format(" of step {}", *step) : std::string(),
+                     message_key(m) >> 32U);
+}
+
+std::string input_text(std::uint64_t step) {
+  return step == 0 ? std::string() : fmt::format("a computation of step {}", step);
 }
 
 } // namespace troupe

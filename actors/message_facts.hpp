@@ -4,6 +4,7 @@
 #include "actors/message.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace troupe {
 
@@ -13,5 +14,11 @@ std::int64_t message_bytes(const message& m);
 // The numbers of its key (step, block, microbatch ...), folded into one. For traces: equal keys
 // give equal numbers on every machine.
 std::uint64_t message_key(const message& m);
+
+// What an actor was handling when it failed, for people, and to see that it was the same:
+// "gradient of step 3, key 91ab05c2".
+std::string input_text(const message& m);
+inline constexpr const char* input_of_start = "its start"; // before it has heard anything
+std::string input_text(std::uint64_t step); // of a computation; of step 0 nothing is known
 
 } // namespace troupe

@@ -1,56 +1,61 @@
-// The supervisor restarts what fails, one for one. The first restarts of a child are immediate; if
-// it keeps dying soon after each restart, they back off from 5 ms, doubling to 10 s, until it has
-// lived for a while. An error that ends the same child with the same words three times in a row is
-// not tried again: the job fails with it. (Erlang/OTP's supervisor behaviour, with the back-off
-// that OTP lacks.)
+// The supervisor plays the supervision tree of a job (supervision/supervision.hpp): it restarts who
+// fails, and tells everybody. All actors are there when it begins, so nobody is started in order;
+// a restart that concerns several stops and starts them as the tree says. What cannot be borne
+// fails the job, which can be resumed.
+//
+// It may die itself. The runtime starts the next one, and hands it what those before were told
+// (past_down): deaths that nobody has acted on yet are acted on, and all restarts are told again,
+// for the one before may have died between starting and telling.
 #pragma once
 
 #include "actors/address.hpp"
 #include "actors/runtime/role.hpp"
+#include "actors/supervision/supervision.hpp"
 
 #include <chrono>
-#include <cstdint>
-#include <map>
-#include <string>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace troupe {
 
 struct supervisor_options {
-  std::vector<role_kind> cannot_restart; // hold state that nobody else has yet
+  std::function<supervision_tree()> tree; // of addresses; made when somebody dies
   address director{.role = role_kind::director};
-  std::chrono::milliseconds backoff_min{5};
-  std::chrono::milliseconds backoff_max{10'000};
-  std::chrono::milliseconds quiet{1'000}; // a child that has lived for so long is forgiven
-  int deaths_free = 3;                    // restarts at once before backing off
-  int same_error_max = 3;
 };
 
-class supervisor final : public role_of<supervisor> {
+class supervisor final : public role_of<supervisor>, private supervised_world {
 public:
   supervisor(context& world, supervisor_options options);
 
   void on(const protocol::down& m);
-  void on(const protocol::restart_due& m);
+  void on(const protocol::past_down& m);
+  void on(const protocol::supervision_due& m);
 
 private:
-  struct child {
-    incarnation last_down = 0;
-    int recent_deaths = 0;
-    int same_error = 0;
-    std::string error;
-    std::string reason;
-    std::chrono::nanoseconds died{0};
-    std::chrono::nanoseconds restarted{0};
-  };
+  incarnation start(child_number who) override;
+  void stop(child_number who) override;
+  void kill(child_number who) override;
+  void restarted(const child_restart& r) override;
+  void give_up(const error_text& why) override;
 
-  [[nodiscard]] std::chrono::nanoseconds backoff(const child& c) const;
-  void restart(const address& who, child& c);
-  void give_up(const protocol::down& m, const std::string& why);
+  void make_machine();
+  [[nodiscard]] std::optional<child_number> number_of(const address& who);
+  void tell_restarted(const address& who,
+                      incarnation life,
+                      const std::string& reason,
+                      std::chrono::nanoseconds died);
+  void wait_until_due();
 
   context& world_;
   const supervisor_options options_;
-  std::map<address, child> children_;
+  std::unique_ptr<supervision> machine_;
+  std::vector<address> addresses_;                           // by number
+  std::vector<std::pair<address, child_number>> by_address_; // sorted
+  std::optional<std::chrono::nanoseconds> due_;              // a timer is set
+  std::optional<error_text> failure_;                        // that the director was told
 };
 
 } // namespace troupe

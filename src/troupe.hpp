@@ -3,6 +3,7 @@
 
 #include "troupe/calibration.hpp"
 #include "troupe/cluster.hpp"
+#include "troupe/default_supervision.hpp"
 #include "troupe/dials.hpp"
 #include "troupe/job.hpp"
 #include "troupe/machine_profile.hpp"

@@ -67,8 +67,10 @@ public:
   // not heard. A world that cannot stop them lets them end; so what they say must do no harm.
   virtual void abandon_computations() {}
 
-  // For the supervisor: starts the next incarnation at `who`.
+  // For the supervisor: starts the next incarnation at `who`; ends the one that is there, at its
+  // next message, which is a death like any other.
   virtual incarnation start(const address& who) = 0;
+  virtual void end(const address& who) = 0;
   virtual void send_to_all(const message& m) = 0; // but itself
 };
 

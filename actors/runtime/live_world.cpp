@@ -5,6 +5,9 @@
 // - anon_send_exit queues behind all messages, so a kill is a high-priority exit message.
 #include "actors/runtime/live_world.hpp"
 
+#include "actors/message_facts.hpp"
+#include "actors/runtime/down_ledger.hpp"
+#include "actors/runtime/live_computation.hpp"
 #include "actors/runtime/scheduler.hpp"
 #include "ops/assert.hpp"
 
@@ -16,7 +19,6 @@
 #include <fmt/format.h>
 
 #include <atomic>
-#include <deque>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -75,7 +77,7 @@ struct seat {
 
 } // namespace
 
-struct live_world::impl {
+struct live_world::impl final : computation_site {
   explicit impl(const live_world_options& options)
       : beyond(options.beyond),
         config(options),
@@ -106,6 +108,7 @@ struct live_world::impl {
   }
 
   void deliver(const seat& target, envelope e) {
+    if (target.who.role == role_kind::supervisor) note_death(e.content);
     const sending order;
     const auto [player, life] = target.current();
     if (observer != nullptr) e.sent = now();
@@ -113,15 +116,29 @@ struct live_world::impl {
     caf::anon_send(player, std::move(e));
   }
 
-  [[nodiscard]] std::chrono::nanoseconds now() const {
+  [[nodiscard]] std::chrono::nanoseconds now() const override {
     return std::chrono::steady_clock::now() - began;
   }
+
+  void say(const address& who, incarnation life, message m) override {
+    deliver(who, envelope{who, life, std::move(m)});
+  }
+
+  void later(std::chrono::nanoseconds delay, std::function<void()> what) override {
+    threads.submit_after(delay, std::move(what));
+  }
+
+  [[nodiscard]] world_observer* watcher() const override { return observer; }
 
   static incarnation next_life(seat& s);
   void seat_player(seat& s, incarnation life); // lazily: it does nothing before its first message
   void wake(seat& s);
   incarnation begin(seat& s); // the next
-  void ended(const address& who, incarnation life, bool killed_on_purpose, std::string reason);
+  incarnation start(const address& who);
+  void kill(const address& who);
+  void ended(protocol::down how);
+  void note_death(const message& m); // before it is delivered to the supervisor
+  void begin_supervisor(const protocol::down& last);
 
   far_world* const beyond;
   configuration config;
@@ -131,128 +148,12 @@ struct live_world::impl {
   std::mutex starting; // held where a life begins, and where `stopping` becomes true
   std::atomic<bool> stopping{false};
   world_observer* observer = nullptr; // fixed after start()
+  std::mutex ledger_mutex;            // nothing is sent under it
+  down_ledger ledger;                 // where the supervisor is
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 
 namespace {
-
-// Of the computations of one incarnation, until it abandons them or ends.
-struct life_flag {
-  std::atomic<bool> over{false};
-};
-
-// Tells the observer what was computed, each time when it is done. (Nobody looks on: nothing.)
-class work_watch {
-public:
-  work_watch(const live_world::impl& world, const address& who, std::uint64_t step)
-      : world_(world), work_{.who = who, .step = step} {}
-
-  work_watch(const work_watch&) = delete;
-  work_watch& operator=(const work_watch&) = delete;
-
-  ~work_watch() { close(); }
-
-  void begin(const work& what) {
-    if (world_.observer == nullptr) return;
-    close();
-    work_.what = what;
-    work_.from = world_.now();
-    open_ = true;
-  }
-
-private:
-  void close() {
-    if (!std::exchange(open_, false)) return;
-    work_.until = world_.now();
-    world_.observer->computed(work_);
-  }
-
-  const live_world::impl& world_;
-  computed_work work_;
-  bool open_ = false;
-};
-
-class live_computation final : public computation {
-public:
-  live_computation(live_world::impl& world,
-                   const address& who,
-                   incarnation life,
-                   std::uint64_t step,
-                   const life_flag& flag)
-      : world_(world), who_(who), life_(life), flag_(flag), watch_(world, who, step) {}
-
-  void begin(const work& what) override { watch_.begin(what); }
-
-  disk& files() override { return machine_disk(); }
-
-  void post(message m) override {
-    if (!flag_.over) world_.deliver(who_, envelope{who_, life_, std::move(m)});
-  }
-
-  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_.over; }
-
-private:
-  live_world::impl& world_;
-  address who_;
-  incarnation life_;
-  const life_flag& flag_;
-  work_watch watch_;
-};
-
-// A computation of a slow actor: what it says after t is heard after factor x t, in the order in
-// which it was said. The last thing that a kernel says is that it is done, so its actor is as slow.
-class slow_computation final : public computation {
-public:
-  slow_computation(live_world::impl& world,
-                   const address& who,
-                   incarnation life,
-                   std::uint64_t step,
-                   std::shared_ptr<const life_flag> flag,
-                   double factor)
-      : world_(world),
-        who_(who),
-        life_(life),
-        flag_(std::move(flag)),
-        watch_(world, who, step),
-        factor_(factor) {}
-
-  void begin(const work& what) override { watch_.begin(what); }
-
-  disk& files() override { return machine_disk(); }
-
-  void post(message m) override {
-    const auto late = (factor_ - 1) * (std::chrono::steady_clock::now() - began_);
-    {
-      const std::lock_guard lock(queue_->mutex);
-      queue_->said.push_back(envelope{who_, life_, std::move(m)});
-    }
-    // Timers that are due together run at once on several threads: each brings the next in order.
-    world_.threads.submit_after(std::chrono::duration_cast<std::chrono::nanoseconds>(late),
-                                [&world = world_, who = who_, flag = flag_, queue = queue_] {
-                                  const std::lock_guard lock(queue->mutex);
-                                  if (!flag->over)
-                                    world.deliver(who, std::move(queue->said.front()));
-                                  queue->said.pop_front();
-                                });
-  }
-
-  [[nodiscard]] const std::atomic<bool>& cancelled() const override { return flag_->over; }
-
-private:
-  struct queue {
-    std::mutex mutex;
-    std::deque<envelope> said;
-  };
-
-  live_world::impl& world_;
-  address who_;
-  incarnation life_;
-  std::shared_ptr<const life_flag> flag_;
-  work_watch watch_;
-  double factor_;
-  std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
-  std::shared_ptr<queue> queue_ = std::make_shared<queue>();
-};
 
 // What one incarnation sees of the world.
 class live_context final : public context {
@@ -286,11 +187,7 @@ public:
                            flag = flag_,
                            factor = where == lane::kernels ? slowness_ : 1,
                            job = std::move(job)] {
-                            if (flag->over) return;
-                            if (factor > 1)
-                              run(job, slow_computation(world, who, life, step, flag, factor));
-                            else
-                              run(job, live_computation(world, who, life, step, *flag));
+                            carry_out(job, {world, who, life, step, flag, factor});
                           });
   }
 
@@ -299,11 +196,9 @@ public:
     flag_ = std::make_shared<life_flag>();
   }
 
-  incarnation start(const address& who) override {
-    seat* s = world_.find(who);
-    TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
-    return world_.beyond != nullptr ? world_.beyond->start(who) : world_.begin(*s);
-  }
+  incarnation start(const address& who) override { return world_.start(who); }
+
+  void end(const address& who) override { world_.kill(who); }
 
   void send_to_all(const message& m) override {
     for (const auto& [who, s] : world_.seats)
@@ -313,14 +208,6 @@ public:
   void end() { flag_->over = true; } // computations of this incarnation stop at their next kernel
 
 private:
-  static void run(const std::function<void(computation&)>& job, computation&& here) {
-    try {
-      job(here);
-    } catch (const std::exception& e) {
-      here.post(protocol::job_failed{{.what = e.what()}});
-    }
-  }
-
   live_world::impl& world_;
   address who_;
   double slowness_;
@@ -374,8 +261,10 @@ public:
   }
 
   caf::behavior make_behavior() override {
+    input_ = input_of_start;
     role_ = seat_.make(context_);
     role_->started();
+    input_.clear();
     return {[this](const envelope& e) { handle(e); }};
   }
 
@@ -386,7 +275,7 @@ public:
       reason_ = "killed";
     }
     role_.reset();
-    world_.ended(seat_.who, life_, killed_, reason_);
+    world_.ended({seat_.who, life_, killed_, reason_, killed_ ? std::string() : input_});
   }
 
 private:
@@ -396,8 +285,16 @@ private:
     // A computation of this actor failed: so does the actor. (The director hears of failures of
     // others.)
     const auto* failed = std::get_if<protocol::job_failed>(&e.content);
-    if (failed != nullptr && e.to_life != 0) throw std::runtime_error(failed->text.what);
-    role_->receive(e.content);
+    if (failed != nullptr && e.to_life != 0) {
+      input_ = failed->text.where;
+      throw std::runtime_error(failed->text.what);
+    }
+    try {
+      role_->receive(e.content);
+    } catch (...) {
+      input_ = input_text(e.content);
+      throw;
+    }
     follow_kill_plan(e.content);
   }
 
@@ -418,7 +315,7 @@ private:
   live_context context_;
   std::unique_ptr<role> role_;
   bool killed_ = false;
-  std::string reason_;
+  std::string reason_, input_;
 };
 
 } // namespace
@@ -453,18 +350,59 @@ void live_world::impl::wake(seat& s) {
   if (player) caf::anon_send(player, envelope{s.who, ~incarnation{0}, protocol::restarted{}});
 }
 
-void live_world::impl::ended(const address& who,
-                             incarnation life,
-                             bool killed_on_purpose,
-                             std::string reason) {
-  if (seat* s = find(who); s != nullptr) {
+incarnation live_world::impl::start(const address& who) {
+  seat* s = find(who);
+  TROUPE_ASSERT(s != nullptr, "start of an unknown address: " + who.text());
+  const auto life = beyond != nullptr ? beyond->start(who) : begin(*s);
+  const std::lock_guard lock(ledger_mutex);
+  ledger.note_start(who, life);
+  return life;
+}
+
+void live_world::impl::kill(const address& who) {
+  seat* s = find(who);
+  if (s != nullptr && !s->here) return beyond->kill(who);
+  const sending order;
+  if (s != nullptr)
+    if (auto player = s->current().first)
+      caf::anon_send<caf::message_priority::high>(
+          player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
+}
+
+void live_world::impl::ended(protocol::down how) {
+  if (seat* s = find(how.who); s != nullptr) {
     const std::lock_guard lock(s->mutex);
-    if (s->life == life) s->player = nullptr;
+    if (s->life == how.life) s->player = nullptr;
   }
   if (stopping) return;
-  deliver(address{.role = role_kind::supervisor},
-          envelope{who, 0, protocol::down{who, life, killed_on_purpose, std::move(reason)}},
-          life);
+  if (how.who.role == role_kind::supervisor) return begin_supervisor(how);
+  const auto who = how.who;
+  const auto life = how.life;
+  deliver(address{.role = role_kind::supervisor}, envelope{who, 0, std::move(how)}, life);
+}
+
+void live_world::impl::note_death(const message& m) {
+  const auto* d = std::get_if<protocol::down>(&m);
+  if (d == nullptr) return;
+  const std::lock_guard lock(ledger_mutex);
+  ledger.note(*d, now());
+}
+
+// Whoever dies meanwhile is in the ledger before it is said to anybody: what is said to the one
+// that is gone, its successor is handed.
+void live_world::impl::begin_supervisor(const protocol::down& last) {
+  const auto who = last.who;
+  note_death(last);
+  const auto in_ledger = [this](auto&& what) {
+    const std::lock_guard lock(ledger_mutex);
+    return what();
+  };
+  if (!in_ledger([&] { return ledger.bears(last, now()); }))
+    return deliver(address{.role = role_kind::director}, envelope{who, 0, supervisor_failed(last)});
+  const auto life = start(who);
+  const auto past = in_ledger([&] { return ledger.all(); });
+  for (const auto& p : past)
+    deliver(*find(who), envelope{who, life, p});
 }
 
 live_world::live_world(const live_world_options& options)
@@ -538,13 +476,7 @@ void live_world::send(const address& to, message m) {
 }
 
 void live_world::kill(const address& who) {
-  seat* s = impl_->find(who);
-  if (s != nullptr && !s->here) return impl_->beyond->kill(who);
-  const sending order;
-  if (s != nullptr)
-    if (auto player = s->current().first)
-      caf::anon_send<caf::message_priority::high>(
-          player, caf::exit_msg{caf::actor_addr{}, caf::exit_reason::kill});
+  impl_->kill(who);
 }
 
 void live_world::stop() {

@@ -1,11 +1,13 @@
 #include "actors/runtime/simulated_world.hpp"
 
 #include "actors/message_facts.hpp"
+#include "actors/runtime/down_ledger.hpp"
 #include "actors/runtime/simulation/computing.hpp"
 #include "actors/runtime/simulation/flat_table.hpp"
 #include "actors/runtime/simulation/membership.hpp"
 #include "actors/runtime/simulation/network.hpp"
 #include "actors/runtime/simulation/node.hpp"
+#include "actors/runtime/simulation/prefetch.hpp"
 #include "actors/runtime/simulation/seat.hpp"
 #include "actors/runtime/simulation/stuck.hpp"
 #include "actors/runtime/simulation/trace.hpp"
@@ -16,7 +18,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstddef>
 #include <map>
 #include <mutex>
 #include <set>
@@ -32,12 +33,6 @@ namespace {
 struct killed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-
-template <int count>
-void prefetch_lines(const void* first) {
-  for (int line = 0; line < count; ++line)
-    __builtin_prefetch(static_cast<const std::byte*>(first) + 64 * line);
-}
 
 double seconds_of(duration d) {
   return std::chrono::duration<double>(d).count();
@@ -86,7 +81,8 @@ struct simulated_world::impl {
   void send(seat& from, seat& to, message m);
   void hear(const letter& l, bool copy);
   void follow_kill_plan(seat& s, const message& m);
-  void end(seat& s, bool on_purpose, const std::string& reason);
+  void end(seat& s, bool on_purpose, const std::string& reason, const std::string& input = {});
+  void begin_supervisor(seat& s, const protocol::down& last);
   void note_death(seat& s);
   void submit(seat& s, running asked);
   void begin_compute(const std::shared_ptr<running>& r);
@@ -98,7 +94,6 @@ struct simulated_world::impl {
   void join(int node);
   void happen(const fault& f);
   void take_orders();
-  void prefetch() const;
   void step();
 
   simulated_world_options options;
@@ -115,6 +110,8 @@ struct simulated_world::impl {
   flat_table<address, std::uint32_t, address_hash> places; // in by_index
   bool paused = false;                                     // some node, once
   std::vector<simulation_report::death> deaths;
+  const seat* supervising = nullptr; // null: nobody
+  down_ledger ledger;                // of what came to the supervisor's seat
   bool stopping = false;
   world_observer* observer = nullptr;
 
@@ -158,7 +155,16 @@ public:
     if (world_.stopping) return s.life;
     s.node = place_of(s, world_.by_address, world_.absent);
     world_.begin_life(s, world_.net.latency(seat_.node, s.node) + world_.options.model.start_delay);
+    world_.ledger.note_start(who, s.life);
     return s.life;
+  }
+
+  void end(const address& who) override {
+    seat& s = world_.at(who);
+    world_.events.push({.when = world_.events.now() + world_.net.latency(seat_.node, s.node),
+                        .happen = [&world = world_, &s, life = s.life] {
+                          if (s.life == life) world.end(s, true, "stopped by the supervisor");
+                        }});
   }
 
   void send_to_all(const message& m) override {
@@ -203,8 +209,11 @@ void simulated_world::impl::enter(seat& s, incarnation life) {
     s.player = s.make(*s.world);
     s.player->started();
   } catch (const std::exception& e) {
-    end(s, false, e.what());
+    end(s, false, e.what(), input_of_start);
   }
+  if (&s == supervising && life > 1)
+    for (auto& past : ledger.all())
+      hear_itself(to_itself(s, life, std::move(past), events.now()));
   for (const letter& l : std::exchange(s.early, {}))
     hear(l, false);
 }
@@ -225,8 +234,10 @@ void simulated_world::impl::send(seat& from, seat& to, message m) {
 // what was sent to another node than it is on is lost with the link.
 void simulated_world::impl::hear(const letter& l, bool copy) {
   seat& s = by_index[l.to];
+  const auto* death = &s == supervising ? std::get_if<protocol::down>(&l.content) : nullptr;
+  if (death != nullptr) ledger.note(*death, events.now());
   if (s.now == seat::phase::down || (l.to_life != 0 && l.to_life != s.life)) return;
-  if (l.to_node != s.node) return;
+  if (l.to_node != s.node && death == nullptr) return;
   if (s.now == seat::phase::starting) {
     s.early.push_back(l);
     return;
@@ -243,13 +254,14 @@ void simulated_world::impl::hear(const letter& l, bool copy) {
             l.from};
   try {
     const auto* failed = std::get_if<protocol::job_failed>(&l.content);
-    if (failed != nullptr && l.to_life != 0) throw std::runtime_error(failed->text.what);
+    if (failed != nullptr && l.to_life != 0)
+      return end(s, false, failed->text.what, failed->text.where);
     s.player->receive(l.content);
     follow_kill_plan(s, l.content);
   } catch (const killed& k) {
     end(s, true, k.what());
   } catch (const std::exception& problem) {
-    end(s, false, problem.what());
+    end(s, false, problem.what(), input_text(l.content));
   }
 }
 
@@ -264,7 +276,10 @@ void simulated_world::impl::follow_kill_plan(seat& s, const message& m) {
     }
 }
 
-void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& reason) {
+void simulated_world::impl::end(seat& s,
+                                bool on_purpose,
+                                const std::string& reason,
+                                const std::string& input) {
   if (s.now == seat::phase::down) return;
   s.now = seat::phase::down;
   s.player.reset();
@@ -276,7 +291,19 @@ void simulated_world::impl::end(seat& s, bool on_purpose, const std::string& rea
     s.busy -= std::max(r->ends - events.now(), duration(0));
     if (std::exchange(r->has_core, false)) node_of(s).release();
   }
-  send(s, at({.role = role_kind::supervisor}), protocol::down{s.who, s.life, on_purpose, reason});
+  const protocol::down how{s.who, s.life, on_purpose, reason, input};
+  if (&s != supervising) return send(s, at({.role = role_kind::supervisor}), how);
+  begin_supervisor(s, how);
+}
+
+void simulated_world::impl::begin_supervisor(seat& s, const protocol::down& last) {
+  if (stopping) return;
+  ledger.note(last, events.now());
+  if (const bool may_begin = ledger.bears(last, events.now()); !may_begin)
+    return send(s, at({.role = role_kind::director}), supervisor_failed(last));
+  s.node = place_of(s, by_address, absent);
+  begin_life(s, options.model.start_delay);
+  ledger.note_start(s.who, s.life);
 }
 
 void simulated_world::impl::note_death(seat& s) {
@@ -318,7 +345,7 @@ void simulated_world::impl::compute(const std::shared_ptr<running>& r) {
       },
       *options.files,
       std::exchange(said_before, {}));
-  auto said = here.carry_out(r->job);
+  auto said = here.carry_out(r->job, r->step);
   r->job = nullptr;
   if (observer != nullptr)
     for (const auto& did : here.spans())
@@ -439,29 +466,9 @@ void simulated_world::impl::take_orders() {
     order();
 }
 
-// At 100,000 nodes no actor is in the cache when its turn comes. Who is next is known, so what it
-// is made of is fetched while others act: one line leads to the next.
-void simulated_world::impl::prefetch() const {
-  const auto after = [&](std::size_t many) -> const letter* {
-    const event* e = events.upcoming(many);
-    return e == nullptr || e->letter == event::none ? nullptr : &mail[e->letter];
-  };
-  if (const letter* l = after(28)) prefetch_lines<3>(l);
-  if (const letter* l = after(20)) {
-    prefetch_lines<2>(&by_index[l->to]);
-    network::prefetch_near(*l);
-  }
-  if (const letter* l = after(10)) {
-    net.prefetch_far(*l);
-    prefetch_lines<8>(by_index[l->to].player.get());
-    if (const auto node = static_cast<std::size_t>(l->to_node); node < nodes.size())
-      prefetch_lines<2>(nodes[node].get());
-  }
-}
-
 void simulated_world::impl::step() {
   event next = events.pop();
-  prefetch();
+  prefetch(events, mail, by_index, nodes, net);
   if (paused && next.node >= 0 && !node_at(next.node).admits(next)) return;
   next.happen();
 }
@@ -513,8 +520,10 @@ void simulated_world::start() {
                               }});
     f = next;
   }
-  for (seat& s : impl_->by_index)
+  for (seat& s : impl_->by_index) {
     impl_->by_address.push_back(&s);
+    if (s.who.role == role_kind::supervisor) impl_->supervising = &s;
+  }
   std::sort(impl_->by_address.begin(), impl_->by_address.end(), [](const seat* a, const seat* b) {
     return a->who < b->who;
   });

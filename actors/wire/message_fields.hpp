@@ -260,7 +260,7 @@ void serialize(A& a, job_ended& m) {
 
 template <class A>
 void serialize(A& a, down& m) {
-  all_fields(a, m, m.who, m.life, m.killed, m.reason);
+  all_fields(a, m, m.who, m.life, m.killed, m.reason, m.input);
 }
 
 template <class A>
@@ -270,7 +270,7 @@ void serialize(A& a, restarted& m) {
 
 } // namespace protocol
 
-// What an actor says to itself.
+// What an actor says to itself, or its own runtime to it.
 template <class Message>
 inline constexpr bool is_private =
     std::is_same_v<Message, protocol::batch_ready> ||
@@ -282,6 +282,7 @@ inline constexpr bool is_private =
     std::is_same_v<Message, protocol::depth_used> || std::is_same_v<Message, protocol::summed> ||
     std::is_same_v<Message, protocol::updated> ||
     std::is_same_v<Message, protocol::evaluation_done> ||
-    std::is_same_v<Message, protocol::written> || std::is_same_v<Message, protocol::restart_due>;
+    std::is_same_v<Message, protocol::written> || std::is_same_v<Message, protocol::past_down> ||
+    std::is_same_v<Message, protocol::supervision_due>;
 
 } // namespace troupe

@@ -12,6 +12,7 @@
 #include "actors/supervisor.hpp"
 #include "ops/assert.hpp"
 #include "troupe/dealing.hpp"
+#include "troupe/default_supervision.hpp"
 #include "troupe/dials.hpp"
 
 #include <algorithm>
@@ -559,10 +560,10 @@ std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) c
   case role_kind::supervisor:
     return std::make_unique<supervisor>(
         c,
-        supervisor_options{.cannot_restart = {role_kind::parameter_holder,
-                                              role_kind::residual_keeper,
-                                              role_kind::director,
-                                              role_kind::recorder}});
+        supervisor_options{[chosen = options.supervision, w = kept] {
+                             return chosen ? *chosen : default_supervision(*w);
+                           },
+                           director_address});
   case role_kind::recorder:
     return std::make_unique<recorder>(c, recording);
   case role_kind::checkpointer:

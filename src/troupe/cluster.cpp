@@ -4,6 +4,7 @@
 #include "actors/runtime/disk.hpp"
 #include "ops/program.hpp"
 #include "troupe/casting.hpp"
+#include "troupe/default_supervision.hpp"
 #include "troupe/dials.hpp"
 #include "troupe/start_run.hpp"
 #include "troupe/starting_state.hpp"
@@ -40,6 +41,11 @@ void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
   for (const auto& k : kills) {
     const auto where = fmt::format("--kill {}@step={}", k.who.text(), k.step);
     check_mortal(w, k.who, where);
+    if (k.who.role == role_kind::supervisor)
+      throw error({.what = "a supervisor has no steps in which it could be killed",
+                   .where = where,
+                   .why = "it hears of deaths, and of nothing else",
+                   .help = "in C++ run::kill; in a simulation --event \"30 ms kill supervisor\""});
     if (k.step < 0 || k.step >= w.job.total_steps())
       throw error({.what = fmt::format("step {} is not a step of this job", k.step),
                    .where = where,
@@ -89,12 +95,7 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 } // namespace
 
 bool is_mortal(role_kind role) {
-  constexpr role_kind can[] = {role_kind::layer_shard,
-                               role_kind::data_loader,
-                               role_kind::gradient_aggregator,
-                               role_kind::evaluator,
-                               role_kind::checkpointer};
-  return std::find(std::begin(can), std::end(can), role) != std::end(can);
+  return !is_only_copy(role);
 }
 
 void check_mortal(const wiring& w, const address& who, const std::string& where) {
@@ -285,6 +286,9 @@ std::string start_text(std::uint64_t step, const run_result& begin) {
 
 run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
+  if (options.supervision)
+    if (const auto mistakes = mistakes_of(*options.supervision, w); !mistakes.empty())
+      throw joined(mistakes);
   check_kills(w, options.kills);
   check_slow(w, options.slow);
   check_dials(w, options.dials);

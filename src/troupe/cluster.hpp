@@ -8,6 +8,7 @@
 #include "actors/runtime/simulation/report.hpp"
 #include "actors/runtime/world_observer.hpp"
 #include "actors/shares.hpp"
+#include "actors/supervision/supervision_tree.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
 #include "troupe/cluster_environment.hpp"
@@ -112,6 +113,7 @@ struct run_options {
   std::vector<dial> dials; // set when so many steps are committed; see docs/credit.md
   std::function<void(const run_event&)> observer;
   std::shared_ptr<world_observer> watch; // every message and every computation: run_timeline.hpp
+  std::optional<supervision_tree> supervision; // none: default_supervision(wiring)
 };
 
 struct run_result {

@@ -92,6 +92,8 @@ private:
 
     incarnation start(const address&) override { return 0; }
 
+    void end(const address&) override {}
+
     void send_to_all(const message&) override {}
 
   private:

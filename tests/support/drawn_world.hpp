@@ -109,6 +109,18 @@ inline void draw_aimed_kills(chance& c, drawn_world& d, const wiring& w) {
   }
 }
 
+// Mostly near the death of another: while it is told, or while the next one begins.
+inline void draw_kills_of_the_supervisor(chance& c, drawn_world& d) {
+  const auto others = d.troubles;
+  for (int n = c.between(1, 3); n > 0; --n) {
+    auto when = random_time(c);
+    if (!others.empty() && c.percent(80))
+      when = others[c.below(others.size())].front().when +
+             std::chrono::nanoseconds(c.one_of({0, 1, 2'000, 3'000, 60'000, 400'000}));
+    d.troubles.push_back({{when, kill_fault{{.role = role_kind::supervisor}}}});
+  }
+}
+
 // Workers and servers, each of whose updates is applied as it comes.
 inline void draw_as_they_come(chance& c, drawn_world& d) {
   d.job.outer = {};
@@ -170,6 +182,7 @@ inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
   if (c.percent(35))
     out.checkpoint_every = out.options.stash_weights ? out.job.steps_per_epoch() : c.between(1, 2);
   if (c.percent(60)) draw_aimed_kills(c, out, w);
+  if (c.percent(40)) draw_kills_of_the_supervisor(c, out);
   return out;
 }
 

@@ -46,6 +46,8 @@ public:
     return 2;
   }
 
+  void end(const address& who) override { ended.push_back(who); }
+
   void send_to_all(const message& m) override { to_all.push_back(m); }
 
   // Runs the oldest computation; what it posts is returned.
@@ -79,7 +81,7 @@ public:
   std::vector<sent_message> sent;
   std::vector<message> later, to_all;
   std::vector<std::chrono::nanoseconds> delays;
-  std::vector<address> started;
+  std::vector<address> started, ended;
   std::deque<std::function<void(computation&)>> computations;
   std::chrono::nanoseconds clock{0};
   int abandoned = 0;

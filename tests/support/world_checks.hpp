@@ -43,10 +43,8 @@ struct played_world {
 class life_watch {
 public:
   void hear(const heard_message& m) {
-    if (const auto* d = std::get_if<protocol::down>(m.content)) {
-      deaths_.insert({d->who, d->life});
-      if (!d->killed && problem_.empty()) problem_ = d->who.text() + " died of " + d->reason;
-    }
+    if (const auto* d = std::get_if<protocol::down>(m.content)) note(*d);
+    if (const auto* d = std::get_if<protocol::past_down>(m.content)) note(d->what);
     const auto* r = std::get_if<protocol::restarted>(m.content);
     if (r != nullptr && m.to.role == role_kind::recorder) restarts_.insert({r->who, r->life});
     if (r != nullptr && problem_.empty() && !deaths_.contains({r->who, r->life - 1}))
@@ -61,6 +59,11 @@ public:
   }
 
 private:
+  void note(const protocol::down& d) {
+    deaths_.insert({d.who, d.life});
+    if (!d.killed && problem_.empty()) problem_ = d.who.text() + " died of " + d.reason;
+  }
+
   std::set<std::pair<address, incarnation>> deaths_, restarts_; // who, life
   std::string problem_;
 };

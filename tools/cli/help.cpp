@@ -76,6 +76,7 @@ with their times on this machine, memory and messages. It trains nothing.
 Examples:
   troupe wiring --topology pipeline --stages 3 --schedule-chart
   troupe wiring --topology hybrid --cut measured --draw wiring.svg
+  troupe wiring --replicas 2 --supervision --draw-supervision tree.svg
   troupe wiring --topology pipeline --pipeline zero-bubble --microbatches 8 --save-wiring w.json
   troupe train --microbatches 8 --wiring w.json    what was saved, and edited by you
 )";

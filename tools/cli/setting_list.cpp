@@ -365,7 +365,16 @@ setting_list wiring_settings() {
                      text,
                      false,
                      false},
-                    {g, "schedule-chart", "", "false", "show when each stage computes what", flag}},
+                    {g, "schedule-chart", "", "false", "show when each stage computes what", flag},
+                    {g, "supervision", "", "false", "show who supervises whom, and how", flag},
+                    {g,
+                     "draw-supervision",
+                     "FILE",
+                     "",
+                     "draw who supervises whom: .svg, .dot or .mmd; may be repeated",
+                     text,
+                     true,
+                     false}},
                    train_settings()});
 }
 

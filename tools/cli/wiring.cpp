@@ -6,6 +6,7 @@
 #include "ops/files/atomic_file.hpp"
 #include "ops/files/count_text.hpp"
 #include "troupe/calibration.hpp"
+#include "troupe/default_supervision.hpp"
 #include "troupe/model_parts.hpp"
 #include "troupe/predicted_step.hpp"
 #include "troupe/price.hpp"
@@ -24,41 +25,71 @@ namespace troupe::cli {
 namespace {
 
 struct outputs {
-  std::vector<std::string> pictures;
+  std::vector<std::string> pictures, trees;
   std::string file;
-  bool chart = false;
+  bool chart = false, supervision = false;
 };
+
+void check_pictures(value_reader& read, const std::string& setting) {
+  for (const std::string& path : read.value(setting).values) {
+    const std::string kind = std::filesystem::path(path).extension();
+    if (kind != ".svg" && kind != ".dot" && kind != ".mmd")
+      read.add(
+          {.what = fmt::format("'{}' is no kind of picture", kind),
+           .where = fmt::format("--{} {}", setting, path),
+           .why = ".svg, .dot and .mmd are known",
+           .help = fmt::format("--{} {}",
+                               setting,
+                               std::filesystem::path(path).replace_extension(".svg").string())});
+  }
+}
 
 outputs outputs_of(const setting_values& values) {
   value_reader read(values);
-  outputs out{read.value("draw").values, read.text("save-wiring"), read.flag("schedule-chart")};
-  for (const std::string& path : out.pictures) {
-    const std::string kind = std::filesystem::path(path).extension();
-    if (kind != ".svg" && kind != ".dot" && kind != ".mmd")
-      read.add({.what = fmt::format("'{}' is no kind of picture", kind),
-                .where = "--draw " + path,
-                .why = ".svg, .dot and .mmd are known",
-                .help = fmt::format(
-                    "--draw {}", std::filesystem::path(path).replace_extension(".svg").string())});
-  }
+  outputs out{read.value("draw").values,
+              read.value("draw-supervision").values,
+              read.text("save-wiring"),
+              read.flag("schedule-chart"),
+              read.flag("supervision")};
+  check_pictures(read, "draw");
+  check_pictures(read, "draw-supervision");
   if (!read.wrong().empty()) throw mistakes(read.wrong());
   for (const std::string& path : out.pictures)
     check_writable(path, "--draw");
+  for (const std::string& path : out.trees)
+    check_writable(path, "--draw-supervision");
   check_writable(out.file, "--save-wiring");
   return out;
+}
+
+template <class Svg>
+std::string svg_for(const std::string& option, Svg draw) {
+  try {
+    return draw();
+  } catch (const error& e) {
+    error_text text = e.text();
+    text.where = option;
+    throw mistakes(std::move(text), exit_environment);
+  }
 }
 
 std::string picture(const std::string& path, const wiring& w, const wiring_price& price) {
   const auto kind = std::filesystem::path(path).extension();
   if (kind == ".dot") return dot(w, &price);
   if (kind == ".mmd") return mermaid(w, &price);
-  try {
-    return svg(w, &price);
-  } catch (const error& e) {
-    error_text text = e.text();
-    text.where = "--draw " + path;
-    throw mistakes(std::move(text), exit_environment);
-  }
+  return svg_for("--draw " + path, [&] { return svg(w, &price); });
+}
+
+std::string picture(const std::string& path, const supervision_tree& t) {
+  const auto kind = std::filesystem::path(path).extension();
+  if (kind == ".dot") return dot(t);
+  if (kind == ".mmd") return mermaid(t);
+  return svg_for("--draw-supervision " + path, [&] { return svg(t); });
+}
+
+void draw(const std::string& path, const std::string& picture) {
+  write_file_atomically(path, picture);
+  fmt::print(stderr, "drawn: {}\n", path);
 }
 
 // Where the model can be cut, what each piece costs, and who has it.
@@ -130,11 +161,13 @@ int show_wiring(const command_line& line) {
              cores,
              cores == 1 ? "" : "s");
   if (wanted.chart) fmt::print("{}", charts(w, price));
+  const auto tree = default_supervision(w);
+  if (wanted.supervision) fmt::print("\nsupervision\n{}", tree.text());
   std::fflush(stdout);
-  for (const std::string& path : wanted.pictures) {
-    write_file_atomically(path, picture(path, w, price));
-    fmt::print(stderr, "drawn: {}\n", path);
-  }
+  for (const std::string& path : wanted.pictures)
+    draw(path, picture(path, w, price));
+  for (const std::string& path : wanted.trees)
+    draw(path, picture(path, tree));
   if (!wanted.file.empty()) {
     save_wiring(w, wanted.file);
     fmt::print(stderr,

@@ -1,15 +1,18 @@
 #include "actors/runtime/simulation/computing.hpp"
 
+#include "actors/message_facts.hpp"
+
 #include <algorithm>
 #include <exception>
 
 namespace troupe::simulation {
 
-computing::said computing::carry_out(const std::function<void(computation&)>& job) {
+computing::said computing::carry_out(const std::function<void(computation&)>& job,
+                                     std::uint64_t step) {
   try {
     job(*this);
   } catch (const std::exception& e) {
-    post(protocol::job_failed{{.what = e.what()}});
+    post(protocol::job_failed{{.what = e.what(), .where = input_text(step)}});
   }
   close();
   return std::move(said_);

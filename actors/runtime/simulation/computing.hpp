@@ -28,7 +28,7 @@ public:
   }
 
   // In order, no two at once. An exception of the job is posted as job_failed.
-  said carry_out(const std::function<void(computation&)>& job);
+  said carry_out(const std::function<void(computation&)>& job, std::uint64_t step);
 
   [[nodiscard]] duration duration_in_all() const { return all_; }
 

@@ -96,7 +96,10 @@ std::uint64_t number(const message& m) {
 role_factory supervises() {
   return [](context& c) {
     return std::make_unique<supervisor>(
-        c, supervisor_options{.cannot_restart = {role_kind::director}});
+        c, supervisor_options{[] {
+          return supervision_tree{
+              .root = {.children = {{.id = worker.text()}, {.id = other.text()}}}};
+        }});
   };
 }
 

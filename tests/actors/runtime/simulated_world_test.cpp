@@ -23,6 +23,14 @@ const address one{.role = role_kind::layer_shard, .replica = 1};
 const address two{.role = role_kind::layer_shard, .replica = 2};
 const address supervising{.role = role_kind::supervisor};
 
+supervision_tree everybody() {
+  supervision_tree out{.root = {.children = {{.id = director.text()}}}};
+  for (std::uint32_t r = 0; r < 10; ++r)
+    for (const auto role : {role_kind::layer_shard, role_kind::data_loader})
+      out.root.children.push_back({.id = address{.role = role, .replica = r}.text()});
+  return out;
+}
+
 // A role whose only behaviour is a function. `began` runs first in each life.
 class puppet final : public role {
 public:
@@ -81,8 +89,9 @@ struct stage {
               messages.push_back({m.when, m.to, number_of(*m.content)});
               copies += m.copy ? 1 : 0;
             }});
-    world->add(supervising,
-               [](context& c) { return std::make_unique<supervisor>(c, supervisor_options{}); });
+    world->add(supervising, [](context& c) {
+      return std::make_unique<supervisor>(c, supervisor_options{everybody});
+    });
   }
 
   void play_until(const std::function<bool()>& ended) { // or until nothing is left to happen

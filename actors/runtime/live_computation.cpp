@@ -46,17 +46,24 @@ class live_computation : public computation {
 public:
   explicit live_computation(const asked_computation& asked) : asked_(asked), watch_(asked) {}
 
-  void begin(const work& what) override { watch_.begin(what); }
+  void begin(const work& what) override {
+    get_further();
+    watch_.begin(what);
+  }
 
   disk& files() override { return machine_disk(); }
 
   void post(message m) override {
-    if (!asked_.flag->over) asked_.site.say(asked_.who, asked_.life, std::move(m));
+    get_further();
+    if (!asked_.flag->over && !asked_.flag->doing->is_given_up())
+      asked_.site.say(asked_.who, asked_.life, std::move(m));
   }
 
   [[nodiscard]] const std::atomic<bool>& cancelled() const override { return asked_.flag->over; }
 
 protected:
+  void get_further() const { asked_.flag->doing->computes(0); }
+
   const asked_computation& asked_;
 
 private:
@@ -70,6 +77,7 @@ public:
   using live_computation::live_computation;
 
   void post(message m) override {
+    get_further();
     const auto late = (asked_.factor - 1) * (std::chrono::steady_clock::now() - began_);
     {
       const std::lock_guard lock(queue_->mutex);
@@ -97,12 +105,14 @@ private:
 
 template <class Computation>
 void carry_out_as(const std::function<void(computation&)>& job, const asked_computation& asked) {
+  asked.flag->doing->computes(1);
   Computation here(asked);
   try {
     job(here);
   } catch (const std::exception& e) {
     here.post(protocol::job_failed{{.what = e.what(), .where = input_text(asked.step)}});
   }
+  asked.flag->doing->computes(-1);
 }
 
 } // namespace

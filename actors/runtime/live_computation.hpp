@@ -1,6 +1,7 @@
 // What live actors have computed, outside of them.
 #pragma once
 
+#include "actors/runtime/activity.hpp"
 #include "actors/runtime/context.hpp"
 #include "actors/runtime/world_observer.hpp"
 
@@ -25,6 +26,7 @@ public:
 // Of the computations of one incarnation, until it abandons them or ends.
 struct life_flag {
   std::atomic<bool> over{false};
+  std::shared_ptr<activity> doing; // of the incarnation
 };
 
 struct asked_computation {

@@ -8,6 +8,7 @@
 #include "actors/message_facts.hpp"
 #include "actors/runtime/down_ledger.hpp"
 #include "actors/runtime/live_computation.hpp"
+#include "actors/runtime/lookout.hpp"
 #include "actors/runtime/scheduler.hpp"
 #include "ops/assert.hpp"
 
@@ -21,7 +22,9 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 namespace {
@@ -68,6 +71,9 @@ struct seat {
   mutable std::mutex mutex;     // guards what follows
   caf::actor player;
   incarnation life = 0;
+  std::shared_ptr<activity> doing = std::make_shared<activity>(); // of that life
+  incarnation given_up = 0;            // up to this one it was taken for dead, and that was told
+  std::optional<progress_watch> watch; // of the lookout; none: it may take for ever
 
   std::pair<caf::actor, incarnation> current() const {
     const std::lock_guard lock(mutex);
@@ -80,6 +86,8 @@ struct seat {
 struct live_world::impl final : computation_site {
   explicit impl(const live_world_options& options)
       : beyond(options.beyond),
+        progress_within(options.progress_within),
+        progress_tick(options.progress_tick),
         config(options),
         system(config),
         threads(static_cast<scheduler&>(system.scheduler())) {}
@@ -139,12 +147,20 @@ struct live_world::impl final : computation_site {
   void ended(protocol::down how);
   void note_death(const message& m); // before it is delivered to the supervisor
   void begin_supervisor(const protocol::down& last);
+  void tell_death(protocol::down how);
+  void look_for_stuck();
+  void begin_lookout(); // the first time
+  void give_up(seat& s, incarnation life, std::chrono::nanoseconds waited);
 
   far_world* const beyond;
+  const std::function<std::chrono::nanoseconds(const address&)> progress_within;
+  const std::chrono::nanoseconds progress_tick;
   configuration config;
   caf::actor_system system;
   scheduler& threads;
   std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
+  bool looks_out = false;                         // under `starting`
+  lookout for_stuck;
   std::mutex starting; // held where a life begins, and where `stopping` becomes true
   std::atomic<bool> stopping{false};
   world_observer* observer = nullptr; // fixed after start()
@@ -159,13 +175,19 @@ namespace {
 class live_context final : public context {
 public:
   live_context(live_world::impl& world, const seat& where, incarnation life)
-      : world_(world), who_(where.who), slowness_(where.slowness), life_(life) {}
+      : world_(world),
+        who_(where.who),
+        slowness_(where.slowness),
+        life_(life),
+        doing_(where.doing),
+        flag_(new_flag()) {}
 
   [[nodiscard]] address self() const override { return who_; }
 
   [[nodiscard]] incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override {
+    if (doing_->is_given_up()) return;
     world_.deliver(to, envelope{who_, 0, std::move(m)}, life_);
   }
 
@@ -193,12 +215,16 @@ public:
 
   void abandon_computations() override {
     end();
-    flag_ = std::make_shared<life_flag>();
+    flag_ = new_flag();
   }
 
-  incarnation start(const address& who) override { return world_.start(who); }
+  incarnation start(const address& who) override {
+    return doing_->is_given_up() ? 0 : world_.start(who);
+  }
 
-  void end(const address& who) override { world_.kill(who); }
+  void end(const address& who) override {
+    if (!doing_->is_given_up()) world_.kill(who);
+  }
 
   void send_to_all(const message& m) override {
     for (const auto& [who, s] : world_.seats)
@@ -207,12 +233,21 @@ public:
 
   void end() { flag_->over = true; } // computations of this incarnation stop at their next kernel
 
+  activity& doing() { return *doing_; }
+
 private:
+  [[nodiscard]] std::shared_ptr<life_flag> new_flag() const {
+    auto out = std::make_shared<life_flag>();
+    out->doing = doing_;
+    return out;
+  }
+
   live_world::impl& world_;
   address who_;
   double slowness_;
   incarnation life_;
-  std::shared_ptr<life_flag> flag_ = std::make_shared<life_flag>();
+  std::shared_ptr<activity> doing_;
+  std::shared_ptr<life_flag> flag_;
 };
 
 // Tells the observer what was heard, when it was handled or has ended its actor.
@@ -235,6 +270,20 @@ public:
 private:
   const live_world::impl& world_;
   heard_message told_;
+};
+
+// While a thread is in an actor.
+class handling {
+public:
+  explicit handling(activity& doing) : doing_(doing) { doing_.handles(true); }
+
+  handling(const handling&) = delete;
+  handling& operator=(const handling&) = delete;
+
+  ~handling() { doing_.handles(false); }
+
+private:
+  activity& doing_;
 };
 
 // Turns a role into a CAF actor.
@@ -261,6 +310,7 @@ public:
   }
 
   caf::behavior make_behavior() override {
+    const handling now(context_.doing());
     input_ = input_of_start;
     role_ = seat_.make(context_);
     role_->started();
@@ -281,6 +331,7 @@ public:
 private:
   void handle(const envelope& e) {
     if (e.to_life != 0 && e.to_life != life_) return;
+    const handling now(context_.doing());
     const hearing watched(world_, seat_.who, e);
     // A computation of this actor failed: so does the actor. (The director hears of failures of
     // others.)
@@ -295,6 +346,7 @@ private:
       input_ = input_text(e.content);
       throw;
     }
+    if (context_.doing().is_given_up()) throw killed("taken for dead");
     follow_kill_plan(e.content);
   }
 
@@ -329,6 +381,7 @@ void live_world::impl::seat_player(seat& s, incarnation life) {
   {
     const std::lock_guard lock(s.mutex);
     s.life = life;
+    s.doing = std::make_shared<activity>();
   }
   auto player = system.spawn<adapter, caf::lazy_init>(std::ref(*this), std::ref(s), life);
   const std::lock_guard lock(s.mutex);
@@ -373,7 +426,48 @@ void live_world::impl::ended(protocol::down how) {
   if (seat* s = find(how.who); s != nullptr) {
     const std::lock_guard lock(s->mutex);
     if (s->life == how.life) s->player = nullptr;
+    if (how.life <= s->given_up) return; // that was told
   }
+  tell_death(std::move(how));
+}
+
+// A thread that does not come back is replaced.
+void live_world::impl::give_up(seat& s, incarnation life, std::chrono::nanoseconds waited) {
+  kill(s.who);
+  {
+    const std::lock_guard lock(s.mutex);
+    if (s.life != life || !s.player) return; // it has ended after all
+    s.doing->give_up();
+    s.player = nullptr;
+    s.given_up = life;
+    if (s.doing->is_handling()) threads.add_service_thread();
+    if (s.doing->is_computing()) threads.add_kernel_thread();
+  }
+  const double seconds = std::chrono::duration<double>(waited).count();
+  tell_death({s.who, life, false, fmt::format("it got no further for {:.1f} s", seconds), {}});
+}
+
+void live_world::impl::look_for_stuck() {
+  for (auto& [who, at] : seats) {
+    seat& s = *at;
+    if (!s.here || progress_within(who).count() == 0) continue;
+    if (!s.watch) s.watch.emplace(static_cast<double>(progress_within(who) / progress_tick));
+    const auto [player, life, reading] = [&] {
+      const std::lock_guard lock(s.mutex);
+      return std::tuple(s.player, s.life, s.doing->read());
+    }();
+    if (!player || !s.watch->is_stuck(reading)) continue;
+    give_up(s, life, progress_tick * static_cast<std::int64_t>(s.watch->waited()));
+    s.watch->begin();
+  }
+}
+
+void live_world::impl::begin_lookout() {
+  if (!progress_within || std::exchange(looks_out, true)) return;
+  for_stuck.begin(progress_tick, [this] { look_for_stuck(); });
+}
+
+void live_world::impl::tell_death(protocol::down how) {
   if (stopping) return;
   if (how.who.role == role_kind::supervisor) return begin_supervisor(how);
   const auto who = how.who;
@@ -444,6 +538,8 @@ void live_world::start() {
     impl_->seat_player(*s, impl::next_life(*s));
   for (auto& [who, s] : impl_->seats)
     impl_->wake(*s);
+  const std::lock_guard lock(impl_->starting);
+  impl_->begin_lookout();
 }
 
 void live_world::enter(const std::vector<std::pair<address, incarnation>>& whom) {
@@ -457,6 +553,7 @@ void live_world::enter(const std::vector<std::pair<address, incarnation>>& whom)
   }
   for (const auto& [who, life] : whom)
     impl_->wake(*impl_->find(who));
+  impl_->begin_lookout();
 }
 
 void live_world::hear(const address& from,
@@ -484,6 +581,7 @@ void live_world::stop() {
     const std::lock_guard lock(impl_->starting);
     if (impl_->stopping.exchange(true)) return;
   }
+  impl_->for_stuck.end();
   {
     const sending order;
     for (auto& [who, s] : impl_->seats)

@@ -50,9 +50,14 @@ void scheduler::start() {
   const auto threads = [&](const char* key) { return caf::get_or(system().config(), key, 1); };
   spare_core_ = threads(kernel_threads_key) < static_cast<int>(std::thread::hardware_concurrency());
   for (int i = 0; i < threads(kernel_threads_key); ++i)
-    threads_.emplace_back([this] { run(kind::kernel); });
+    add_thread(kind::kernel);
   for (int i = 0; i < threads(service_threads_key); ++i)
-    threads_.emplace_back([this] { run(kind::service); });
+    add_thread(kind::service);
+}
+
+void scheduler::add_thread(kind k) {
+  const std::lock_guard lock(mutex_);
+  threads_.emplace_back([this, k] { run(k); });
 }
 
 void scheduler::run(kind k) {

@@ -45,6 +45,11 @@ public:
   // Not from a thread of the scheduler.
   void end_computations();
 
+  // One more, for one that does not come back from what it does.
+  void add_kernel_thread() { add_thread(kind::kernel); }
+
+  void add_service_thread() { add_thread(kind::service); }
+
   // Held while a thread that is not the scheduler's talks to actors; see run_actor() for why.
   static std::recursive_mutex& order();
 
@@ -67,6 +72,7 @@ private:
   };
   struct unit;
 
+  void add_thread(kind k);
   void run(kind k);
   void run_actor(caf::resumable* actor, unit& here);
   bool take(kind k, task& out);

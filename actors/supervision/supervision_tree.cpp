@@ -25,6 +25,10 @@ std::string facts_of(const child_spec& c) {
   std::string out = fmt::format("{}, state: {}", word_of(c.restart), word_of(c.state));
   if (!c.group.empty()) out += fmt::format(", group {}", c.group);
   if (c.start_within.count() > 0) out += fmt::format(", ready in {}", text_of(c.start_within));
+  if (c.progress_within != child_spec{}.progress_within)
+    out += c.progress_within.count() == 0
+               ? ", never taken for stuck"
+               : fmt::format(", stuck after {}", text_of(c.progress_within));
   return out;
 }
 

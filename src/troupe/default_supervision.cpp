@@ -15,8 +15,10 @@ namespace troupe {
 namespace {
 
 child_spec child_of(const address& who) {
-  return {.id = who.text(),
-          .state = is_only_copy(who.role) ? state_source::itself : state_source::peers};
+  child_spec out{.id = who.text(),
+                 .state = is_only_copy(who.role) ? state_source::itself : state_source::peers};
+  if (who.role == role_kind::checkpointer) out.progress_within = std::chrono::minutes(1); // a disk
+  return out;
 }
 
 bool is_of_a_replica(role_kind role) {

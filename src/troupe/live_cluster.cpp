@@ -2,13 +2,17 @@
 #include "actors/runtime/cluster_world.hpp"
 #include "actors/runtime/live_world.hpp"
 #include "troupe/cluster.hpp"
+#include "troupe/default_supervision.hpp"
 #include "troupe/node_links.hpp"
 #include "troupe/start_run.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -37,6 +41,20 @@ void check_leading_roles(const wiring& w, const homes& home) {
                      .help = fmt::format("put {} on node 0", who.text())});
 }
 
+// Of the actors that can be restarted: nothing is won by the death of the others.
+std::function<std::chrono::nanoseconds(const address&)>
+progress_deadlines(const wiring& w, const std::optional<supervision_tree>& chosen) {
+  auto out = std::make_shared<std::map<address, std::chrono::nanoseconds>>();
+  const auto tree = chosen ? *chosen : default_supervision(w);
+  for (const child_spec* c : actors_of(tree))
+    if (c->state != state_source::itself) (*out)[parse_address(c->id)] = c->progress_within;
+  (*out)[{.role = role_kind::supervisor}] = child_spec{}.progress_within;
+  return [deadlines = std::move(out)](const address& who) {
+    const auto found = deadlines->find(who);
+    return found == deadlines->end() ? std::chrono::nanoseconds{0} : found->second;
+  };
+}
+
 int threads_for(int asked, std::int64_t shards) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return asked > 0 ? asked : std::clamp(static_cast<int>(shards), 1, cores);
@@ -60,7 +78,11 @@ run cluster::start(const wiring& w, run_options options) const {
   const auto shards_here = std::count_if(shards.begin(), shards.end(), plays);
   const auto share = static_cast<std::int64_t>(is_spare ? std::max(here.count - 1, 1U) : 1U);
   const int threads = threads_for(compute_threads, (shards_here + share - 1) / share);
-  const live_world_options live{.kernel_threads = threads};
+  if (options.supervision)
+    if (const auto wrong = mistakes_of(*options.supervision, w); !wrong.empty())
+      throw joined(wrong);
+  const live_world_options live{.kernel_threads = threads,
+                                .progress_within = progress_deadlines(w, options.supervision)};
   if (here.count == 1)
     return start_run(
         w,

@@ -371,6 +371,50 @@ TEST_CASE("what a computation of a killed actor reports, its successor does not 
   world.stop();
 }
 
+#if !defined(__SANITIZE_THREAD__) // there all actors wait for the one that hangs
+TEST_CASE("an actor that hangs in a handler or a computation is replaced, and not heard any more") {
+  for (const bool in_computation : {false, true}) {
+    CAPTURE(in_computation);
+    notes said;
+    gate hanging;
+    live_world world(
+        {.progress_within = [](const address&) { return 10ms; }, .progress_tick = 5ms});
+    world.add(supervising, supervises());
+    world.add(director, plays([&](context&, const message& m) {
+                if (number(m) == 7) said.add("heard from the dead");
+                if (number(m) == 8) said.add("heard");
+              }));
+    world.add(worker,
+              plays(
+                  [&](context& c, const message& m) {
+                    if (number(m) == 2) c.send(director, step(8));
+                    if (number(m) == 7) said.add("heard itself");
+                    if (number(m) != 1) return;
+                    if (in_computation)
+                      c.compute(lane::kernels, [&](computation& here) {
+                        hanging.wait();
+                        here.post(step(7));
+                      });
+                    else
+                      hanging.wait();
+                    if (!in_computation) c.send(director, step(7));
+                  },
+                  [&](context& c) { said.add("life " + std::to_string(c.life())); }));
+    world.start();
+    world.send(worker, step(1));
+    REQUIRE(said.wait_for("life 2")); // the thread that hangs is replaced
+    world.send(worker, step(2));
+    REQUIRE(said.wait_for("heard"));
+    hanging.open = true;
+    world.stop();
+    CHECK(said.count("life 2") == 1);
+    CHECK(said.count("life 3") == 0); // one death is told once
+    CHECK(said.count("heard from the dead") == 0);
+    CHECK(said.count("heard itself") == 0);
+  }
+}
+#endif
+
 TEST_CASE("an exception ends one life, and again the same one the job, with its text") {
   for (const bool in_computation : {false, true}) {
     CAPTURE(in_computation);

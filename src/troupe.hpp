@@ -1,6 +1,7 @@
 // Troupe trains neural networks with actors. This is the one header that a driver includes.
 #pragma once
 
+#include "actors/runtime/own_actors.hpp"
 #include "troupe/calibration.hpp"
 #include "troupe/cluster.hpp"
 #include "troupe/default_supervision.hpp"

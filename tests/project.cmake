@@ -21,6 +21,10 @@ foreach(example pipeline hybrid all_reduce parameter_server own_topology simulat
     PASS_REGULAR_EXPRESSION "digest [0-9a-f]+[^\n]*: the bits of|the same bits" FAIL_REGULAR_EXPRESSION "OTHER BITS")
 endforeach()
 
+add_test(NAME "the example own_actors runs" COMMAND example_own_actors)
+set_tests_properties("the example own_actors runs" PROPERTIES TIMEOUT 60
+  PASS_REGULAR_EXPRESSION "worker/1: life 2.*the sum of 1000 squares is 333833500")
+
 # With engines that are there; each says what it lacks and is skipped otherwise.
 if(TARGET troupe_program)
   foreach(engine slurm mpirun kubernetes)

@@ -11,14 +11,7 @@ namespace troupe {
 class failure_window {
 public:
   // One more; whether `limit` bears it. Those that it no longer counts are forgotten.
-  bool note(std::chrono::nanoseconds when, const restart_intensity& limit) {
-    while (!failures_.empty() && failures_.front() + limit.window <= when)
-      failures_.pop_front();
-    failures_.push_back(when);
-    const bool borne = static_cast<int>(failures_.size()) <= limit.failures;
-    if (!borne) failures_.pop_front(); // never longer than the limit
-    return borne;
-  }
+  bool note(std::chrono::nanoseconds when, const restart_intensity& limit);
 
   void clear() { failures_.clear(); }
 

@@ -253,25 +253,23 @@ void supervision::forget_failures(child_number supervisor) {
 std::vector<child_number> supervision::members_of(child_number unit) const {
   const child_number parent = children_[unit].parent;
   const auto strategy = children_[parent].supervises->strategy;
+  std::vector<child_number> out;
+  const auto add = [&](child_number sibling) {
+    for (child_number c = sibling; c < children_[sibling].end; ++c)
+      if (children_[c].supervises == nullptr) out.push_back(c);
+  };
+  if (strategy == strategy_kind::one_for_one) { // whoever has a hundred thousand siblings
+    add(unit);
+    return out;
+  }
   const auto& group = children_[unit].spec->group;
   const auto joins = [&](child_number sibling) {
-    switch (strategy) {
-    case strategy_kind::one_for_one:
-      return false;
-    case strategy_kind::rest_for_one:
-      return sibling > unit;
-    case strategy_kind::one_for_all:
-      return true;
-    case strategy_kind::group_by_key:
-      return !group.empty() && children_[sibling].spec->group == group;
-    }
-    return false;
+    if (strategy == strategy_kind::one_for_all) return true;
+    if (strategy == strategy_kind::rest_for_one) return sibling > unit;
+    return !group.empty() && children_[sibling].spec->group == group;
   };
-  std::vector<child_number> out;
   for (child_number s = parent + 1; s < children_[parent].end; s = children_[s].end)
-    if (s == unit || joins(s))
-      for (child_number c = s; c < children_[s].end; ++c)
-        if (children_[c].supervises == nullptr) out.push_back(c);
+    if (s == unit || joins(s)) add(s);
   return out;
 }
 

@@ -93,6 +93,16 @@ TEST_CASE("a supervisor does not restart a role that holds the only copy of some
   CHECK(f.world.of<protocol::job_failed>().size() == 1);
 }
 
+TEST_CASE("a supervisor restarts who is killed on purpose however often that is") {
+  fixture f;
+  for (incarnation life = 1; life <= 200; ++life) {
+    f.world.clock += 1100ms;
+    f.boss.on(killed(life));
+  }
+  CHECK(f.world.started.size() == 200);
+  CHECK(f.world.of<protocol::job_failed>().empty());
+}
+
 TEST_CASE("a director that is restarted hears again that the job has failed") {
   fixture f;
   f.boss.on(protocol::down{holder, 1, true, "killed"});

@@ -3,7 +3,8 @@
 plant.py --list OUT.cpp FILE.bugs... the table of all bugs
 
 A file of bugs names a source (`in actors/director.cpp`), bugs (`bug NAME: what it does`; `rare bug` where a quick test
-has too few worlds for it, `open bug` where no world has shown it yet) and changes: lines that begin with `-` are looked up in the source, blanks at their ends aside, and become those with `+`. The new lines ask
+has too few worlds for it, `open bug` where no world has shown it yet, `unit bug` where
+tests of the source find it, for no world comes by) and changes: lines that begin with `-` are looked up in the source, blanks at their ends aside, and become those with `+`. The new lines ask
 planted("NAME"), so that one program has all bugs and chooses one as it runs. Lines that are not in the source, or not
 just once, are told with the file and end with exit code 1: then the source has changed, and the bug with it.
 """
@@ -13,7 +14,7 @@ import re
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUG = re.compile(r"(rare |open )?bug ([a-z0-9-]+): (.+)")
+BUG = re.compile(r"(rare |open |unit )?bug ([a-z0-9-]+): (.+)")
 
 
 def fail(path, number, what):
@@ -69,9 +70,11 @@ def table(paths):
         source, bugs, _ = read(path)
         rows += [f"    {{{json.dumps(name)}, {json.dumps(source)}, {json.dumps(what)}, {rare}}},\n"
                  for name, what, rare in bugs]
-    return ('#include "bugs/planted.hpp"\n\nnamespace troupe::test {\n\n'
+    return ('#include "bugs/planted.hpp"\n\n#include <cstdlib>\n\nnamespace troupe::test {\n\n'
             f"const bug_entry bug_list[] = {{\n{''.join(rows)}}};\nconst int bug_count = {len(rows)};\n\n"
-            "planting& planting_of_this_program() {\n  static planting one;\n  return one;\n}\n\n} // namespace troupe::test\n")
+            "planting& planting_of_this_program() {\n"
+            '  static planting one = [] {\n    const char* bug = std::getenv("TROUPE_PLANTED");\n'
+            "    return planting{bug == nullptr ? std::string() : bug, {}};\n  }();\n  return one;\n}\n\n} // namespace troupe::test\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ inline bool planted(std::string_view bug) {
 struct bug_entry {
   const char *name, *source, *what;
 
-  enum rarity { common, rare, open } how_rare; // open: no world has shown it yet
+  // open: no world has shown it yet; unit: its tests do, and no world comes by
+  enum rarity { common, rare, open, unit } how_rare;
 };
 
 extern const bug_entry bug_list[];

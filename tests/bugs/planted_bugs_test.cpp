@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -129,7 +130,9 @@ private:
 std::vector<const bug_entry*> bugs_where(bool rare_too) {
   std::vector<const bug_entry*> out;
   for (int i = 0; i < bug_count; ++i)
-    if (rare_too || bug_list[i].how_rare == bug_entry::common) out.push_back(&bug_list[i]);
+    if (bug_list[i].how_rare != bug_entry::unit &&
+        (rare_too || bug_list[i].how_rare == bug_entry::common))
+      out.push_back(&bug_list[i]);
   return out;
 }
 
@@ -140,7 +143,11 @@ std::string table_of(const catches& caught) {
     const auto& bug = bug_list[i];
     const auto found = caught.find(bug.name);
     if (found == caught.end()) {
-      out += fmt::format("| {} | `{}` | {} | nothing yet | | |\n", bug.name, bug.source, bug.what);
+      out += fmt::format("| {} | `{}` | {} | {} | | |\n",
+                         bug.name,
+                         bug.source,
+                         bug.what,
+                         bug.how_rare == bug_entry::unit ? "its tests" : "nothing yet");
       continue;
     }
     out += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n",
@@ -207,6 +214,26 @@ TEST_CASE("planted bugs are caught by drawn worlds") {
   MESSAGE(fmt::format("{} bugs caught", all.caught().size()));
   if (const char* path = std::getenv("TROUPE_BUG_TABLE")) write_table(path, all.caught());
   CHECK_MESSAGE(all.caught_all(), fmt::format("not caught:{}", all.left()));
+}
+
+TEST_CASE("planted bugs of what plays and keeps supervision are caught by its tests") {
+  const auto self = std::filesystem::read_symlink("/proc/self/exe").string();
+  const auto tests_pass = [&](const std::string& bug) {
+    const auto line = fmt::format("TROUPE_PLANTED={} timeout 60 '{}' -sf='*supervis*_test.cpp,"
+                                  "*down_ledger_test.cpp' >/dev/null 2>&1",
+                                  bug,
+                                  self);
+    return std::system(line.c_str()) == 0;
+  };
+  REQUIRE(tests_pass("none"));
+  int caught = 0;
+  for (int i = 0; i < bug_count; ++i) {
+    if (bug_list[i].how_rare != bug_entry::unit) continue;
+    CAPTURE(bug_list[i].name);
+    CHECK_FALSE(tests_pass(bug_list[i].name));
+    ++caught;
+  }
+  CHECK(caught >= 15);
 }
 
 TEST_CASE("of eight faults and more the shrinker leaves what shows the bug") {

@@ -127,9 +127,12 @@ TEST_CASE("wiring shows, prices, draws and saves what train then plays") {
   const std::string job = "--model mlp --data synthetic:400 --batch 40 --microbatches 4 ";
   const answer shown = here.run("wiring " + job +
                                 "--topology pipeline --stages 3 --schedule-chart --draw w.dot "
-                                "--draw w.mmd --save-wiring w.json 2>&1");
+                                "--draw w.mmd --save-wiring w.json --supervision "
+                                "--draw-supervision t.dot 2>&1");
   CHECK(shown.code == 0);
   for (const char* part : {"layer_shard/0/2",
+                           "  replica/0                   one for one",
+                           "    layer_shard/0/1           permanent, state: from peers",
                            "pieces of the model",
                            "cost of a step",
                            "by measured costs",
@@ -138,6 +141,9 @@ TEST_CASE("wiring shows, prices, draws and saves what train then plays") {
                            "saved: w.json; play it with: troupe train --batch 40 --microbatches 4"})
     CHECK_MESSAGE(shown.text.find(part) != std::string::npos, part);
   CHECK(fs::exists(here / "w.mmd"));
+  CHECK(fs::exists(here / "t.dot"));
+  CHECK(here.run("wiring " + job + "--draw-supervision t.png 2>&1")
+            .text.find("--draw-supervision t.svg") != std::string::npos);
   const std::string run = "train " + job + "--steps 6 --warmup 0 --run-folder none --json --quiet ";
   const auto digest = [&](const std::string& more) {
     const answer a = here.run(run + more + " 2>/dev/null");

@@ -1,5 +1,7 @@
 // The supervisor of a job may die, whenever it is and whoever dies with it: no bit changes.
+#include "src/nodes_of_threads.hpp"
 #include "src/small_jobs.hpp"
+#include "support/deadline.hpp"
 #include "support/error_of.hpp"
 
 #include <doctest/doctest.h>
@@ -155,6 +157,61 @@ TEST_CASE("a live job whose supervisor and shards are killed again and again has
   running = nullptr;
   CHECK(digests == calm.digests);
   CHECK(told > 5);
+}
+
+TEST_CASE("a supervisor of several nodes that is killed again and again changes no bit") {
+  const deadline end(120s, "supervisors of several nodes");
+  const auto w = data_parallel(small_job(20), {.replicas = 4, .holders = 1});
+  const auto calm = play(w);
+  const nodes_of_threads nodes{.count = 3, .coordinator = "inproc://killed-supervisors"};
+  std::atomic<int> told = 0;
+  std::vector<std::uint64_t> digests;
+  std::atomic<run*> running{nullptr};
+  auto going = nodes.start(
+      w, {.evaluate = false, .observer = [&](const run_event& e) {
+            if (const auto* f = std::get_if<fault_event>(&e); f != nullptr && f->who == supervising)
+              ++told;
+            const auto* s = std::get_if<step_event>(&e);
+            if (s == nullptr) return;
+            digests.push_back(s->digest);
+            if (auto* r = running.load(); r != nullptr) {
+              r->kill(supervising);
+              r->kill(s->step % 2 == 0 ? shard
+                                       : address{.role = role_kind::data_loader, .replica = 2});
+            }
+          }});
+  running = &going.leading;
+  going.wait();
+  running = nullptr;
+  CHECK(digests == calm.digests);
+  CHECK(told >= 3);
+}
+
+TEST_CASE("a node with the supervisor that dies, or goes and comes back, changes no bit") {
+  for (const auto& [name, wired] : every_topology(brief_job())) {
+    CAPTURE(name);
+    auto w = wired;
+    const int own = w.nodes();
+    for (wired_role& r : w.roles)
+      if (r.where.role == role_kind::supervisor || r.where.role == role_kind::checkpointer)
+        r.node = own;
+    const auto calm = play_on(quiet(), w, {.evaluate = false});
+    const auto moments = moments_of(w, quiet());
+    const address victim = w.of(role_kind::layer_shard).back();
+    for (std::size_t m = 1; m < moments.size();
+         m += std::max<std::size_t>(1, moments.size() / 12)) {
+      const auto when = moments[m];
+      CAPTURE(when.count());
+      auto dies = quiet();
+      dies.model.faults = {{when, kill_fault{victim}}, {when + 200us, kill_node_fault{own}}};
+      check_same(calm, play_on(dies, w, {.evaluate = false}));
+      auto goes = quiet();
+      goes.model.faults = {{when, kill_fault{victim}},
+                           {when + 199us, leave_fault{own}},
+                           {when + 900us, join_fault{own}}};
+      check_same(calm, play_on(goes, w, {.evaluate = false}));
+    }
+  }
 }
 
 TEST_CASE("a supervision tree that does not fit its wiring is refused, with all that is wrong") {

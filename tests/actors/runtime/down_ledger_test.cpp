@@ -15,19 +15,19 @@ const address boss{.role = role_kind::supervisor};
 TEST_CASE("a ledger keeps each death once, in the order of time, with who was started since") {
   down_ledger l;
   l.note({shard, 1, true, "killed"}, 1ms);
-  l.note({loader, 1, false, "no data"}, 2ms);
   l.note({shard, 1, true, "killed"}, 3ms); // again
   l.note_start(shard, 2);
   l.note({shard, 2, true, "killed"}, 4ms);
+  l.note({loader, 1, false, "no data"}, 5ms);
   const auto all = l.all();
   REQUIRE(all.size() == 3);
   CHECK(all[0].what.who == shard);
+  CHECK(all[0].when == 1ms);
   CHECK(all[0].successor == 2);
-  CHECK(all[1].what.who == loader);
+  CHECK(all[1].what.life == 2);
+  CHECK(all[1].when == 4ms);
   CHECK(all[1].successor == 0);
-  CHECK(all[2].what.life == 2);
-  CHECK(all[2].successor == 0);
-  CHECK(all[2].when == 4ms);
+  CHECK(all[2].what.who == loader);
 }
 
 TEST_CASE("a ledger is bounded, and has the last death of every actor") {

@@ -166,9 +166,10 @@ supervision::history&
 supervision::note_death(child_number who, const child_end& end, time_point when) {
   history& h = histories_[who];
   const auto& quiet = children_[children_[who].parent].supervises->backoff.quiet;
-  h.in_a_row = when - h.started < quiet ? h.in_a_row + 1 : 1;
-  const bool repeats = end.how == child_end::kind::failed && !end.input.empty() &&
-                       end.input == h.last.input && end.reason == h.last.reason;
+  const bool failed = end.how == child_end::kind::failed;
+  if (failed) h.in_a_row = when - h.started < quiet ? h.in_a_row + 1 : 1;
+  const bool repeats =
+      failed && !end.input.empty() && end.input == h.last.input && end.reason == h.last.reason;
   h.same = repeats ? h.same + 1 : 1;
   h.last = end;
   h.died = when;
@@ -205,10 +206,13 @@ supervision::verdict(child_number who, const child_end& end, time_point when) {
   if (h.same >= 2)
     return give_up(who, fmt::format("it failed the same way twice on one input: {}", end.input));
   child_number unit = who;
-  if (end.how == child_end::kind::failed)
+  restart r{.not_before = when};
+  if (end.how == child_end::kind::failed) {
     if (const auto excess = unit_of_restart(unit, when); !excess.empty())
       return give_up(who, excess);
-  restart r{.members = members_of(unit), .not_before = when + backoff(unit)};
+    r.not_before += backoff(unit);
+  }
+  r.members = members_of(unit);
   for (const child_number m : r.members)
     if (lives(m) && children_[m].spec->state == state_source::itself)
       return give_up(who,

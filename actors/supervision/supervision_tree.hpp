@@ -60,8 +60,8 @@ struct restart_intensity {
   std::chrono::milliseconds window{60'000};
 };
 
-// The first restarts are at once; where a child dies again soon after one, the next is later and
-// later, until it has lived for a while.
+// The first restarts are at once; where a child fails again soon after one, the next is later and
+// later, until it has lived for a while. Who is killed on purpose is restarted at once.
 struct restart_backoff {
   int at_once = 1;
   std::chrono::milliseconds first{5};

@@ -60,9 +60,8 @@ TEST_CASE("a supervisor acts once on each death, however often it is told") {
 
 TEST_CASE("a supervisor waits for what is due with one timer") {
   fixture f;
-  f.boss.on(killed(1));
-  f.boss.on(killed(2));
-  f.boss.on(killed(2));
+  for (const incarnation life : {1U, 2U, 2U})
+    f.boss.on(protocol::down{shard, life, false, "no memory"});
   CHECK(f.world.started.size() == 1);
   REQUIRE(f.world.delays.size() == 1);
   CHECK(f.world.delays[0] <= 5ms);

@@ -93,12 +93,13 @@ private:
   void stop(child_number who) override {
     const auto& id = machine.spec(who).id;
     log_.push_back("stop " + id);
-    if (!held.contains(id)) ends_.push_back(who);
+    if (!held.contains(id)) ends_.emplace_back(who, lives[id]);
   }
 
   void kill(child_number who) override {
-    log_.push_back("kill " + machine.spec(who).id);
-    if (!held.contains(machine.spec(who).id)) ends_.push_back(who);
+    const auto& id = machine.spec(who).id;
+    log_.push_back("kill " + id);
+    if (!held.contains(id)) ends_.emplace_back(who, lives[id]);
   }
 
   void restarted(const child_restart& r) override { told.push_back(r); }
@@ -108,16 +109,16 @@ private:
   // Who was asked to end does so, in order.
   void settle() {
     while (!ends_.empty()) {
-      const auto who = ends_.front();
+      const auto [who, life] = ends_.front();
       ends_.erase(ends_.begin());
       const auto& id = machine.spec(who).id;
-      plays.erase(id);
-      machine.down(who, lives[id], {child_end::kind::killed, "asked to"}, clock);
+      if (life == lives[id]) plays.erase(id);
+      machine.down(who, life, {child_end::kind::killed, "asked to"}, clock);
     }
   }
 
   std::vector<std::string> log_;
-  std::vector<child_number> ends_;
+  std::vector<std::pair<child_number, incarnation>> ends_;
 
 public:
   supervision machine; // last: it calls the others

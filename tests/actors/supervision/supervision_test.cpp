@@ -165,13 +165,13 @@ TEST_CASE("a temporary child that is stopped with others is not started again") 
 }
 
 TEST_CASE("a supervision backs off from 5 ms to 10 s, a little less by chance, and forgives") {
-  supervision_rig r(alone({.id = "a"}));
+  supervision_rig r(alone({.id = "a"}, {.failures = 100}));
   r.begin();
-  r.kill_from_outside("a");
+  r.fail("a");
   CHECK(r.plays.contains("a")); // the first time at once
   std::vector<std::chrono::nanoseconds> waited;
   for (int i = 0; i < 14; ++i) {
-    r.kill_from_outside("a");
+    r.fail("a");
     waited.push_back(r.until_start("a"));
   }
   std::chrono::nanoseconds whole = 5ms;
@@ -181,10 +181,12 @@ TEST_CASE("a supervision backs off from 5 ms to 10 s, a little less by chance, a
     whole = std::min<std::chrono::nanoseconds>(2 * whole, 10s);
   }
   CHECK(whole == 10s);
-  r.pass(1s); // it lives for a while
   r.kill_from_outside("a");
+  CHECK(r.plays.contains("a")); // who kills on purpose says himself how often
+  r.pass(1s);                   // it lives for a while
+  r.fail("a");
   CHECK(r.plays.contains("a"));
-  CHECK(r.given_up.empty()); // kills are not failures
+  CHECK(r.given_up.empty());
 }
 
 TEST_CASE("the jitter of a back-off is the seed's, and differs between children") {
@@ -195,7 +197,7 @@ TEST_CASE("the jitter of a back-off is the seed's, and differs between children"
     r.begin();
     std::vector<std::chrono::nanoseconds> out;
     for (int i = 0; i < 6; ++i) {
-      r.kill_from_outside(who);
+      r.fail(who);
       out.push_back(r.until_start(who));
     }
     return out;

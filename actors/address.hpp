@@ -2,9 +2,10 @@
 // role[/replica[/stage[/slice]]]: "layer_shard/1/0", "parameter_holder/0", "director". For roles
 // that are not cut by replica the first number is their index (holder 2 is parameter_holder/2). The
 // second number of a gradient aggregator is its group of replicas, from 1: gradient_aggregator/0/2
-// sends what it adds to gradient_aggregator/0. The third number of a parameter holder and of a
-// gradient aggregator is its island, from 1; those without one hold and add for all, or for the
-// outer steps of islands.
+// sends what it adds to gradient_aggregator/0. That of a parameter holder says which copy it is:
+// parameter_holder/2/1 is one of parameter_holder/2, the head that others talk to. The third number
+// of both is their island, from 1; those without one hold and add for all, or for the outer steps
+// of islands.
 #pragma once
 
 #include <compare>

@@ -35,6 +35,14 @@ void checkpointer::on(const protocol::save& m) {
     world_.send(keeper, protocol::want_state{m.request, world_.self(), m.version});
 }
 
+void checkpointer::on(const protocol::restarted& m) {
+  const auto is = [&](const std::vector<address>& list) {
+    return std::find(list.begin(), list.end(), m.who) != list.end();
+  };
+  if (wanted_ && (is(options_->holders) || is(options_->keepers)))
+    world_.send(m.who, protocol::want_state{wanted_->request, world_.self(), wanted_->version});
+}
+
 void checkpointer::on(const protocol::state& m) {
   if (!wanted_ || m.request != wanted_->request) return;
   collected_[{m.island, m.block}] = m;

@@ -33,6 +33,7 @@ public:
   checkpointer(context& world, checkpointer_options options);
 
   void on(const protocol::save& m);
+  void on(const protocol::restarted& m);
   void on(const protocol::state& m);
   void on(const protocol::kept_residual& m);
   void on(const protocol::written& m);

@@ -30,6 +30,10 @@ void clock_ledger::apply(std::uint64_t step) {
   ++next;
 }
 
+void clock_ledger::restore(const std::vector<std::uint64_t>& applied) {
+  applied_ = accepted_ = applied;
+}
+
 bool clock_ledger::may_read(std::uint64_t step, const consistency& order) const {
   if (applied_[worker_of(step)] < clock_of(step)) return false;
   return order.kind != consistency_kind::bounded || lead_of(step) <= order.staleness;

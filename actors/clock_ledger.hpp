@@ -23,6 +23,10 @@ public:
   [[nodiscard]] bool accepted(std::uint64_t step) const;
   void apply(std::uint64_t step);
 
+  [[nodiscard]] const std::vector<std::uint64_t>& applied() const { return applied_; } // clocks
+
+  void restore(const std::vector<std::uint64_t>& applied); // and nothing more is accepted
+
   // Whether the worker of `step` may read parameters for it: its own updates are in, and the
   // slowest worker is at most the staleness bound behind.
   [[nodiscard]] bool may_read(std::uint64_t step, const consistency& order) const;

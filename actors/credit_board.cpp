@@ -20,7 +20,8 @@ std::uint64_t& field(protocol::set_credit& of, credit_kind kind) {
 
 } // namespace
 
-credit_board::credit_board(const std::vector<credit_edges>& edges) {
+credit_board::credit_board(const std::vector<credit_edges>& edges, std::uint64_t revision)
+    : first_(revision), revision_(revision) {
   entries_.reserve(edges.size());
   for (const auto& e : edges)
     entries_.push_back({e, e.initial});
@@ -32,7 +33,7 @@ void credit_board::begin() {
 }
 
 std::vector<credit_board::order> credit_board::set(const dial& d) {
-  if (revision_ == 0) begin();
+  if (revision_ == first_) begin();
   for (auto& e : entries_)
     if (e.edges.kind == d.kind && (!d.of || e.edges.who == *d.of))
       e.value = std::min(d.value, e.edges.most);
@@ -60,7 +61,7 @@ std::uint64_t credit_board::value_for(const entry& e) const {
 }
 
 protocol::set_credit credit_board::of(const address& who) const {
-  if (revision_ == 0) return {};
+  if (revision_ == first_) return {};
   const auto found = said_.find(who);
   return found == said_.end() ? protocol::set_credit{} : found->second;
 }

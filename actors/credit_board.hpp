@@ -17,7 +17,8 @@ namespace troupe {
 
 class credit_board {
 public:
-  explicit credit_board(const std::vector<credit_edges>& edges);
+  // `revision`: what is said has newer ones.
+  explicit credit_board(const std::vector<credit_edges>& edges, std::uint64_t revision = 0);
 
   struct order {
     address to;
@@ -39,6 +40,7 @@ private:
 
   std::vector<entry> entries_;
   std::map<address, protocol::set_credit> said_; // since the first dial was set
+  const std::uint64_t first_ = 0;
   std::uint64_t revision_ = 0;
 };
 

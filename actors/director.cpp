@@ -12,6 +12,11 @@ namespace troupe {
 
 namespace {
 
+// Rounds, requests and revisions of a director are newer than those of the one before.
+std::uint64_t first_of_life(incarnation life) {
+  return static_cast<std::uint64_t>(life - 1) << 32U;
+}
+
 // Of islands that have the same parameters, theirs. `blocks` are in the order of the islands.
 template <class Blocks>
 std::uint64_t digest_of_blocks(const Blocks& blocks) {
@@ -33,27 +38,88 @@ std::uint64_t digest_of_blocks(const Blocks& blocks) {
 
 director::director(context& world, director_options options)
     : world_(world),
-      credit_(std::exchange(options.edges, {})),
+      credit_(std::exchange(options.edges, {}), first_of_life(world.life())),
       options_(std::move(options)),
       committed_(options_.first_step),
       permitted_(options_.first_step),
       next_of_island_(options_.islands + 1, options_.first_step),
-      shares_(options_.shares) {
+      shares_(options_.shares),
+      round_(first_of_life(world.life())),
+      told_{world.life(), 0} {
+  save_.request = first_of_life(world.life());
   for (const dial& d : options_.dials)
     dials_.emplace(static_cast<std::uint64_t>(d.step), d);
 }
 
 void director::started() {
+  ask_for_cursor();
+}
+
+void director::ask_for_cursor() {
+  world_.send(options_.recorder, protocol::want_cursor{world_.life()});
+}
+
+void director::on(const protocol::cursor& m) {
+  if (phase_ != phase::beginning || m.life != world_.life()) return;
+  phase_ = m.ended ? phase::ended : phase::training;
+  committed_ = recorded_ = permitted_ = dealt_ = m.step;
+  digest_ = m.digest;
+  steps_.erase(steps_.begin(), steps_.lower_bound(committed_));
+  for (auto& next : next_of_island_)
+    next = std::max(next, committed_);
+  for (std::uint32_t island = 1; island < next_of_island_.size(); ++island)
+    count_steps(island);
+  for (const auto& d : m.dealt) {
+    shares_.restore(d.step, d.shares);
+    dealt_ = permitted_ = std::max(permitted_, d.step + 1);
+  }
   set_due_dials();
-  if (committed_ >= options_.last_step)
-    save(false);
-  else
-    permit();
+  if (phase_ == phase::ended) return;
+  if (must_pause(m)) return pause();
+  if (committed_ >= options_.last_step) return save(false);
+  const bool stop = std::exchange(stopping_, false); // what was permitted may be in flight
+  permit();
+  stopping_ = stop;
+  finish_steps();
+  if (stopping_ && phase_ == phase::training && committed_ >= permitted_) pause();
+}
+
+// Whether the one before stopped training here, or would have: to evaluate, to save, to end.
+bool director::must_pause(const protocol::cursor& at) const {
+  if (at.went_on || committed_ == options_.first_step) return false;
+  const bool saves = !options_.checkpoint_folder.empty() && options_.checkpoint_every > 0 &&
+                     committed_ % options_.checkpoint_every == 0;
+  return at.paused || saves || committed_ % options_.steps_per_epoch == 0 ||
+         committed_ >= options_.last_step;
+}
+
+template <class Event>
+void director::tell(Event e) {
+  ++told_.count;
+  e.number = told_;
+  untold_.push_back({told_, e});
+  world_.send(options_.recorder, std::move(e));
+}
+
+void director::on(const protocol::recorded& m) {
+  bool further = false;
+  for (; !untold_.empty() && untold_.front().number <= m.number; untold_.pop_front()) {
+    const auto& event = untold_.front().content;
+    const auto* step = std::get_if<protocol::step_committed>(&event);
+    const auto* dealt = std::get_if<protocol::shares_dealt>(&event);
+    if (step != nullptr) recorded_ = step->step + 1;
+    if (dealt != nullptr && phase_ == phase::training && !stopping_)
+      permitted_ = std::max(permitted_, dealt->step + 1);
+    further = further || step != nullptr || dealt != nullptr;
+  }
+  if (further && phase_ == phase::training) permit();
 }
 
 std::string director::waiting() const {
   std::string out = fmt::format("{} steps committed, {} permitted", committed_, permitted_);
   switch (phase_) {
+  case phase::beginning:
+    return "for " + options_.recorder.text() + ", where the job stands";
   case phase::training:
     break;
   case phase::evaluating:
@@ -82,15 +148,28 @@ std::uint64_t director::boundary() const {
   return out;
 }
 
+// By what is on record: nobody leaves a step behind that a successor might have to ask for again.
 // Said after each commit, also where it permits nothing new: a restarted shard may have been told
 // to begin at a step that the holders had left behind already.
 void director::permit() {
-  const auto untold = permitted_;
-  permitted_ = std::max(permitted_, std::min(boundary(), committed_ + options_.steps_ahead));
-  for (auto step = untold; shares_.deals() && step < permitted_; ++step)
-    shares_.deal(step);
+  const auto untold = announced_;
+  const auto within = std::min(boundary(), recorded_ + options_.steps_ahead);
+  if (shares_.deals())
+    deal(within);
+  else
+    permitted_ = std::max(permitted_, within);
+  if (permitted_ == 0) return; // no share is on record
+  announced_ = permitted_;
   for (const auto& shard : options_.shards)
     permit(shard, untold);
+}
+
+// A share is on record before a shard hears of it: a successor deals no step again.
+void director::deal(std::uint64_t end) {
+  for (; dealt_ < end; ++dealt_) {
+    shares_.deal(dealt_);
+    tell(protocol::shares_dealt{dealt_, shares_.shares_of_step(dealt_)});
+  }
 }
 
 // Where shares are dealt, each step from `untold` on has a message of its own.
@@ -99,8 +178,9 @@ void director::permit(const address& shard, std::uint64_t untold) {
   const auto credit = credit_.of(shard).revision;
   const auto last = permitted_ - 1;
   for (auto step = shares_.deals() ? std::min(untold, last) : last; step <= last; ++step)
-    world_.send(shard,
-                protocol::begin_step{step, first, credit, shares_.run_of(step, shard.replica)});
+    world_.send(
+        shard,
+        protocol::begin_step{step, first, credit, shares_.run_of(step, shard.replica), recorded_});
 }
 
 // Before the permission for the steps that follow.
@@ -121,17 +201,18 @@ std::size_t director::blocks_in_all() const {
   return static_cast<std::size_t>(options_.blocks) * std::max(1U, options_.islands);
 }
 
-// A worker, and a shard of an island, begins with its first step that some block has not applied.
+// A worker begins with its first step that some block has not applied, or of which reports were
+// lost with a director; a shard of an island with the first that its island has not applied.
 std::uint64_t director::first_step_of(const address& shard) const {
   if (const auto island = options_.island_of.find(shard); island != options_.island_of.end())
     return next_of_island_[island->second];
-  if (options_.workers == 0) return committed_;
-  std::uint64_t step = committed_;
+  if (options_.workers == 0) return recorded_;
+  std::uint64_t step = recorded_;
   while (step % options_.workers != shard.replica)
     ++step;
   for (;; step += options_.workers) {
     const auto found = steps_.find(step);
-    if (found == steps_.end() || found->second.blocks.size() != blocks_in_all()) return step;
+    if (found == steps_.end() || !is_complete(step, found->second)) return step;
   }
 }
 
@@ -142,7 +223,7 @@ void director::on(const protocol::committed& m) {
   if (auto& newest = newest_[key]; m.version >= newest.version) newest = m;
   const bool further = m.island > 0 && count_steps(m.island);
   finish_steps();
-  if (!further || next_of_island_[m.island] <= committed_) return;
+  if (!further || phase_ == phase::beginning || next_of_island_[m.island] <= committed_) return;
   for (const auto& [shard, island] : options_.island_of) // as permit() tells all
     if (island == m.island) permit(shard, permitted_);
 }
@@ -177,30 +258,78 @@ void director::on(const protocol::share_computed& m) {
   if (m.overtaken) ++overtaken_;
 }
 
+bool director::is_complete(std::uint64_t number, const step_record& step) const {
+  return step.blocks.size() == blocks_in_all() &&
+         (step.reports.size() == options_.microbatches || lost_reports(number));
+}
+
+// Of a step that is applied: who reports it is known to have nothing more, and some stage of the
+// worker has left the step behind, so nobody can compute it again. What is told of it is told
+// without them: the updates are what counts.
+bool director::lost_reports(std::uint64_t number) const {
+  bool left_behind = false;
+  for (const auto& shard : options_.shards) {
+    if (options_.workers == 0 || shard.replica != number % options_.workers) continue;
+    const auto found = reporting_.find(shard);
+    if (found == reporting_.end()) return false;
+    left_behind = left_behind || found->second > number;
+  }
+  return left_behind;
+}
+
+// Of the oldest step that is not committed. The island has left it behind, and with it the
+// parameters with which it could be computed again.
+bool director::lost_reports_of_island(std::uint32_t island) const {
+  const auto each = options_.microbatches / options_.islands;
+  const auto& reports = steps_.at(committed_).reports;
+  bool missing = false;
+  for (auto m = (island - 1) * each; m < island * each; ++m)
+    missing = missing || !reports.has(m);
+  return missing && next_of_island_[island] > committed_ &&
+         std::all_of(options_.island_of.begin(), options_.island_of.end(), [&](const auto& of) {
+           const auto found = reporting_.find(of.first);
+           return of.second != island || (found != reporting_.end() && found->second > committed_);
+         });
+}
+
+void director::begin_again_if_lost() {
+  for (std::uint32_t island = 1; island <= options_.islands; ++island)
+    if (lost_reports_of_island(island))
+      return fail(
+          {.what = fmt::format("what island {} reported of step {} is lost", island, committed_),
+           .why = "a layer shard died together with the director",
+           .help = "resume from the last checkpoint with --resume"},
+          true);
+}
+
+void director::on(const protocol::reports_told& m) {
+  auto& step = reporting_[m.who];
+  step = std::max(step, m.step);
+  finish_steps();
+}
+
 void director::finish_steps() {
   while (phase_ == phase::training) {
     const auto found = steps_.find(committed_);
     if (found == steps_.end()) return;
     const auto& step = found->second;
-    if (step.blocks.size() != blocks_in_all() || step.reports.size() != options_.microbatches)
-      return;
+    if (!is_complete(committed_, step)) return begin_again_if_lost();
     const auto pause_at = boundary();
     if (!record(step)) return;
     steps_.erase(found);
     ++committed_;
     shares_.forget_before(committed_);
     set_due_dials();
-    if (committed_ >= pause_at)
-      pause();
-    else
-      permit();
+    if (committed_ >= pause_at) pause();
   }
 }
 
 bool director::record(const step_record& step) {
-  protocol::step_committed out{.step = committed_,
-                               .shares = shares_.shares_of_step(committed_),
-                               .overtaken = std::exchange(overtaken_, 0)};
+  protocol::step_committed out{
+      .step = committed_,
+      .shares = shares_.shares_of_step(committed_),
+      .overtaken = std::exchange(overtaken_, 0),
+      .reports_lost = static_cast<std::uint32_t>(options_.microbatches - step.reports.size())};
   double sum = 0;
   for (const auto& report : step.reports.all()) { // in the order of the microbatches
     sum += report.loss_sum;
@@ -217,19 +346,21 @@ bool director::record(const step_record& step) {
     out.lead = done.lead;
   }
   digest_ = out.digest;
-  if (!std::isfinite(out.loss)) {
+  if (!std::isfinite(out.loss) && step.reports.size() > 0) {
     fail({.what = fmt::format("the loss of step {} is {}", committed_, out.loss),
           .why =
               "the parameters have grown beyond what float32 holds; nothing was saved of this step",
           .help = "lower --learning-rate, or add --warmup steps"});
     return false;
   }
-  world_.send(options_.recorder, out);
+  tell(out);
   return true;
 }
 
-// All microbatches of an island report the island's.
+// All microbatches of an island report the island's. Where reports were lost, of what is here.
 double director::normaliser_of(const step_record& step) const {
+  if (const auto here = step.reports.size(); here < options_.microbatches)
+    return step.reports.normaliser() * static_cast<double>(here) / options_.microbatches;
   const auto islands = std::max(1U, options_.islands);
   double out = 0;
   for (std::uint32_t w = 0; w < islands; ++w)
@@ -238,7 +369,7 @@ double director::normaliser_of(const step_record& step) const {
 }
 
 void director::pause() {
-  world_.send(options_.recorder, protocol::training_paused{true, committed_});
+  tell(protocol::training_paused{true, committed_});
   const bool epoch_ends = committed_ % options_.steps_per_epoch == 0;
   if ((epoch_ends || committed_ >= options_.last_step) && !options_.evaluators.empty()) {
     phase_ = phase::evaluating;
@@ -266,7 +397,7 @@ void director::after_evaluation() {
     out.test = totals(&protocol::evaluated::test);
     out.validation = totals(&protocol::evaluated::validation);
     parts_.clear();
-    world_.send(options_.recorder, out);
+    tell(out);
   }
   const bool ends = stopping_ || committed_ >= options_.last_step;
   const bool due =
@@ -276,7 +407,7 @@ void director::after_evaluation() {
     save(write);
   } else {
     phase_ = phase::training;
-    world_.send(options_.recorder, protocol::training_paused{false, committed_});
+    tell(protocol::training_paused{false, committed_});
     permit();
   }
 }
@@ -308,19 +439,17 @@ void director::save(bool write) {
 
 void director::on(const protocol::saved& m) {
   if (phase_ != phase::saving || m.request != save_.request) return;
-  if (!save_.path.empty())
-    world_.send(options_.recorder, protocol::checkpoint_saved{committed_, m.path, m.problem});
+  if (!save_.path.empty()) tell(protocol::checkpoint_saved{committed_, m.path, m.problem});
   if (stopping_ || committed_ >= options_.last_step) {
     phase_ = phase::ended;
-    world_.send(options_.recorder,
-                protocol::job_ended{.steps = committed_,
-                                    .digest = digest_,
-                                    .interrupted = stopping_ && committed_ < options_.last_step,
-                                    .state = m.content});
+    tell(protocol::job_ended{.steps = committed_,
+                             .digest = digest_,
+                             .interrupted = stopping_ && committed_ < options_.last_step,
+                             .state = m.content});
     return;
   }
   phase_ = phase::training;
-  world_.send(options_.recorder, protocol::training_paused{false, committed_});
+  tell(protocol::training_paused{false, committed_});
   permit();
 }
 
@@ -335,19 +464,32 @@ void director::on(const protocol::job_failed& m) {
   fail(m.text);
 }
 
-void director::fail(const error_text& why) {
+void director::on(const protocol::state_lost& m) {
+  fail({.what = fmt::format("what {} knew is lost", m.who.text()),
+        .why = "no other actor has it",
+        .help = "resume from the last checkpoint with --resume"},
+       true);
+}
+
+void director::fail(const error_text& why, bool begin_again) {
   if (phase_ == phase::ended) return;
   phase_ = phase::ended;
-  world_.send(options_.recorder,
-              protocol::job_ended{.steps = committed_, .digest = digest_, .failure = why});
+  tell(protocol::job_ended{
+      .steps = committed_, .digest = digest_, .failure = why, .begin_again = begin_again});
 }
 
 void director::on(const protocol::restarted& m) {
+  if (m.who == options_.recorder) {
+    ask_for_cursor();
+    for (const auto& event : untold_)
+      world_.send(m.who, event.content);
+  }
+  if (phase_ == phase::beginning) return;
   const auto is = [&](const std::vector<address>& list) {
     return std::find(list.begin(), list.end(), m.who) != list.end();
   };
   if (const auto credit = credit_.of(m.who); credit.revision > 0) world_.send(m.who, credit);
-  if (is(options_.shards) && permitted_ > 0) permit(m.who, committed_);
+  if (is(options_.shards) && permitted_ > 0) permit(m.who, recorded_);
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
   if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);

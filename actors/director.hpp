@@ -3,6 +3,10 @@
 // to save. A step's loss is summed in the order of the microbatches, so the log of a run is a
 // function of the job. It owns the dials, and tells who holds the credit what they are set to.
 //
+// It may die. What it told the recorder is on record there, and each event is kept here until it
+// is. Its successor begins where the record ends: holders and layer shards say again what they have
+// said of later steps, and a pause that was not over begins anew.
+//
 // Islands are permitted to run ahead of each other within a round, and a new layer shard begins
 // with the first step that its island has not applied. The digest of a step is the sum of the
 // blocks' digests; that of a job with islands is the one that they all have, as after an outer
@@ -15,6 +19,7 @@
 #include "actors/share_dealer.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,12 +57,16 @@ public:
   [[nodiscard]] std::string waiting() const override;
   void on(const protocol::committed& m);
   void on(const protocol::microbatch_report& m);
+  void on(const protocol::reports_told& m);
   void on(const protocol::share_computed& m);
   void on(const protocol::evaluated& m);
   void on(const protocol::saved& m);
   void on(const protocol::stop_job& m);
   void on(const protocol::set_dial& m);
+  void on(const protocol::state_lost& m);
   void on(const protocol::job_failed& m);
+  void on(const protocol::cursor& m);
+  void on(const protocol::recorded& m);
   void on(const protocol::restarted& m);
 
 private:
@@ -73,16 +82,22 @@ private:
       if (!here_.at(m.microbatch)) ++size_;
       here_[m.microbatch] = true;
       reports_[m.microbatch] = m;
+      normaliser_ = m.normaliser;
     }
 
     [[nodiscard]] std::size_t size() const { return size_; } // that are here
 
-    [[nodiscard]] const auto& all() const { return reports_; }
+    [[nodiscard]] bool has(std::uint32_t microbatch) const { return here_[microbatch]; }
+
+    [[nodiscard]] const auto& all() const { return reports_; } // zeros where one is missing
+
+    [[nodiscard]] double normaliser() const { return normaliser_; } // of one that is here
 
   private:
     std::vector<protocol::microbatch_report> reports_;
     std::vector<bool> here_;
     std::size_t size_ = 0;
+    double normaliser_ = 0;
   };
 
   // What is known of a step in flight.
@@ -90,16 +105,30 @@ private:
     std::map<block_key, protocol::committed> blocks;
     report_table reports;
   };
-  enum class phase { training, evaluating, saving, ended };
+  enum class phase { beginning, training, evaluating, saving, ended };
+
+  struct untold_event {
+    protocol::event_number number;
+    message content;
+  };
 
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
+  void ask_for_cursor();
+  [[nodiscard]] bool must_pause(const protocol::cursor& at) const;
+  template <class Event>
+  void tell(Event e);
   void permit();
+  void deal(std::uint64_t end);
   void permit(const address& shard, std::uint64_t untold);
   bool count_steps(std::uint32_t island);
   [[nodiscard]] std::size_t blocks_in_all() const;
   step_record& record_of(std::uint64_t step);
   void set_due_dials();
   [[nodiscard]] std::uint64_t first_step_of(const address& shard) const;
+  [[nodiscard]] bool is_complete(std::uint64_t number, const step_record& step) const;
+  [[nodiscard]] bool lost_reports(std::uint64_t number) const;
+  [[nodiscard]] bool lost_reports_of_island(std::uint32_t island) const;
+  void begin_again_if_lost();
   void finish_steps();
   bool record(const step_record& step); // false: the job has failed
   [[nodiscard]] double normaliser_of(const step_record& step) const;
@@ -108,15 +137,17 @@ private:
   [[nodiscard]] protocol::evaluation_totals
   totals(protocol::evaluation_sums protocol::evaluated::*set) const;
   void save(bool write);
-  void end();
-  void fail(const error_text& why);
+  void fail(const error_text& why, bool begin_again = false);
 
   context& world_;
   credit_board credit_;
   const director_options options_; // without the edges, which the board has
-  phase phase_ = phase::training;
+  phase phase_ = phase::beginning;
   std::uint64_t committed_;
+  std::uint64_t recorded_ = 0;                // of those committed: a successor will know it
   std::uint64_t permitted_;                   // steps
+  std::uint64_t announced_ = 0;               // of those permitted; told to all
+  std::uint64_t dealt_ = 0;                   // likewise, where shares are
   std::vector<std::uint64_t> next_of_island_; // first step that it has not applied; [0]: of none
   std::uint64_t digest_ = 0;
   std::multimap<std::uint64_t, dial> dials_; // that are not set yet, by step
@@ -128,6 +159,10 @@ private:
   std::uint64_t round_ = 0;
   std::map<std::uint32_t, protocol::evaluated> parts_;
   protocol::save save_;
+  std::map<address, std::uint64_t>
+      reporting_; // of workers' shards: no report of a step below comes
+  protocol::event_number told_;
+  std::deque<untold_event> untold_; // to the recorder, in order: not on record yet
 };
 
 } // namespace troupe

@@ -14,7 +14,13 @@ void evaluator::on(const protocol::evaluate& m) {
   wanted_ = m;
   incoming_.assign(static_cast<std::size_t>(options_->blocks), {});
   for (const auto& holder : options_->holders)
-    world_.send(holder, protocol::want_parameters{world_.self()});
+    world_.send(holder, protocol::want_parameters{world_.self(), m.version});
+}
+
+void evaluator::on(const protocol::restarted& m) {
+  const auto& holders = options_->holders;
+  if (wanted_ && std::find(holders.begin(), holders.end(), m.who) != holders.end())
+    world_.send(m.who, protocol::want_parameters{world_.self()});
 }
 
 void evaluator::on(const protocol::parameters& m) {

@@ -35,6 +35,7 @@ public:
 
   void on(const protocol::evaluate& m);
   void on(const protocol::parameters& m);
+  void on(const protocol::restarted& m);
   void on(const protocol::evaluation_done& m);
 
 private:

@@ -125,14 +125,17 @@ void gradient_aggregator::send_to_root(std::uint64_t step,
               protocol::gradient{step, block, sums_[sum], total});
 }
 
-// To a new root, all that it may have lost; what is still being added comes when it is complete.
+// To a new root or holder, all that it may have lost; what is still being added comes when it is
+// complete.
 void gradient_aggregator::on(const protocol::restarted& m) {
-  if (is_root()) return;
+  const auto& listeners = is_root() ? options_.holders : options_.roots;
   for (const auto& [block, steps] : blocks_) {
-    if (options_.roots[static_cast<std::size_t>(block)] != m.who) continue;
-    for (const auto& [number, step] : steps)
-      for (std::size_t i = 0; i < step.totals.size(); ++i)
+    if (listeners[static_cast<std::size_t>(block)] != m.who) continue;
+    for (const auto& [number, step] : steps) {
+      if (is_root() && complete(step.totals)) send_to_holder({number, block, step.totals});
+      for (std::size_t i = 0; !is_root() && i < step.totals.size(); ++i)
         if (step.totals[i]) send_to_root(number, block, i, step.totals[i]);
+    }
   }
 }
 

@@ -5,8 +5,8 @@
 // adds them. The aggregator of a group of replicas adds what lies below the tree's nodes that the
 // group has to itself, and sends each of these sums to the root, as a gradient with a larger span:
 // same bits, fewer bytes between groups. It keeps what it sent for as long as the step may be in
-// flight: a root that was restarted gets it again. (Where a group's aggregator was restarted, its
-// layer shards send again.)
+// flight: a root that was restarted gets it again, and so does a holder. (Where an aggregator was
+// restarted, its layer shards send again.)
 #pragma once
 
 #include "actors/address.hpp"

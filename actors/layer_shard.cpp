@@ -99,7 +99,9 @@ void layer_shard::on(const protocol::begin_step& m) {
   permitted_ = std::max(permitted_, static_cast<std::int64_t>(m.step));
   committed_ = std::max(committed_, m.committed);
   shares_.deal(m.step, m.run);
+  recorded_ = std::max(recorded_, m.recorded);
   std::erase_if(sent_, [&](const protocol::boundary& b) { return b.step < committed_; });
+  std::erase_if(reports_, [&](const auto& r) { return r.step < recorded_; });
   act();
 }
 
@@ -165,9 +167,10 @@ void layer_shard::skip_committed() {
     computing_.clear();
   }
   steps_.erase_below(committed_);
-  begun_ = true;
   computed_for_ = {};
   step_ = committed_;
+  begun_ = true;
+  tell_where();
   next_ = 0;
   if (ahead_ < step_) { // else their forward passes are good, and what they read is gone
     ahead_ = step_;
@@ -242,25 +245,6 @@ bool layer_shard::can(const operation& o) {
   return true;
 }
 
-bool layer_shard::has_residuals(std::uint64_t step) const {
-  if (residuals_of_step_ == 0) return true;
-  const auto found = residuals_.find(step);
-  return found != residuals_.end() && found->second.size() == residuals_of_step_;
-}
-
-void layer_shard::on(const protocol::residual& m) {
-  if (begun_ && m.step < step_) return;
-  residuals_[m.step][{m.block, m.first_microbatch}] = m.value;
-  act();
-}
-
-void layer_shard::on(const protocol::residual_ready& m) {
-  auto next = m.value; // what this step left out belongs to the next one
-  next.step += options_.every;
-  residuals_[next.step][{next.block, next.first_microbatch}] = next.value;
-  world_.send(place_.keeper, next);
-}
-
 // Whether its share and all blocks for the step are here; what the step needs is then on its way.
 bool layer_shard::begin(std::uint64_t step) {
   if (steps_.contains(step)) return true;
@@ -308,15 +292,21 @@ std::uint64_t layer_shard::version_for(std::uint64_t step) const {
 void layer_shard::pull(std::uint64_t step) {
   if (step < pulled_ || options_.blocks == 0) return;
   pulled_ = step + 1;
+  pull_from(step, nullptr);
+}
+
+// From all holders of its blocks, or only that one.
+void layer_shard::pull_from(std::uint64_t step, const address* only) {
   std::map<address, std::map<int, std::uint64_t>> known;
   for (std::size_t b = 0; b < options_.own_blocks.size(); ++b) {
-    if (!options_.own_blocks[b]) continue;
+    if (!options_.own_blocks[b] || (only != nullptr && options_.holders[b] != *only)) continue;
     auto& of_holder = known[options_.holders[b]];
     if (const auto cached = cache_.find(static_cast<int>(b)); cached != cache_.end())
       of_holder[cached->first] = cached->second.first;
   }
   for (auto& [holder, versions] : known)
-    world_.send(holder, protocol::pull_parameters{step, world_.self(), std::move(versions)});
+    world_.send(holder,
+                protocol::pull_parameters{step, world_.self(), std::move(versions), recorded_});
 }
 
 // Up to and including those of step `last`, as far as it is dealt.
@@ -331,17 +321,6 @@ void layer_shard::want_batches(std::uint64_t last) {
       ask(key);
     }
   }
-}
-
-// How many steps ahead of the one that is computed batches are here.
-void layer_shard::note_prefetch(std::uint64_t step, std::uint64_t bound) {
-  if (!begun_ || step < ahead_) return;
-  credit_.note(world_,
-               {credit_kind::prefetch,
-                place_.loader,
-                world_.self(),
-                bound,
-                (step - ahead_) / options_.every});
 }
 
 void layer_shard::ask(const batch_key& key) {
@@ -453,6 +432,7 @@ void layer_shard::on(const protocol::depth_used& m) {
 }
 
 void layer_shard::on(const protocol::microbatch_report& m) {
+  if (m.step >= recorded_) reports_.push_back(m);
   world_.send(options_.director, m);
 }
 
@@ -463,14 +443,21 @@ void layer_shard::on(const protocol::boundary_ready& m) {
 }
 
 void layer_shard::on(const protocol::gradient_ready& m) {
-  const auto block = static_cast<std::size_t>(m.value.block);
   unacknowledged_.push_back(m.value);
+  hand_on(m.value);
+}
+
+// Who takes its gradients of a block: a worker's are updates as they are.
+address layer_shard::summer_of(int block) const {
+  return options_.pulls ? options_.holders[static_cast<std::size_t>(block)] : aggregator_of(block);
+}
+
+void layer_shard::hand_on(const protocol::gradient& g) {
   if (options_.pulls)
-    world_.send(options_.holders[block],
-                protocol::reduced_gradient{
-                    m.value.step, m.value.block, m.value.value, {}, m.value.encoded});
+    world_.send(summer_of(g.block),
+                protocol::reduced_gradient{g.step, g.block, g.value, {}, g.encoded});
   else
-    world_.send(aggregator_of(m.value.block), m.value);
+    world_.send(summer_of(g.block), g);
 }
 
 void layer_shard::on(const protocol::operations_begun& m) {
@@ -500,50 +487,14 @@ void layer_shard::on(const protocol::operations_done& m) {
   act();
 }
 
-// While no kernel runs. Of one step the kernels know the most; of several, this follows each
-// operation.
-void layer_shard::measure_memory() {
-  protocol::memory_used now{world_.self()};
-  for (const auto& [number, step] : steps_) {
-    now.in_flight += step.lent->in_flight;
-    now.program_bytes += step.lent->used.program_bytes;
-  }
-  const auto& ran = steps_.at(computing_.front().step).lent->used;
-  now.in_flight = std::max({now.in_flight, ran.in_flight, memory_.in_flight});
-  now.program_bytes = std::max(now.program_bytes, memory_.program_bytes);
-  if (now.in_flight == memory_.in_flight && now.program_bytes == memory_.program_bytes) return;
-  memory_ = now;
-  world_.send(options_.recorder, now);
-}
-
-// How long its kernels took for its share of the step, or for what they have begun of it.
-void layer_shard::tell_share(bool overtaken) {
-  const auto& state = steps_.at(step_);
-  auto begun = static_cast<std::ptrdiff_t>(state.operations) -
-               std::count(state.computed.begin(), state.computed.end(), false);
-  auto time = computed_for_;
-  if (busy_ && kernels_began_)
-    time += world_.now() - *kernels_began_;
-  else if (busy_)
-    begun -= std::ssize(computing_);
-  if (!options_.dealt || begun == 0) return;
-  world_.send(
-      options_.director,
-      protocol::share_computed{.step = step_,
-                               .who = world_.self(),
-                               .microbatches = static_cast<double>(begun) * state.mine->run.count /
-                                               static_cast<double>(state.operations),
-                               .seconds = std::chrono::duration<double>(time).count(),
-                               .overtaken = overtaken});
-}
-
 void layer_shard::end_step() {
   tell_share(false);
   computed_for_ = {};
   steps_.erase(step_);
   next_ = 0;
   step_ += options_.every;
-  residuals_.erase(residuals_.begin(), residuals_.lower_bound(step_));
+  tell_where();
+  residuals_.erase(residuals_.begin(), residuals_.lower_bound(std::min(step_, committed_)));
   ahead_ = std::max(ahead_, step_);
 }
 
@@ -574,8 +525,22 @@ void layer_shard::on(const protocol::restarted& m) {
           wanted = false;
       if (wanted) ask(key);
     }
+  if (m.who == options_.director) {
+    for (const auto& report : reports_)
+      world_.send(m.who, report);
+    tell_where();
+  }
   for (const auto& sent : unacknowledged_)
-    if (!options_.pulls && aggregator_of(sent.block) == m.who) world_.send(m.who, sent);
+    if (summer_of(sent.block) == m.who) hand_on(sent);
+  if (options_.pulls && m.who.role == role_kind::parameter_holder && pulled_ > step_ &&
+      !steps_.contains(step_))
+    pull_from(step_, &m.who);
+  if (m.who == place_.keeper && residuals_of_step_ > 0) {
+    for (const auto& [step, all] : residuals_)
+      send_residuals(step);
+    if (begun_ && !has_residuals(step_))
+      world_.send(place_.keeper, protocol::want_residuals{world_.self(), step_});
+  }
   for (const auto& sent : sent_) {
     const auto& crossing = options_.crossings[static_cast<std::size_t>(sent.crossing)];
     if (place_.shard_of_part[static_cast<std::size_t>(crossing.to)] == m.who)

@@ -52,6 +52,7 @@ struct layer_shard_options {
   std::shared_ptr<pool<shard_kernels>> kernels;
 
   bool pulls = false;                // a worker; its gradients go to the holders as they are
+  bool runs_ahead = false;           // others' steps may be behind: says where it is
   std::uint64_t every = 1;           // computes each of so many steps
   std::uint64_t delay = 0;           // steps that forward runs ahead of backward
   std::uint64_t steps_per_epoch = 1; // no delay reaches into the epoch before
@@ -103,6 +104,7 @@ public:
   void on(const protocol::operations_done& m);
   void on(const protocol::residual& m);
   void on(const protocol::residual_ready& m);
+  void on(const protocol::want_residuals& m);
   void on(const protocol::depth_used& m);
   void on(const protocol::restarted& m);
 
@@ -138,6 +140,7 @@ private:
   void skip_committed();
   [[nodiscard]] bool handed_on() const;
   void tell_share(bool overtaken);
+  void tell_where();
   [[nodiscard]] std::vector<operation> due();
   [[nodiscard]] std::vector<operation> due_by_credit();
   [[nodiscard]] protocol::credit_used depth_of(int part, std::uint64_t in_flight) const;
@@ -145,6 +148,7 @@ private:
   bool begin(std::uint64_t step);
   void end_step();
   void pull(std::uint64_t step);
+  void pull_from(std::uint64_t step, const address* only);
   void want_batches(std::uint64_t last);
   void note_prefetch(std::uint64_t step, std::uint64_t bound);
   void ask(const batch_key& key);
@@ -158,6 +162,9 @@ private:
   void measure_memory();
   [[nodiscard]] bool has_residuals(std::uint64_t step) const;
   [[nodiscard]] address aggregator_of(int block) const;
+  [[nodiscard]] address summer_of(int block) const;
+  void hand_on(const protocol::gradient& g);
+  void send_residuals(std::uint64_t step);
 
   [[nodiscard]] const schedule_op& at(const operation& o) const {
     return options_.schedule[o.index];
@@ -176,6 +183,7 @@ private:
   bool begun_ = false;
   std::int64_t permitted_ = -1; // last permitted step
   std::uint64_t committed_ = 0; // its first step that is not known to be committed
+  std::uint64_t recorded_ = 0;  // steps below are on record
   std::uint64_t step_ = 0;      // the oldest that is not computed to its end
   std::size_t next_ = 0;       // its first that is not computed; with a delay, of the backward ones
   std::uint64_t ahead_ = 0;    // with a delay: the step whose forward pass is next,
@@ -189,17 +197,19 @@ private:
   small_map<int, std::pair<std::uint64_t, tensor>> cache_;    // newest pulled, by block
   std::uint64_t pulled_ = 0;                                  // steps below are asked for
   small_map<batch_key, microbatch_data> batches_;
-  std::uint64_t wanted_ = 0;                       // batches of steps below are asked for
-  small_map<batch_key, std::uint64_t> asked_;      // under which credit for prefetch
-  small_map<value_key, tensor> values_;            // that have not been read
-  std::vector<protocol::boundary> sent_;           // of steps that are not committed
-  std::vector<protocol::gradient> unacknowledged_; // of steps that are not in the parameters
-  std::uint64_t prefetch_ = 1;                     // steps
+  std::uint64_t wanted_ = 0;                         // batches of steps below are asked for
+  small_map<batch_key, std::uint64_t> asked_;        // under which credit for prefetch
+  small_map<value_key, tensor> values_;              // that have not been read
+  std::vector<protocol::boundary> sent_;             // of steps that are not committed
+  std::vector<protocol::microbatch_report> reports_; // of steps that are not on record
+  std::vector<protocol::gradient> unacknowledged_;   // of steps that are not in the parameters
+  std::uint64_t prefetch_ = 1;                       // steps
   depth_credit depth_;
   std::uint64_t computing_depth_ = 0; // what it was when the operations began
   std::uint64_t revision_ = 0;        // of the credit that it has heard of
   credit_ledger credit_;
   protocol::memory_used memory_; // that is told
+  // By step, from the first that is not committed: a new keeper has them from here.
   std::map<std::uint64_t, std::map<std::pair<int, std::uint32_t>, tensor>> residuals_;
 };
 

@@ -21,6 +21,14 @@ std::int64_t bytes_of(const std::vector<tensor>& all) {
   return out;
 }
 
+std::int64_t bytes_of(const protocol::block_copy& block) {
+  auto out = bytes_of(block.slots) + bytes_of(block.round_start) + bytes_of(block.residual) +
+             bytes_of(block.sent.value);
+  for (const auto& v : block.versions)
+    out += bytes_of(v.parameters);
+  return out;
+}
+
 // Every tensor that a message may have, by the name of the field.
 struct tensor_bytes {
   std::int64_t operator()(const auto& m) const {
@@ -32,6 +40,7 @@ struct tensor_bytes {
     if constexpr (requires { bytes_of(m.addend); }) out += bytes_of(m.addend);
     if constexpr (requires { bytes_of(m.parameters); }) out += bytes_of(m.parameters);
     if constexpr (requires { bytes_of(m.slots); }) out += bytes_of(m.slots);
+    if constexpr (requires { m.content.versions; }) out += bytes_of(m.content);
     if constexpr (requires { bytes_of(m.data.inputs); })
       out += bytes_of(m.data.inputs) + bytes_of(m.data.targets);
     return out;
@@ -51,6 +60,8 @@ struct key_numbers {
     if constexpr (requires { m.round; }) fold(out, m.round);
     if constexpr (requires { m.request; }) fold(out, m.request);
     if constexpr (requires { m.life; }) fold(out, m.life);
+    if constexpr (requires { m.index; }) fold(out, m.index);
+    if constexpr (requires { m.copy; }) fold(out, static_cast<std::uint64_t>(m.copy));
     if constexpr (requires { m.microbatch; }) fold(out, m.microbatch);
     if constexpr (requires { m.block; }) fold(out, static_cast<std::uint64_t>(m.block));
     if constexpr (requires { m.crossing; }) fold(out, static_cast<std::uint64_t>(m.crossing));

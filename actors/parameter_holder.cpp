@@ -28,7 +28,10 @@ protocol::parameters parameters_of(int block, std::uint64_t version, const tenso
 } // namespace
 
 parameter_holder::parameter_holder(context& world, parameter_holder_options options)
-    : world_(world), options_(std::move(options)), order_(options_.order) {
+    : world_(world),
+      options_(std::move(options)),
+      order_(options_.order),
+      copies_(world, options_.copies, !options_.blocks.empty()) {
   for (const auto& held : options_.blocks) {
     auto& block = blocks_[held.block];
     block.version = options_.version;
@@ -55,7 +58,7 @@ void parameter_holder::on(const protocol::reduced_gradient& m) {
 }
 
 // Whose gradient makes the next version: of the outer parameters, the last step of the round.
-std::uint64_t parameter_holder::next_step(const block_state& block) const {
+std::uint64_t parameter_holder::next_step(const holder_block& block) const {
   return options_.island > 0 ? block.version : options_.rounds.end_of(block.version) - 1;
 }
 
@@ -64,17 +67,24 @@ std::shared_ptr<const block_codec> parameter_holder::codec_of(int block) const {
 }
 
 void parameter_holder::update_next(int index) {
+  if (!copies_.is_head()) return do_entries(index);
+  if (copies_.asked()) return;
   auto& block = blocks_.at(index);
   const auto found =
       options_.order.as_they_come() ? block.waiting.begin() : block.waiting.find(next_step(block));
   if (block.update || found == block.waiting.end()) return;
   const auto m = std::move(found->second);
   block.waiting.erase(found);
+  if (!copies_.alone()) write_update(index, m);
   begin_update(index, m);
 }
 
 void parameter_holder::begin_update(int index, const protocol::reduced_gradient& m) {
   auto& block = blocks_.at(index);
+  // Of the step before this one the director may have lost the reports: who computes it again needs
+  // the version before. Nobody began this step before all older ones were on record.
+  while (block.versions.size() > options_.versions_kept)
+    block.versions.erase(block.versions.begin());
   auto update = std::make_shared<block_update>();
   update->block = block.rule;
   update->step = options_.island > 0 ? block.version : options_.rounds.count_to(block.version);
@@ -135,7 +145,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
 }
 
 // What the worker had read when it computed the gradient decides how it is applied.
-void parameter_holder::correct_staleness(block_state& block, block_update& update) const {
+void parameter_holder::correct_staleness(holder_block& block, block_update& update) const {
   const auto& read = block.reads.at(block.updating.step);
   block.updating.staleness = block.version - std::min(block.version, read.version);
   block.updating.lead = read.lead;
@@ -164,6 +174,7 @@ void parameter_holder::on(const protocol::updated& m) {
     block.outer->round_start = std::exchange(block.outer->adopted, {});
     publish(m.block, block.outer->round_start);
   }
+  if (copies_.asked()) answer_copies();
 }
 
 // What the island has made of the parameters in this round goes; it is back as a part of the mean.
@@ -175,53 +186,83 @@ void parameter_holder::send_delta(int index) {
   update.new_parameters = {};
   const tree_span own{options_.island - 1, 1};
   block.outer->sent = {block.version, index, own, std::move(value), encoded};
-  world_.send(options_.outer_aggregators[static_cast<std::size_t>(index)], block.outer->sent);
+  say(block, options_.outer_aggregators[static_cast<std::size_t>(index)], block.outer->sent);
+  if (!copies_.is_head()) do_entries(index);
 }
 
 void parameter_holder::on(const protocol::parameters& m) {
   auto& block = blocks_.at(m.block);
-  if (!block.outer->sent.value || block.outer->adopted || m.version != block.version + 1) return;
-  block.outer->adopted = m.value;
+  if (!block.awaits_outer() || m.version != block.version + 1) return;
+  if (!copies_.alone())
+    write(block,
+          {.kind = protocol::log_kind::adopt,
+           .block = m.block,
+           .step = m.step,
+           .version = m.version,
+           .value = m.value});
+  adopt(m.block, m.value);
+}
+
+void parameter_holder::adopt(int index, const tensor& outer) {
+  auto& block = blocks_.at(index);
+  block.outer->adopted = outer;
   block.parts_left = 1;
   world_.compute(lane::updates,
-                 [rule = block.rule, value = m.value, step = block.version, index = m.block](
-                     computation& here) {
-                   here.begin({.kind = work_kind::sum, .amount = value.elements(), .which = index});
-                   rule->digest_again(value);
+                 [rule = block.rule, outer, step = block.version, index](computation& here) {
+                   here.begin({.kind = work_kind::sum, .amount = outer.elements(), .which = index});
+                   rule->digest_again(outer);
                    here.post(protocol::updated{step, index});
                  });
 }
 
 void parameter_holder::on(const protocol::restarted& m) {
-  for (const auto& [index, block] : blocks_)
-    if (block.outer && block.outer->sent.value &&
-        options_.outer_aggregators[static_cast<std::size_t>(index)] == m.who)
-      world_.send(m.who, block.outer->sent);
+  for (const auto& [index, block] : blocks_) {
+    const auto b = static_cast<std::size_t>(index);
+    if (m.who == options_.director)
+      for (const auto& [version, done] : block.told)
+        say(block, m.who, done);
+    if (block.outer && block.outer->sent.value && options_.outer_aggregators[b] == m.who)
+      say(block, m.who, block.outer->sent);
+    const auto& readers = options_.readers[b];
+    if (m.who.role == role_kind::parameter_holder &&
+        std::find(readers.begin(), readers.end(), m.who) != readers.end())
+      say(block, m.who, parameters_of(index, block.version, block.versions.at(block.version)));
+  }
 }
 
 void parameter_holder::publish(int index, tensor parameters) {
   auto& block = blocks_.at(index);
   block.version = next_step(block) + 1;
   block.versions[block.version] = std::move(parameters);
-  while (block.versions.size() > options_.versions_kept)
-    block.versions.erase(block.versions.begin());
   if (!options_.order.as_they_come())
     for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
-      world_.send(reader, parameters_of(index, block.version, block.versions[block.version]));
+      say(block, reader, parameters_of(index, block.version, block.versions[block.version]));
   else
     apply_clock(block);
   auto done = block.updating;
   done.digest = block.rule->digest();
   done.version = block.version;
   // A step is done when the islands have what it made of the outer parameters.
-  if (options_.islands == 0 || options_.island > 0) world_.send(options_.director, done);
+  if (options_.islands == 0 || options_.island > 0) tell(block, done);
   answer_pulls(index);
   update_next(index);
 }
 
+// What others see of a block is what all of its copies have.
+void parameter_holder::say(const holder_block& block, const address& to, message m) {
+  copies_.say(block.index, to, std::move(m));
+}
+
+void parameter_holder::tell(holder_block& block, const protocol::committed& done) {
+  block.told[block.version] = done;
+  if (!options_.order.as_they_come() && block.told.size() > options_.commits_kept)
+    block.told.erase(block.told.begin());
+  say(block, options_.director, done);
+}
+
 // All stages of the worker had begun this step, so all blocks have applied the one before: nobody
 // computes that one any more. This one is needed until all have applied it.
-void parameter_holder::apply_clock(block_state& block) {
+void parameter_holder::apply_clock(holder_block& block) {
   const auto step = block.updating.step;
   block.clocks.apply(step);
   std::erase_if(block.reads, [&](const auto& read) {
@@ -231,8 +272,8 @@ void parameter_holder::apply_clock(block_state& block) {
 
 void parameter_holder::on(const protocol::want_parameters& m) {
   for (const auto& [index, block] : blocks_)
-    for (const auto& [version, value] : block.versions)
-      world_.send(m.reply_to, parameters_of(index, version, value));
+    for (auto at = block.versions.lower_bound(m.oldest); at != block.versions.end(); ++at)
+      say(block, m.reply_to, parameters_of(index, at->first, at->second));
 }
 
 void parameter_holder::on(const protocol::pull_parameters& m) {
@@ -243,8 +284,16 @@ void parameter_holder::on(const protocol::pull_parameters& m) {
     std::erase_if(block.pulls,
                   [&](const auto& p) { return p.reply_to == m.reply_to && p.step == m.step; });
     block.pulls.push_back(m);
+    forget_commits(block, m.recorded);
     answer_pulls(index);
   }
+}
+
+// Of workers' updates; but the newest, of which the digest of the parameters is made.
+void parameter_holder::forget_commits(holder_block& block, std::uint64_t recorded) {
+  std::erase_if(block.told, [&, newest = block.version](const auto& told) {
+    return told.first != newest && told.second.step < recorded;
+  });
 }
 
 void parameter_holder::answer_pulls(int index) {
@@ -254,19 +303,26 @@ void parameter_holder::answer_pulls(int index) {
     if (found == block.reads.end()) {
       if (!block.clocks.may_read(p.step, order_)) return false;
       found = block.reads.emplace(p.step, read_now(index, p)).first;
+      if (!copies_.alone())
+        write(block,
+              {.kind = protocol::log_kind::read,
+               .block = index,
+               .step = p.step,
+               .version = found->second.version,
+               .lead = found->second.lead,
+               .lead_bound = found->second.lead_bound});
     }
     const auto& read = found->second;
     const auto known = p.known.find(index);
     const bool same = known != p.known.end() && known->second == read.version;
-    world_.send(
+    say(block,
         p.reply_to,
         protocol::parameters{read.version, p.step, index, same ? tensor{} : read.parameters});
     return true;
   });
 }
 
-parameter_holder::worker_read parameter_holder::read_now(int index,
-                                                         const protocol::pull_parameters& p) {
+worker_read parameter_holder::read_now(int index, const protocol::pull_parameters& p) {
   const auto& block = blocks_.at(index);
   const auto lead = block.clocks.lead_of(p.step);
   const auto bound = order_.kind == consistency_kind::bounded ? order_.staleness : no_bound;
@@ -281,6 +337,8 @@ void parameter_holder::on(const protocol::set_credit& m) {
   order_.kind =
       m.staleness == no_bound ? consistency_kind::asynchronous : consistency_kind::bounded;
   order_.staleness = m.staleness;
+  if (!copies_.is_head()) return;
+  copies_.to_all(m); // whatever was read within this bound, they know it
   for (const auto& [index, block] : blocks_)
     answer_pulls(index);
 }

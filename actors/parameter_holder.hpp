@@ -14,13 +14,16 @@
 // Islands: each has holders of its own, and others hold the outer parameters. To these, an island's
 // holder is what a layer shard is to it: at the end of a round it sends how far it has come as a
 // gradient, and the version that it publishes is what it gets back.
+//
+// A holder may have copies (actors/holder_copies.hpp). Its head takes up what others send; the
+// copies do what the head's log says, and say nothing to others.
 #pragma once
 
 #include "actors/address.hpp"
-#include "actors/block_update.hpp"
-#include "actors/clock_ledger.hpp"
 #include "actors/consistency.hpp"
 #include "actors/credit_ledger.hpp"
+#include "actors/holder_block.hpp"
+#include "actors/holder_copies.hpp"
 #include "actors/outer_rounds.hpp"
 #include "actors/runtime/role.hpp"
 #include "ops/block_codec.hpp"
@@ -53,8 +56,9 @@ struct parameter_holder_options {
   std::uint32_t microbatches = 1;
   std::vector<std::vector<address>> readers; // layer shards, or holders of islands, by block
   address director;
-  int parts_max = 1; // computations that may share the update of a big block
-  std::size_t versions_kept = 2;
+  int parts_max = 1;             // computations that may share the update of a big block
+  std::size_t versions_kept = 2; // while the next one is made
+  std::size_t commits_kept = 2;  // for a new director; of workers' updates, all that it may need
   consistency order;
   std::uint64_t workers = 1; // whose updates are applied as they come
   // By block; of workers' gradients, of an island's deltas.
@@ -64,12 +68,16 @@ struct parameter_holder_options {
   outer_rounds rounds = {};
   std::vector<address> outer_aggregators = {}; // of an island, by block
   std::uint64_t seed = 0;
+  std::vector<address> copies = {}; // the head first; empty: it has none
 };
 
 class parameter_holder final : public role_of<parameter_holder> {
 public:
   parameter_holder(context& world, parameter_holder_options options);
 
+  void started() override;
+  void receive(const message& m) override;
+  [[nodiscard]] std::string waiting() const override;
   void on(const protocol::reduced_gradient& m);
   void on(const protocol::updated& m);
   void on(const protocol::want_parameters& m);
@@ -78,57 +86,47 @@ public:
   void on(const protocol::set_credit& m);
   void on(const protocol::parameters& m);
   void on(const protocol::restarted& m);
+  void on(const protocol::log_entry& m);
+  void on(const protocol::log_kept& m);
+  void on(const protocol::want_copy& m);
+  void on(const protocol::holder_copy& m);
 
 private:
-  struct worker_read {
-    std::uint64_t version = 0;
-    std::uint64_t lead = 0; // clocks before the slowest worker
-    std::uint64_t lead_bound = no_bound;
-    tensor parameters;
-  };
-
-  // How an island's block takes part in outer steps. Computations, which may outlive the holder,
-  // touch its residual alone.
-  struct outer_step {
-    tensor round_start;      // the outer parameters
-    mutable_tensor residual; // where the codec has them; of the computation, in a round's last step
-    protocol::gradient sent; // empty value: the round goes on
-    tensor adopted;          // what came back, while it is being hashed
-  };
-
-  struct block_state {
-    std::uint64_t version = 0; // updates applied
-    std::map<std::uint64_t, tensor> versions;
-    std::shared_ptr<block_rule> rule;     // optimizer state
-    std::shared_ptr<block_update> update; // null: idle
-    int parts_left = 0;
-    protocol::committed updating;
-    std::map<std::uint64_t, protocol::reduced_gradient> waiting; // by step, or by arrival
-    std::uint64_t arrivals = 0;
-    clock_ledger clocks;
-    std::map<std::uint64_t, worker_read> reads; // by step; from each worker's last applied one on
-    std::vector<protocol::pull_parameters> pulls;
-    std::shared_ptr<outer_step> outer; // of an island
-  };
-
-  [[nodiscard]] std::uint64_t next_step(const block_state& block) const;
+  [[nodiscard]] std::uint64_t next_step(const holder_block& block) const;
   [[nodiscard]] std::shared_ptr<const block_codec> codec_of(int block) const;
   void update_next(int block);
   void begin_update(int block, const protocol::reduced_gradient& m);
   void compute_update(int block, bool encoded);
   void publish(int block, tensor parameters);
   void send_delta(int block);
-  void correct_staleness(block_state& block, block_update& update) const;
+  void correct_staleness(holder_block& block, block_update& update) const;
   void answer_pulls(int block);
-  static void apply_clock(block_state& block);
+  static void apply_clock(holder_block& block);
   worker_read read_now(int block, const protocol::pull_parameters& p);
+  void adopt(int block, const tensor& outer);
+  void say(const holder_block& block, const address& to, message m);
+  void tell(holder_block& block, const protocol::committed& done);
+  static void forget_commits(holder_block& block, std::uint64_t recorded);
+
+  // Of copies: actors/copied_holder.cpp.
+  void write(holder_block& block, protocol::log_entry e);
+  void write_update(int block, const protocol::reduced_gradient& m);
+  void do_entries(int block);
+  bool do_entry(holder_block& block, const protocol::log_entry& e);
+  void answer_copies();
+  void take_over(const holder_copies::state& s);
+  void say_again();
+  void say_lost();
+  [[nodiscard]] bool is_director(const message& m) const;
 
   context& world_;
   const parameter_holder_options options_;
   consistency order_; // in force; a dial changes its bound
   std::uint64_t revision_ = 0;
   credit_ledger credit_;
-  std::map<int, block_state> blocks_;
+  std::map<int, holder_block> blocks_;
+  holder_copies copies_;
+  std::vector<message> early_; // that came before a restarted head had a state
 };
 
 } // namespace troupe

@@ -5,42 +5,80 @@
 namespace troupe {
 
 recorder::recorder(context& world, recorder_options options)
-    : world_(world), options_(std::move(options)) {}
+    : world_(world), options_(std::move(options)), log_(*options_.log) {}
 
 void recorder::started() {
-  resumed_ = world_.now();
+  if (!std::exchange(log_.began, true)) log_.resumed = world_.now();
 }
 
 double recorder::seconds() const {
-  const auto running = paused_ ? std::chrono::nanoseconds{0} : world_.now() - resumed_;
-  return std::chrono::duration<double>(trained_ + running).count();
+  const auto running = log_.resumed ? world_.now() - *log_.resumed : std::chrono::nanoseconds{0};
+  return std::chrono::duration<double>(log_.trained + running).count();
+}
+
+void recorder::stop_clock() {
+  if (log_.resumed) log_.trained += world_.now() - *log_.resumed;
+  log_.resumed.reset();
+}
+
+// From now on the one before is not heard: what it told last may differ from what this one tells.
+void recorder::on(const protocol::want_cursor& m) {
+  if (m.life < log_.last.director) return;
+  if (m.life > log_.last.director) log_.last = {m.life, 0};
+  const bool here = log_.pause && log_.pause->first == log_.step;
+  protocol::cursor out{.life = m.life,
+                       .step = log_.step,
+                       .digest = log_.digest,
+                       .went_on = here && log_.pause->second,
+                       .paused = here && !log_.pause->second,
+                       .ended = log_.ended};
+  for (const auto& [step, shares] : log_.dealt)
+    out.dealt.push_back({step, shares});
+  world_.send(options_.director, out);
+}
+
+// One that was heard before was told again because its acknowledgement was lost.
+bool recorder::is_next(const protocol::event_number& number) {
+  auto& last = log_.last;
+  if (number.director != last.director || number.count > last.count + 1) return false;
+  const bool next = number.count == last.count + 1;
+  if (next) last = number;
+  world_.send(options_.director, protocol::recorded{last});
+  return next;
 }
 
 void recorder::on(const protocol::step_committed& m) {
-  if (m.step < next_step_) return;
-  next_step_ = m.step + 1;
+  if (!is_next(m.number)) return;
+  log_.step = m.step + 1;
+  log_.digest = m.digest;
+  log_.dealt.erase(log_.dealt.begin(), log_.dealt.lower_bound(log_.step));
+  if (m.step < log_.next_step) return;
+  log_.next_step = m.step + 1;
   options_.on_step(m, seconds());
 }
 
+// A director may evaluate again what the one before had evaluated.
 void recorder::on(const protocol::epoch_ended& m) {
-  if (m.epoch <= epoch_) return;
-  epoch_ = m.epoch;
+  if (!is_next(m.number) || m.epoch <= log_.epoch) return;
+  log_.epoch = m.epoch;
   options_.on_epoch(m, seconds());
 }
 
 void recorder::on(const protocol::training_paused& m) {
-  const std::pair now{m.step, !m.paused};
-  if (m.paused == paused_ || (pause_ && now <= *pause_)) return;
-  pause_ = now;
+  if (!is_next(m.number)) return;
+  log_.pause = {m.step, !m.paused};
   if (m.paused)
-    trained_ += world_.now() - resumed_;
-  else
-    resumed_ = world_.now();
-  paused_ = m.paused;
+    stop_clock();
+  else if (!log_.resumed)
+    log_.resumed = world_.now();
+}
+
+void recorder::on(const protocol::shares_dealt& m) {
+  if (is_next(m.number)) log_.dealt[m.step] = m.shares;
 }
 
 void recorder::on(const protocol::restarted& m) {
-  auto& life = lives_[m.who];
+  auto& life = log_.lives[m.who];
   if (m.life <= life) return;
   life = m.life;
   options_.on_restart(m);
@@ -51,7 +89,7 @@ void recorder::on(const protocol::credit_used& m) {
 }
 
 void recorder::on(const protocol::checkpoint_saved& m) {
-  options_.on_saved(m);
+  if (is_next(m.number)) options_.on_saved(m);
 }
 
 void recorder::on(const protocol::memory_used& m) {
@@ -59,6 +97,8 @@ void recorder::on(const protocol::memory_used& m) {
 }
 
 void recorder::on(const protocol::job_ended& m) {
+  if (!is_next(m.number) || std::exchange(log_.ended, true)) return;
+  stop_clock();
   options_.on_end(m, seconds());
 }
 

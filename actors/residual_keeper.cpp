@@ -27,6 +27,8 @@ void residual_keeper::on(const protocol::want_residuals& m) {
   if (const auto found = kept_.find(m.step); found != kept_.end())
     for (const auto& [key, value] : found->second)
       tell_shard({found->first, key.first, key.second, value});
+  else if (!world_.begins())
+    world_.send(m.reply_to, protocol::want_residuals{world_.self(), m.step});
 }
 
 // What a step left out belongs to the next one: of the version that is saved is what the step with

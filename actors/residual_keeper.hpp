@@ -1,6 +1,6 @@
 // A residual keeper survives its layer shard: it keeps what the shard's codec left out of the last
-// gradients (error feedback), so that a new incarnation goes on with the same bits. It is on the
-// shard's node; nothing of it crosses between nodes.
+// gradients (error feedback), so that a new incarnation goes on with the same bits; and a new
+// keeper has it from the shard. It is on the shard's node; nothing of it crosses between nodes.
 #pragma once
 
 #include "actors/runtime/role.hpp"

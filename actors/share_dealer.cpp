@@ -85,6 +85,10 @@ void share_dealer::note(const protocol::share_computed& m) {
   if (m.overtaken) known = std::max(known, now);
 }
 
+void share_dealer::restore(std::uint64_t step, std::vector<replica_share> shares) {
+  dealt_[step] = std::move(shares);
+}
+
 void share_dealer::forget_before(std::uint64_t step) {
   dealt_.erase(dealt_.begin(), dealt_.lower_bound(step));
 }

@@ -31,7 +31,8 @@ public:
 
   [[nodiscard]] bool deals() const { return options_.balance || options_.backups > 0; }
 
-  void deal(std::uint64_t step); // where that is not done yet
+  void deal(std::uint64_t step);                                       // where that is not done yet
+  void restore(std::uint64_t step, std::vector<replica_share> shares); // that was done before
   void note(const protocol::share_computed& m);
   void forget_before(std::uint64_t step);
 

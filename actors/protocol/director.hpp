@@ -1,6 +1,7 @@
 // What the director says: it alone decides how far the job may run.
 #pragma once
 
+#include "actors/address.hpp"
 #include "ops/error.hpp"
 #include "ops/reduction_tree.hpp"
 
@@ -20,6 +21,16 @@ struct begin_step {
   std::uint64_t credit = 0; // revision of the set_credit that it must have heard; 0: none
   // Its microbatches of `step`, where shares are dealt step by step; none: those of the wiring.
   tree_span run = {0, 0};
+  // Steps below are on record: nobody will ask for what was reported of them. (A worker's
+  // `committed` counts its own steps, and may be further.)
+  std::uint64_t recorded = 0;
+};
+
+// From: director, when it begins. To: recorder, which hears of no director of an older life any
+// more. Answered by `cursor`.
+// Key: (life). Twice: answered again. Bound: one per start of the director or the recorder.
+struct want_cursor {
+  incarnation life = 0; // of the director
 };
 
 // From: director. To: evaluator. Key: (round). Twice: evaluated again, same result; an older round
@@ -42,6 +53,13 @@ struct save {
 // From: the run's owner. To: director: finish the step, save, end.
 // Key: none. Twice: no effect. Bound: any number.
 struct stop_job {};
+
+// From: parameter_holder, residual_keeper. To: director: what it must know is nowhere. The job can
+// only begin again, from a checkpoint or from its start.
+// Key: (who). Twice: the first one counts. Bound: one per start of the sender or the director.
+struct state_lost {
+  address who;
+};
 
 // From: supervisor, director. To: director: the job cannot go on.
 // Key: none. Twice: the first one counts. Bound: any number.

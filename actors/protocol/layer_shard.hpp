@@ -34,6 +34,16 @@ struct microbatch_report {
   std::int64_t correct = 0;
 };
 
+// From: layer_shard of a worker or an island, where a step begins, and to a new director behind all
+// reports that it has. To: director. Of older steps it will report nothing: what is missing was
+// lost with another director and another incarnation of it.
+// Key: (who, step). Twice: no effect, the largest counts. Bound: one per step, and per start of the
+// director.
+struct reports_told {
+  address who;
+  std::uint64_t step = 0;
+};
+
 // From: layer_shard. To: director, where shares are dealt step by step: how long its kernels took.
 // Key: (step, who). Twice: one measurement more. Bound: one per step.
 struct share_computed {

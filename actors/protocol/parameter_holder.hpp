@@ -12,10 +12,11 @@
 namespace troupe::protocol {
 
 // From: layer_shard, evaluator. To: each parameter_holder. Answered by `parameters`, of all
-// versions that are kept, per block. Key: the asker. Twice: answered again. Bound: one per start of
-// the asker and evaluation.
+// versions that are kept, but older ones, per block. Key: the asker. Twice: answered again. Bound:
+// one per start of the asker and evaluation.
 struct want_parameters {
   address reply_to;
+  std::uint64_t oldest = 0; // version that is wanted
 };
 
 // From: layer_shard of a worker. To: parameter_holder of its blocks. Answered by `parameters` for
@@ -26,6 +27,7 @@ struct pull_parameters {
   std::uint64_t step = 0;
   address reply_to;
   std::map<int, std::uint64_t> known; // versions in its cache, by block
+  std::uint64_t recorded = 0;         // as begin_step says
 };
 
 // From: parameter_holder. To: every layer_shard after each step; who asked. From: that of the outer

@@ -43,7 +43,7 @@ struct cluster_world::impl final : far_world {
       : options(std::move(o)),
         me(options.link.number),
         known(me),
-        leader(known, options.nodes, options.start, options.is_mortal),
+        leader(known, options.nodes, options.start, options.has_state),
         board(options.nodes),
         here(with_far_side(options.live, *this)) {}
 
@@ -66,7 +66,8 @@ struct cluster_world::impl final : far_world {
   void take(const order::place& o);
   bool begins_like(const order::view& o);
   void apply(const membership::outcome& what);
-  void begin(const std::vector<placement>& whom);
+  void begin(const order::place& o);
+  bool prepare_to_begin(const order::place& o);
   void end_here();
   void flush();
   void order_to(std::uint32_t node, const cluster_order& o);
@@ -105,6 +106,7 @@ struct cluster_world::impl final : far_world {
   bool plays = false;    // of node 0: the job has begun
   bool gave_up = false;  // node 0, to wait for others
   bool ending = false;
+  bool beginning_again = false;    // of node 0
   std::optional<order::over> over; // of the others
   std::deque<node_news> news;      // to be told
 
@@ -148,13 +150,12 @@ void cluster_world::impl::kill(const address& who) {
 
 incarnation cluster_world::impl::start(const address& who) {
   const std::lock_guard lock(mutex);
-  if (!ending) begin(leader.start({who}));
+  if (!ending && !beginning_again) begin({{}, leader.start({who})});
   return known.at(who).life;
 }
 
 // Of node 0: whoever hears of a life hears of its beginning first.
-void cluster_world::impl::begin(const std::vector<placement>& whom) {
-  const order::place o{{}, whom};
+void cluster_world::impl::begin(const order::place& o) {
   for (const auto& [node, one] : leader.to_all(o))
     order_to(node, one);
   take(o);
@@ -168,11 +169,26 @@ void cluster_world::impl::take(const order::place& o) {
     known.place(p);
     if (p.node == me && known.knows(p.who)) begin_here.emplace_back(p.who, p.life);
   }
-  here.enter(begin_here);
+  if (!o.begins)
+    here.enter(begin_here);
+  else if (prepare_to_begin(o))
+    here.enter_again(begin_here);
   for (const auto& [who, life] : begin_here)
     for (auto& m : known.hear_early(who))
       here.hear(m.from, m.to, std::move(m.content));
   flush();
+}
+
+// The actors that were here end; what they still say is not heard.
+bool cluster_world::impl::prepare_to_begin(const order::place& o) {
+  if (leads() || !options.on_begin_again) return true;
+  const auto problem = options.on_begin_again(o.where);
+  if (!problem.empty())
+    finish({.failure = {.what = fmt::format("node {} cannot begin the job again", me),
+                        .where = o.where,
+                        .why = problem,
+                        .help = "give all nodes one checkpoint folder"}});
+  return problem.empty();
 }
 
 // What waited for a link or for an incarnation.
@@ -265,9 +281,14 @@ void cluster_world::impl::obey(const net::node_life& from, const cluster_order& 
   if (const auto* end = std::get_if<order::over>(&o)) finish(*end);
 }
 
-// Parameters of two beginnings would be mixed without a word.
+// Parameters of two beginnings would be mixed without a word. Where the job has begun, its actors
+// are restarted, and get what they need from others.
 bool cluster_world::impl::begins_like(const order::view& o) {
-  if (o.start.empty() || options.start.empty() || o.start == options.start) return true;
+  const bool has_begun = std::any_of(o.placements.begin(), o.placements.end(), [&](const auto& p) {
+    return p.node == me && p.life > 0;
+  });
+  if (has_begun || o.start.empty() || options.start.empty() || o.start == options.start)
+    return true;
   finish({.failure = {.what = fmt::format("node {} and node 0 do not begin alike", me),
                       .where = {},
                       .why = fmt::format("{} at node {}, {} at node 0", options.start, me, o.start),
@@ -518,8 +539,21 @@ void cluster_world::start() {
     throw error(*w.nobody_came);
   }
   w.plays = true;
-  w.begin(w.leader.start(w.known.all()));
+  w.begin({{}, w.leader.start(w.known.all()), true});
   w.changed.notify_all();
+}
+
+void cluster_world::begin_again(const std::string& where, const std::function<void()>& set) {
+  impl& w = *impl_;
+  {
+    const std::lock_guard lock(w.mutex);
+    w.beginning_again = true;
+  }
+  w.here.end_all(); // they may wait for the lock
+  set();
+  const std::lock_guard lock(w.mutex);
+  w.beginning_again = false;
+  if (!w.ending) w.begin({{}, w.leader.start(w.known.all()), true, where});
 }
 
 void cluster_world::send(const address& to, message m) {

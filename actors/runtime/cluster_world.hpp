@@ -35,7 +35,9 @@ struct cluster_world_options {
   std::uint32_t nodes = 1;
   std::string start; // where the job begins: of nodes that have a part of it the same; else empty
   std::function<std::uint32_t(const address&)> node_of;
-  std::function<bool(const address&)> is_mortal; // can be started again
+  std::function<bool(const address&)> has_state; // that others may not have
+  // Of the others: the job begins again there; returns why it cannot, or nothing.
+  std::function<std::string(const std::string& where)> on_begin_again;
   // Called by a thread of their own, in order.
   std::function<void(const node_news&)> on_news; // may be empty
   // Of node 0, while the job plays: nodes and links, so often; of very many links less often.
@@ -62,6 +64,8 @@ public:
   void start() override; // node 0 waits for the others; throws error when its patience ends
 
   void play(const std::function<bool()>&) override {}
+
+  void begin_again(const std::string& where, const std::function<void()>& set) override;
 
   void send(const address& to, message m) override;
   void kill(const address& who) override;

@@ -45,6 +45,9 @@ public:
   [[nodiscard]] virtual address self() const = 0;
   [[nodiscard]] virtual incarnation life() const = 0;
 
+  // Whether the job begins with this incarnation, or begins again; else it succeeds another.
+  [[nodiscard]] virtual bool begins() const { return life() == 1; }
+
   // Delivered at most once and in order between two incarnations; lost if the receiver is down,
   // which is followed by `restarted` to everybody.
   virtual void send(const address& to, message m) = 0;

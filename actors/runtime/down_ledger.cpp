@@ -44,6 +44,11 @@ std::vector<protocol::past_down> down_ledger::all() const {
   return out;
 }
 
+void down_ledger::begin_again() {
+  records_.clear();
+  older_.clear();
+}
+
 bool down_ledger::bears(const protocol::down& own, std::chrono::nanoseconds now) {
   return own.killed || failures_.note(now, own_failures);
 }

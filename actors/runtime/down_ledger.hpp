@@ -22,6 +22,7 @@ public:
   void note(const protocol::down& d, std::chrono::nanoseconds now); // again: ignored
   void note_start(const address& who, incarnation life);
   [[nodiscard]] std::vector<protocol::past_down> all() const; // in the order of time
+  void begin_again(); // all have been started, but by nobody
 
   // Of the supervisor's own failures, which nobody else counts; whether it may begin once more.
   bool bears(const protocol::down& own, std::chrono::nanoseconds now);

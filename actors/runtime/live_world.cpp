@@ -3,171 +3,12 @@
 // - its serialiser corrupts floats and hangs on infinity, so messages are never serialised by it;
 // - an actor whose last handle goes is ended silently, so the directory keeps a strong one;
 // - anon_send_exit queues behind all messages, so a kill is a high-priority exit message.
-#include "actors/runtime/live_world.hpp"
+#include "actors/runtime/live_world_impl.hpp"
 
-#include "actors/message_facts.hpp"
-#include "actors/runtime/down_ledger.hpp"
-#include "actors/runtime/live_computation.hpp"
-#include "actors/runtime/lookout.hpp"
-#include "actors/runtime/scheduler.hpp"
-#include "ops/assert.hpp"
-
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/event_based_actor.hpp>
-#include <caf/exit_reason.hpp>
-#include <caf/send.hpp>
-#include <fmt/format.h>
-
-#include <atomic>
-#include <map>
-#include <mutex>
-#include <optional>
-#include <stdexcept>
-#include <tuple>
+#include <algorithm>
 #include <utility>
 
-namespace {
-
-// What an actor says to itself (timers, results of its computations) is for one incarnation. What
-// others say is for whoever plays the role, and is heard even if the speaker has died since: it
-// carries a key, and equal keys mean equal bits.
-struct envelope {
-  troupe::address from;
-  troupe::incarnation to_life = 0; // 0: whoever plays the role
-  troupe::message content;
-  std::chrono::nanoseconds sent{0};   // told to an observer
-  std::shared_ptr<const void> credit; // of a link: its sender may send more once this is handled
-};
-
-} // namespace
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(envelope)
-
 namespace troupe {
-
-namespace {
-
-// Exists while a thread talks to actors: see scheduler::run_actor.
-struct sending {
-#if defined(__SANITIZE_THREAD__)
-  const std::lock_guard<std::recursive_mutex> lock{scheduler::order()};
-#else
-  sending() {} // not trivial: no warning about an unused variable
-#endif
-};
-
-struct killed : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-// One address of the directory: who plays it now.
-struct seat {
-  address who;
-  bool here = true; // else in another process
-  role_factory make;
-  std::vector<kill_plan> kills; // done ones are removed
-  double slowness = 1;          // of its kernels
-  mutable std::mutex mutex;     // guards what follows
-  caf::actor player;
-  incarnation life = 0;
-  std::shared_ptr<activity> doing = std::make_shared<activity>(); // of that life
-  incarnation given_up = 0;            // up to this one it was taken for dead, and that was told
-  std::optional<progress_watch> watch; // of the lookout; none: it may take for ever
-
-  std::pair<caf::actor, incarnation> current() const {
-    const std::lock_guard lock(mutex);
-    return {player, life};
-  }
-};
-
-} // namespace
-
-struct live_world::impl final : computation_site {
-  explicit impl(const live_world_options& options)
-      : beyond(options.beyond),
-        progress_within(options.progress_within),
-        progress_tick(options.progress_tick),
-        config(options),
-        system(config),
-        threads(static_cast<scheduler&>(system.scheduler())) {}
-
-  struct configuration : caf::actor_system_config {
-    explicit configuration(const live_world_options& options) {
-      load<scheduler>();
-      caf::put(content, scheduler::kernel_threads_key, options.kernel_threads);
-      caf::put(content, scheduler::service_threads_key, options.service_threads);
-    }
-  };
-
-  seat* find(const address& who) {
-    const auto found = seats.find(who);
-    return found == seats.end() ? nullptr : found->second.get();
-  }
-
-  // `from_life`: of the sender.
-  void deliver(const address& to, envelope e, incarnation from_life = 0) {
-    seat* target = find(to);
-    TROUPE_ASSERT(target != nullptr, "message to an address outside of the wiring: " + to.text());
-    if (target->here)
-      deliver(*target, std::move(e));
-    else
-      beyond->send(e.from, from_life, to, std::move(e.content));
-  }
-
-  void deliver(const seat& target, envelope e) {
-    if (target.who.role == role_kind::supervisor) note_death(e.content);
-    const sending order;
-    const auto [player, life] = target.current();
-    if (observer != nullptr) e.sent = now();
-    if (!player || (e.to_life != 0 && e.to_life != life)) return;
-    caf::anon_send(player, std::move(e));
-  }
-
-  [[nodiscard]] std::chrono::nanoseconds now() const override {
-    return std::chrono::steady_clock::now() - began;
-  }
-
-  void say(const address& who, incarnation life, message m) override {
-    deliver(who, envelope{who, life, std::move(m)});
-  }
-
-  void later(std::chrono::nanoseconds delay, std::function<void()> what) override {
-    threads.submit_after(delay, std::move(what));
-  }
-
-  [[nodiscard]] world_observer* watcher() const override { return observer; }
-
-  static incarnation next_life(seat& s);
-  void seat_player(seat& s, incarnation life); // lazily: it does nothing before its first message
-  void wake(seat& s);
-  incarnation begin(seat& s); // the next
-  incarnation start(const address& who);
-  void kill(const address& who);
-  void ended(protocol::down how);
-  void note_death(const message& m); // before it is delivered to the supervisor
-  void begin_supervisor(const protocol::down& last);
-  void tell_death(protocol::down how);
-  void look_for_stuck();
-  void begin_lookout(); // the first time
-  void give_up(seat& s, incarnation life, std::chrono::nanoseconds waited);
-
-  far_world* const beyond;
-  const std::function<std::chrono::nanoseconds(const address&)> progress_within;
-  const std::chrono::nanoseconds progress_tick;
-  configuration config;
-  caf::actor_system system;
-  scheduler& threads;
-  std::map<address, std::unique_ptr<seat>> seats; // fixed after start()
-  bool looks_out = false;                         // under `starting`
-  lookout for_stuck;
-  std::mutex starting; // held where a life begins, and where `stopping` becomes true
-  std::atomic<bool> stopping{false};
-  world_observer* observer = nullptr; // fixed after start()
-  std::mutex ledger_mutex;            // nothing is sent under it
-  down_ledger ledger;                 // where the supervisor is
-  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
-};
 
 namespace {
 
@@ -179,12 +20,15 @@ public:
         who_(where.who),
         slowness_(where.slowness),
         life_(life),
+        begins_(where.begins_with(life)),
         doing_(where.doing),
         flag_(new_flag()) {}
 
   [[nodiscard]] address self() const override { return who_; }
 
   [[nodiscard]] incarnation life() const override { return life_; }
+
+  [[nodiscard]] bool begins() const override { return begins_; }
 
   void send(const address& to, message m) override {
     if (doing_->is_given_up()) return;
@@ -246,6 +90,7 @@ private:
   address who_;
   double slowness_;
   incarnation life_;
+  bool begins_;
   std::shared_ptr<activity> doing_;
   std::shared_ptr<life_flag> flag_;
 };
@@ -347,18 +192,7 @@ private:
       throw;
     }
     if (context_.doing().is_given_up()) throw killed("taken for dead");
-    follow_kill_plan(e.content);
-  }
-
-  void follow_kill_plan(const message& m) {
-    if (seat_.kills.empty()) return;
-    const auto step = step_of(m);
-    if (!step) return;
-    for (auto k = seat_.kills.begin(); k != seat_.kills.end(); ++k)
-      if (k->step == *step && --k->after_messages <= 0) {
-        seat_.kills.erase(k); // only the running incarnation touches the plan
-        throw killed(fmt::format("killed at step {} after {}", *step, message_name(m)));
-      }
+    follow(seat_.kills, e.content); // only the running incarnation touches the plan
   }
 
   live_world::impl& world_;
@@ -390,7 +224,8 @@ void live_world::impl::seat_player(seat& s, incarnation life) {
 
 incarnation live_world::impl::begin(seat& s) {
   const std::lock_guard lock(starting);
-  if (stopping) return s.current().second; // nobody would end it
+  // Nobody would end it; or all begin soon.
+  if (stopping || beginning_again) return s.current().second;
   const auto life = next_life(s);
   seat_player(s, life);
   wake(s);
@@ -423,6 +258,21 @@ void live_world::impl::kill(const address& who) {
 }
 
 void live_world::impl::ended(protocol::down how) {
+  while_ending([&] { tell_end(std::move(how)); });
+}
+
+// Who waits for all to end waits until the last one has told it.
+void live_world::impl::while_ending(const std::function<void()>& tell) {
+  {
+    const std::lock_guard lock(starting);
+    ++ending;
+  }
+  tell();
+  const std::lock_guard lock(starting);
+  if (--ending == 0 && beginning_again) all_ended.notify_all();
+}
+
+void live_world::impl::tell_end(protocol::down how) {
   if (seat* s = find(how.who); s != nullptr) {
     const std::lock_guard lock(s->mutex);
     if (s->life == how.life) s->player = nullptr;
@@ -457,7 +307,9 @@ void live_world::impl::look_for_stuck() {
       return std::tuple(s.player, s.life, s.doing->read());
     }();
     if (!player || !s.watch->is_stuck(reading)) continue;
-    give_up(s, life, progress_tick * static_cast<std::int64_t>(s.watch->waited()));
+    while_ending([&, life = life] {
+      give_up(s, life, progress_tick * static_cast<std::int64_t>(s.watch->waited()));
+    });
     s.watch->begin();
   }
 }
@@ -540,6 +392,46 @@ void live_world::start() {
     impl_->wake(*s);
   const std::lock_guard lock(impl_->starting);
   impl_->begin_lookout();
+}
+
+void live_world::end_all() {
+  impl& w = *impl_;
+  std::unique_lock lock(w.starting);
+  if (w.stopping) return;
+  w.beginning_again = true;
+  for (const auto& [who, s] : w.seats)
+    if (s->here) kill(who);
+  w.all_ended.wait(lock, [&] {
+    return w.ending == 0 && std::all_of(w.seats.begin(), w.seats.end(), [](const auto& each) {
+             return !each.second->here || !each.second->current().first;
+           });
+  });
+}
+
+void live_world::enter_again(const std::vector<std::pair<address, incarnation>>& whom) {
+  {
+    const std::lock_guard lock(impl_->starting);
+    impl_->beginning_again = false;
+  }
+  {
+    const std::lock_guard lock(impl_->ledger_mutex);
+    impl_->ledger.begin_again();
+  }
+  for (const auto& [who, life] : whom) {
+    seat& s = *impl_->find(who);
+    const std::lock_guard lock(s.mutex);
+    s.first_life = life;
+  }
+  enter(whom);
+}
+
+void live_world::begin_again(const std::string&, const std::function<void()>& set) {
+  end_all();
+  set();
+  std::vector<std::pair<address, incarnation>> all;
+  for (auto& [who, s] : impl_->seats)
+    all.emplace_back(who, impl::next_life(*s));
+  enter_again(all);
 }
 
 void live_world::enter(const std::vector<std::pair<address, incarnation>>& whom) {

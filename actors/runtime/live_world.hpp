@@ -45,6 +45,8 @@ public:
 
   void play(const std::function<bool()>&) override {}
 
+  void begin_again(const std::string& where, const std::function<void()>& set) override;
+
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() final;
@@ -52,6 +54,9 @@ public:
   // For who owns `beyond`. The actors that are here begin by enter(), and not by start().
   // They begin, instead of older ones; all are there before the first of them speaks.
   void enter(const std::vector<std::pair<address, incarnation>>& whom);
+  // Returns when nobody plays here; nobody begins before enter_again(), with which the job does.
+  void end_all();
+  void enter_again(const std::vector<std::pair<address, incarnation>>& whom);
   // To an actor that is here. `credit` is kept until the message is handled.
   void
   hear(const address& from, const address& to, message m, std::shared_ptr<const void> credit = {});

@@ -9,8 +9,8 @@ namespace troupe {
 membership::membership(directory& known,
                        std::uint32_t nodes,
                        std::string start,
-                       std::function<bool(const address&)> is_mortal)
-    : known_(known), nodes_(nodes), start_(std::move(start)), is_mortal_(std::move(is_mortal)) {}
+                       std::function<bool(const address&)> has_state)
+    : known_(known), nodes_(nodes), start_(std::move(start)), has_state_(std::move(has_state)) {}
 
 bool membership::is_there(std::uint32_t node) const {
   return node == 0 || there_.contains(node);
@@ -23,9 +23,9 @@ std::vector<std::uint32_t> membership::missing() const {
   return out;
 }
 
-bool membership::is_mortal(std::uint32_t node) const {
+bool membership::has_state(std::uint32_t node) const {
   const auto all = known_.on(node);
-  return std::all_of(all.begin(), all.end(), is_mortal_);
+  return std::any_of(all.begin(), all.end(), has_state_);
 }
 
 bool membership::is_current(const member& who) const {
@@ -44,7 +44,7 @@ membership::to_all(const cluster_order& o) const {
 membership::outcome membership::up(const net::node_life& who) {
   outcome out;
   if (who.node == 0 || who.node >= nodes_) return out; // nothing for it to do
-  if (is_there(who.node)) end_term(who.node, "it came again", out);
+  if (is_there(who.node)) end_term(who.node, "it came again");
   take_in(who, out);
   return out;
 }
@@ -62,22 +62,19 @@ void membership::take_in(const net::node_life& who, outcome& out) {
   everything.members.push_back(known_.admitted(0));
   out.orders.emplace_back(who.node, std::move(everything));
   for (const address& a : known_.on(who.node))
-    if (const auto life = known_.at(a).life; life > 0 && is_mortal_(a))
+    if (const auto life = known_.at(a).life; life > 0)
       out.deaths.push_back({a, life, true, ended_[who.node]});
 }
 
-void membership::end_term(std::uint32_t node, const std::string& reason, outcome& out) {
+void membership::end_term(std::uint32_t node, const std::string& reason) {
   there_.erase(node);
   ended_[node] = fmt::format("node {} was lost: {}", node, reason);
-  for (const address& a : known_.on(node)) // they wait for nothing: they cannot come back
-    if (const auto life = known_.at(a).life; life > 0 && !is_mortal_(a))
-      out.deaths.push_back({a, life, true, ended_[node]});
 }
 
 membership::outcome membership::down(const net::node_life& who, const std::string& reason) {
   outcome out;
   const auto found = there_.find(who.node);
-  if (found != there_.end() && found->second.life == who.life) end_term(who.node, reason, out);
+  if (found != there_.end() && found->second.life == who.life) end_term(who.node, reason);
   return out;
 }
 
@@ -88,13 +85,13 @@ membership::outcome membership::lost(std::uint32_t reporter, const order::lost& 
     return out; // one of them has begun anew since
   const auto other = what.other.node;
   const bool other_goes =
-      is_mortal(other) != is_mortal(reporter) ? is_mortal(other) : other > reporter;
+      has_state(other) != has_state(reporter) ? has_state(reporter) : other > reporter;
   const member who = there_.at(other_goes ? other : reporter);
   const auto reason =
       fmt::format("node {} lost the link to node {}: {}", reporter, other, what.reason);
   out.sent_away.push_back(who.node);
   out.orders.emplace_back(who.node, order::leave{reason});
-  end_term(who.node, reason, out);
+  end_term(who.node, reason);
   take_in({who.node, who.life}, out);
   return out;
 }

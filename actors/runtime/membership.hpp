@@ -21,11 +21,11 @@ namespace troupe {
 
 class membership {
 public:
-  // `start`: where the job begins. `is_mortal`: whether an actor can be started again.
+  // `start`: where the job begins. `has_state`: whether what an actor knows may be lost with it.
   membership(directory& known,
              std::uint32_t nodes,
              std::string start,
-             std::function<bool(const address&)> is_mortal);
+             std::function<bool(const address&)> has_state);
 
   struct outcome {
     std::vector<std::pair<std::uint32_t, cluster_order>> orders; // to whom, in order
@@ -48,14 +48,14 @@ public:
 
 private:
   void take_in(const net::node_life& who, outcome& out);
-  void end_term(std::uint32_t node, const std::string& reason, outcome& out);
-  [[nodiscard]] bool is_mortal(std::uint32_t node) const;
+  void end_term(std::uint32_t node, const std::string& reason);
+  [[nodiscard]] bool has_state(std::uint32_t node) const;
   [[nodiscard]] bool is_current(const member& who) const;
 
   directory& known_;
   const std::uint32_t nodes_;
   const std::string start_;
-  std::function<bool(const address&)> is_mortal_;
+  std::function<bool(const address&)> has_state_;
   std::map<std::uint32_t, member> there_;
   std::map<std::uint32_t, std::string> ended_; // why the last term did
 };

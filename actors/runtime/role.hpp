@@ -28,7 +28,7 @@ public:
 template <class Derived>
 class role_of : public role {
 public:
-  void receive(const message& m) final {
+  void receive(const message& m) override {
     std::visit(
         [this](const auto& content) {
           // What a role has no handler for is not meant for it (`restarted` goes to everybody).

@@ -2,12 +2,14 @@
 
 #include "actors/message_facts.hpp"
 #include "actors/runtime/down_ledger.hpp"
+#include "actors/runtime/kill_plans.hpp"
 #include "actors/runtime/simulation/computing.hpp"
 #include "actors/runtime/simulation/flat_table.hpp"
 #include "actors/runtime/simulation/membership.hpp"
 #include "actors/runtime/simulation/network.hpp"
 #include "actors/runtime/simulation/node.hpp"
 #include "actors/runtime/simulation/prefetch.hpp"
+#include "actors/runtime/simulation/report_of.hpp"
 #include "actors/runtime/simulation/seat.hpp"
 #include "actors/runtime/simulation/stuck.hpp"
 #include "actors/runtime/simulation/trace.hpp"
@@ -29,10 +31,6 @@ namespace troupe {
 using namespace simulation;
 
 namespace {
-
-struct killed : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 double seconds_of(duration d) {
   return std::chrono::duration<double>(d).count();
@@ -80,7 +78,6 @@ struct simulated_world::impl {
   void enter(seat& s, incarnation life);
   void send(seat& from, seat& to, message m);
   void hear(const letter& l, bool copy);
-  void follow_kill_plan(seat& s, const message& m);
   void end(seat& s, bool on_purpose, const std::string& reason, const std::string& input = {});
   void begin_supervisor(seat& s, const protocol::down& last);
   void note_death(seat& s);
@@ -113,6 +110,7 @@ struct simulated_world::impl {
   const seat* supervising = nullptr; // null: nobody
   down_ledger ledger;                // of what came to the supervisor's seat
   bool stopping = false;
+  instant began_again{0}; // what was sent before is not heard
   world_observer* observer = nullptr;
 
   std::mutex mutex;                          // guards what other threads ask for
@@ -131,6 +129,8 @@ public:
   [[nodiscard]] address self() const override { return seat_.who; }
 
   [[nodiscard]] incarnation life() const override { return life_; }
+
+  [[nodiscard]] bool begins() const override { return life_ == seat_.first_life; }
 
   void send(const address& to, message m) override {
     world_.send(seat_, world_.at(to), std::move(m));
@@ -234,6 +234,7 @@ void simulated_world::impl::send(seat& from, seat& to, message m) {
 // what was sent to another node than it is on is lost with the link.
 void simulated_world::impl::hear(const letter& l, bool copy) {
   seat& s = by_index[l.to];
+  if (l.to_life == 0 && l.sent < began_again) return;
   const auto* death = &s == supervising ? std::get_if<protocol::down>(&l.content) : nullptr;
   if (death != nullptr) ledger.note(*death, events.now());
   if (s.now == seat::phase::down || (l.to_life != 0 && l.to_life != s.life)) return;
@@ -257,23 +258,12 @@ void simulated_world::impl::hear(const letter& l, bool copy) {
     if (failed != nullptr && l.to_life != 0)
       return end(s, false, failed->text.what, failed->text.where);
     s.player->receive(l.content);
-    follow_kill_plan(s, l.content);
+    if (s.kills) follow(*s.kills, l.content);
   } catch (const killed& k) {
     end(s, true, k.what());
   } catch (const std::exception& problem) {
     end(s, false, problem.what(), input_text(l.content));
   }
-}
-
-void simulated_world::impl::follow_kill_plan(seat& s, const message& m) {
-  if (!s.kills) return;
-  const auto step = step_of(m);
-  if (!step) return;
-  for (auto k = s.kills->begin(); k != s.kills->end(); ++k)
-    if (k->step == *step && --k->after_messages <= 0) {
-      s.kills->erase(k);
-      throw killed(fmt::format("killed at step {} after {}", *step, message_name(m)));
-    }
 }
 
 void simulated_world::impl::end(seat& s,
@@ -547,6 +537,22 @@ void simulated_world::play(const std::function<bool()>& ended) {
   }
 }
 
+// As live, where all have ended before the first one begins.
+void simulated_world::begin_again(const std::string&, const std::function<void()>& set) {
+  impl& w = *impl_;
+  w.stopping = true; // nobody restarts anybody
+  w.end_all("the job begins again", [](const seat&) { return true; });
+  set();
+  w.stopping = false;
+  w.ledger.begin_again();
+  w.began_again = w.events.now() + duration(1);
+  for (seat* const s : w.by_address) {
+    s->node = place_of(*s, w.by_address, w.absent);
+    s->first_life = s->life + 1;
+    w.begin_life(*s, w.options.model.start_delay + duration(1));
+  }
+}
+
 void simulated_world::send(const address& to, message m) {
   const std::lock_guard lock(impl_->mutex);
   impl_->orders.emplace_back([world = impl_.get(), to, m = std::move(m)] {
@@ -578,19 +584,13 @@ std::chrono::nanoseconds simulated_world::now() const {
 }
 
 simulation_report simulated_world::report() const {
-  simulation_report out{.seconds = seconds_of(impl_->events.now()),
-                        .events = impl_->heard.events(),
-                        .trace_hash = impl_->heard.hash()};
-  std::map<int, simulation_report::node_use> nodes;
-  for (const seat* s : impl_->by_address) {
-    out.actors.push_back({s->who, s->node, s->messages, seconds_of(s->busy)});
-    auto& home = nodes[s->node];
-    home = {s->node, impl_->model_of(s->node).cores, home.busy_seconds + seconds_of(s->busy)};
-  }
-  for (const auto& [number, use] : nodes)
-    out.nodes.push_back(use);
-  out.links = impl_->net.use();
-  out.deaths = impl_->deaths;
+  const impl& w = *impl_;
+  auto out = report_of(w.by_address, [&w](int node) { return w.model_of(node).cores; });
+  out.seconds = seconds_of(w.events.now());
+  out.events = w.heard.events();
+  out.trace_hash = w.heard.hash();
+  out.links = w.net.use();
+  out.deaths = w.deaths;
   return out;
 }
 

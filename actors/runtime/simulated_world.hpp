@@ -50,6 +50,7 @@ public:
   void start() override;
   // Throws error where nothing is left to happen, with who heard what last.
   void play(const std::function<bool()>& ended) override;
+  void begin_again(const std::string& where, const std::function<void()>& set) override;
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() override;

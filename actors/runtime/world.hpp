@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 namespace troupe {
 
@@ -37,6 +38,9 @@ public:
   // Until `ended`, where time passes only while somebody waits; a live world plays by itself.
   // Throws error where nobody can go on.
   virtual void play(const std::function<bool()>& ended) = 0;
+  // All actors end, and begin the job again. What the ones before said is not heard any more.
+  // `set` is called in between, while nobody plays here; other nodes get `where`, to begin there.
+  virtual void begin_again(const std::string& where, const std::function<void()>& set) = 0;
   virtual void send(const address& to, message m) = 0;
   virtual void kill(const address& who) = 0; // at the next message boundary
   virtual void stop() = 0;                   // no handler and no computation runs after it

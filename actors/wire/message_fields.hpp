@@ -80,7 +80,7 @@ namespace protocol {
 
 template <class A>
 void serialize(A& a, begin_step& m) {
-  all_fields(a, m, m.step, m.committed, m.credit, m.run);
+  all_fields(a, m, m.step, m.committed, m.credit, m.run, m.recorded);
 }
 
 template <class A>
@@ -99,6 +99,16 @@ void serialize(A&, stop_job&) {}
 template <class A>
 void serialize(A& a, job_failed& m) {
   all_fields(a, m, m.text);
+}
+
+template <class A>
+void serialize(A& a, want_cursor& m) {
+  all_fields(a, m, m.life);
+}
+
+template <class A>
+void serialize(A& a, state_lost& m) {
+  all_fields(a, m, m.who);
 }
 
 template <class A>
@@ -143,6 +153,11 @@ void serialize(A& a, microbatch_report& m) {
 }
 
 template <class A>
+void serialize(A& a, reports_told& m) {
+  all_fields(a, m, m.who, m.step);
+}
+
+template <class A>
 void serialize(A& a, share_computed& m) {
   all_fields(a, m, m.step, m.who, m.microbatches, m.seconds, m.overtaken);
 }
@@ -174,12 +189,12 @@ void serialize(A& a, reduced_gradient& m) {
 
 template <class A>
 void serialize(A& a, want_parameters& m) {
-  all_fields(a, m, m.reply_to);
+  all_fields(a, m, m.reply_to, m.oldest);
 }
 
 template <class A>
 void serialize(A& a, pull_parameters& m) {
-  all_fields(a, m, m.step, m.reply_to, m.known);
+  all_fields(a, m, m.step, m.reply_to, m.known, m.recorded);
 }
 
 template <class A>
@@ -204,6 +219,56 @@ void serialize(A& a, state& m) {
 }
 
 template <class A>
+void serialize(A& a, log_entry& m) {
+  net::enumeration(a, m.kind, static_cast<std::size_t>(log_kind::adopt) + 1);
+  a(m.head, m.index, m.block, m.step, m.version, m.digest);
+  a(m.value, m.addend, m.encoded, m.lead, m.lead_bound);
+}
+
+template <class A>
+void serialize(A& a, log_kept& m) {
+  all_fields(a, m, m.head, m.index, m.copy);
+}
+
+template <class A>
+void serialize(A& a, want_copy& m) {
+  all_fields(a, m, m.copy, m.life, m.head);
+}
+
+template <class A>
+void serialize(A& a, read_copy& m) {
+  all_fields(a, m, m.step, m.version, m.lead, m.lead_bound);
+}
+
+template <class A>
+void serialize(A& a, version_copy& m) {
+  all_fields(a, m, m.version, m.parameters);
+}
+
+template <class A>
+void serialize(A& a, block_copy& m) {
+  all_fields(a,
+             m,
+             m.version,
+             m.versions,
+             m.slots,
+             m.at_rest,
+             m.digests,
+             m.clocks,
+             m.reads,
+             m.told,
+             m.round_start,
+             m.residual,
+             m.sent);
+}
+
+template <class A>
+void serialize(A& a, holder_copy& m) {
+  all_fields(
+      a, m, m.head, m.index, m.copy, m.from, m.to, m.block, m.content, m.revision, m.staleness);
+}
+
+template <class A>
 void serialize(A& a, evaluation_sums& m) {
   all_fields(a, m, m.losses, m.correct, m.images);
 }
@@ -219,6 +284,11 @@ void serialize(A& a, saved& m) {
 }
 
 template <class A>
+void serialize(A& a, event_number& v) {
+  all_fields(a, v, v.director, v.count);
+}
+
+template <class A>
 void serialize(A& a, step_committed& m) {
   all_fields(a,
              m,
@@ -230,7 +300,9 @@ void serialize(A& a, step_committed& m) {
              m.lead,
              m.lead_bound,
              m.shares,
-             m.overtaken);
+             m.overtaken,
+             m.reports_lost,
+             m.number);
 }
 
 template <class A>
@@ -240,22 +312,37 @@ void serialize(A& a, evaluation_totals& m) {
 
 template <class A>
 void serialize(A& a, epoch_ended& m) {
-  all_fields(a, m, m.epoch, m.test, m.validation);
+  all_fields(a, m, m.epoch, m.test, m.validation, m.number);
 }
 
 template <class A>
 void serialize(A& a, training_paused& m) {
-  all_fields(a, m, m.paused, m.step);
+  all_fields(a, m, m.paused, m.step, m.number);
 }
 
 template <class A>
 void serialize(A& a, checkpoint_saved& m) {
-  all_fields(a, m, m.step, m.path, m.problem);
+  all_fields(a, m, m.step, m.path, m.problem, m.number);
 }
 
 template <class A>
 void serialize(A& a, job_ended& m) {
-  all_fields(a, m, m.steps, m.digest, m.interrupted, m.failure, m.state);
+  all_fields(a, m, m.steps, m.digest, m.interrupted, m.failure, m.state, m.begin_again, m.number);
+}
+
+template <class A>
+void serialize(A& a, shares_dealt& m) {
+  all_fields(a, m, m.step, m.shares, m.number);
+}
+
+template <class A>
+void serialize(A& a, recorded& m) {
+  all_fields(a, m, m.number);
+}
+
+template <class A>
+void serialize(A& a, cursor& m) {
+  all_fields(a, m, m.life, m.step, m.digest, m.went_on, m.paused, m.ended, m.dealt);
 }
 
 template <class A>

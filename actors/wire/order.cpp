@@ -52,7 +52,7 @@ void serialize(A& a, view& v) {
 
 template <class A>
 void serialize(A& a, place& v) {
-  all_fields(a, v, v.members, v.placements);
+  all_fields(a, v, v.members, v.placements, v.begins, v.where);
 }
 
 template <class A>

@@ -44,6 +44,8 @@ struct view {
 struct place {
   std::vector<member> members;
   std::vector<placement> placements;
+  bool begins = false;    // the job, or begins it again
+  std::string where = {}; // then: a checkpoint; empty: as the run began
 };
 
 // From node 0: end your actors; they will be started anew.

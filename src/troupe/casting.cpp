@@ -91,7 +91,8 @@ struct casting::impl {
   std::vector<address> evaluators = wired.of(role_kind::evaluator);
   std::map<address, std::uint32_t> part_of_evaluator;
   std::vector<address> holders = holders_of(wired);
-  std::map<std::uint32_t, std::vector<address>> shard_of_part; // by replica
+  std::vector<address> heads = wired.of(role_kind::parameter_holder); // of islands, too
+  std::map<std::uint32_t, std::vector<address>> shard_of_part;        // by replica
 
   // Layer shards that differ in nothing but their replica have their options together.
   using shard_kind =
@@ -129,7 +130,7 @@ struct casting::impl {
   [[nodiscard]] layer_shard_options layer_shard_of(const wired_role& where) const;
   [[nodiscard]] layer_shard_place place_of(const wired_role& shard) const;
   [[nodiscard]] gradient_aggregator_options gradient_aggregator_at(const address& where) const;
-  [[nodiscard]] parameter_holder_options parameter_holder_at(const address& where) const;
+  [[nodiscard]] parameter_holder_options parameter_holder_at(address where) const;
   void take_part_in_islands(parameter_holder_options& holder) const;
   [[nodiscard]] held_block held_at(std::size_t island, std::size_t block) const;
   [[nodiscard]] std::vector<std::vector<address>> readers_of(const address& holder) const;
@@ -139,6 +140,7 @@ struct casting::impl {
 
 // What many roles ask for, and what is searched for in the whole wiring.
 void casting::impl::look_up_once() {
+  std::erase_if(heads, [](const address& holder) { return holder.stage != 0; });
   for (std::size_t e = 0; e < evaluators.size(); ++e)
     part_of_evaluator[evaluators[e]] = static_cast<std::uint32_t>(e);
   for (const auto& role : wired.roles) {
@@ -205,69 +207,6 @@ casting::impl::block_owners casting::impl::owners_of(int island,
   return out;
 }
 
-namespace {
-
-// With recomputation activations are kept from backward's begin.
-int most_in_flight(const std::vector<schedule_op>& schedule, bool recompute) {
-  int now = 0, most = 1;
-  const auto begins = recompute ? op_kind::backward_input : op_kind::forward;
-  for (const auto& op : schedule) {
-    if (op.kind == begins) most = std::max(most, ++now);
-    if (op.kind == op_kind::backward_weights || (op.kind == op_kind::backward && !recompute)) --now;
-    // A forward pass, or a backward pass that is not split, needs one for itself.
-    if (recompute && (op.kind == op_kind::forward || op.kind == op_kind::backward))
-      most = std::max(most, now + 1);
-  }
-  return most;
-}
-
-} // namespace
-
-int most_in_flight(const wiring& w, const wired_role& shard) {
-  const auto delay = static_cast<int>(delay_of(w, shard));
-  if (delay == 0) return most_in_flight(shard.schedule, w.recompute);
-  return static_cast<int>(shard.microbatches.count) * (delay + 1);
-}
-
-std::uint64_t delay_of(const wiring& w, const wired_role& shard) {
-  return w.stash_weights ? static_cast<std::uint64_t>(w.stages - 1 - shard.where.stage) : 0;
-}
-
-kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
-  kernel_plan out;
-  for (const int p : shard.parts) {
-    auto own = shard.schedule;
-    std::erase_if(own, [&](const schedule_op& op) { return op.part != p; });
-    out.in_flight.emplace_back(p,
-                               delay_of(w, shard) > 0 ? static_cast<int>(shard.microbatches.count)
-                                                      : most_in_flight(own, w.recompute));
-  }
-  out.split_backward =
-      std::any_of(shard.schedule.begin(), shard.schedule.end(), [](const auto& op) {
-        return op.kind == op_kind::backward_input;
-      });
-  return out;
-}
-
-std::vector<shard_kernels::part> compiled(const graph& g,
-                                          const kernel_plan& plan,
-                                          compile_options options,
-                                          const program_compiler& compile) {
-  std::vector<shard_kernels::part> out;
-  options.split_backward = plan.split_backward;
-  for (const auto& [part, count] : plan.in_flight) {
-    auto& made = out.emplace_back(shard_kernels::part{part, {}});
-    options.part = part;
-    options.has_siblings = count > 1;
-    options.sibling_of = nullptr;
-    for (int i = 0; i < count; ++i) {
-      made.in_flight.push_back(compile(g, options));
-      options.sibling_of = made.in_flight.front().get();
-    }
-  }
-  return out;
-}
-
 std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_plan& plan) const {
   return std::make_shared<pool<shard_kernels>>([g = compiled,
                                                 plan,
@@ -312,7 +251,7 @@ director_options casting::impl::director_here() const {
 
 checkpointer_options casting::impl::checkpointer_here() const {
   checkpointer_options out{.layout = layout,
-                           .holders = wired.of(role_kind::parameter_holder),
+                           .holders = heads,
                            .keepers = wired.of(role_kind::residual_keeper),
                            .islands = wired.job.outer.islands,
                            .job = describe_job(wired.job),
@@ -370,6 +309,7 @@ layer_shard_options casting::impl::layer_shard_of(const wired_role& where) const
       .director = director_address,
       .kernels = kernels.at(kernel_plan_of(wired, where)),
       .pulls = wired.order.as_they_come(),
+      .runs_ahead = wired.order.as_they_come() || island > 0,
       .every = std::max<std::uint64_t>(1, wired.workers()),
       .delay = delay_of(wired, where),
       .steps_per_epoch = static_cast<std::uint64_t>(wired.job.steps_per_epoch()),
@@ -435,8 +375,11 @@ std::vector<std::vector<address>> casting::impl::readers_of(const address& holde
   return out;
 }
 
-parameter_holder_options casting::impl::parameter_holder_at(const address& where) const {
+parameter_holder_options casting::impl::parameter_holder_at(address where) const {
   const auto& j = wired.job;
+  auto copies = copies_of(wired, where);
+  if (copies.size() == 1) copies.clear();
+  where.stage = 0; // a copy has what its head has
   parameter_holder_options out{.version = start.step,
                                .layout = layout,
                                .rule = j.optimizer,
@@ -447,12 +390,15 @@ parameter_holder_options casting::impl::parameter_holder_at(const address& where
                                .director = director_address,
                                .parts_max = std::max(kernel_threads, 1),
                                .versions_kept = 2,
+                               .commits_kept = steps_ahead_of(wired),
                                .order = wired.order,
                                .workers = std::max<std::uint64_t>(1, wired.workers()),
                                .codecs = codecs,
                                .islands = j.outer.islands,
                                .island = where.slice,
-                               .seed = j.seed};
+                               .seed = j.seed,
+                               .copies = std::move(copies)};
+  out.commits_kept = steps_ahead_of(wired);
   if (j.outer.islands > 0) take_part_in_islands(out);
   // A restarted stage begins with the oldest version that its delay reaches, when others may have
   // run ahead as far as they are permitted.
@@ -583,6 +529,10 @@ std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) c
   }
   TROUPE_ASSERT(false, "a role that nobody can play");
   return {};
+}
+
+void casting::begin_at(checkpoint start) const {
+  impl_->start = std::move(start);
 }
 
 // What a role is given is made when somebody begins to play it.

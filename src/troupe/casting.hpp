@@ -74,6 +74,8 @@ public:
   // REQUIRES: one of the wiring's roles.
   [[nodiscard]] role_factory role_at(const wired_role& where) const;
 
+  void begin_at(checkpoint start) const; // from now on. REQUIRES: nobody plays
+
 private:
   struct impl;
   std::shared_ptr<impl> impl_; // shared with what role_at() has made

@@ -94,19 +94,23 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 
 } // namespace
 
-bool is_mortal(role_kind role) {
-  return !is_only_copy(role);
+bool has_state(role_kind role) {
+  return role == role_kind::parameter_holder || role == role_kind::residual_keeper;
+}
+
+bool is_mortal(const wiring& w, const address& who) {
+  return !w.order.as_they_come() || who.role != role_kind::parameter_holder ||
+         copies_of(w, who).size() > 1;
 }
 
 void check_mortal(const wiring& w, const address& who, const std::string& where) {
-  if (!is_mortal(who.role))
-    throw error(
-        {.what = fmt::format("{} cannot be killed in this release", role_text(who.role)),
-         .where = where,
-         .why = "it holds state that no other actor has yet",
-         .help =
-             "kill a layer_shard, data_loader, gradient_aggregator, evaluator or checkpointer"});
   check_played(w, who, where);
+  if (is_mortal(w, who)) return;
+  throw error({.what = fmt::format("{} has no copy", who.text()),
+               .where = where,
+               .why = "no other actor has what it knows, and an asynchronous job cannot go back: "
+                      "workers were told that their updates are applied",
+               .help = "give the parameter holders copies: --holder-copies 2"});
 }
 
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
@@ -126,8 +130,13 @@ struct run::impl {
   run_result result;
   std::int64_t steps_here = 0, first_step = 0; // committed by this run; before it
   std::int64_t epoch_steps = 0, epoch_correct = 0;
+  std::int64_t epoch_losses = 0;          // known
   double epoch_loss = 0, epoch_began = 0; // since the last epoch's end
-  std::map<address, bool> seen_restart;
+
+  std::shared_ptr<recorder_log> log = std::make_shared<recorder_log>();
+  // What the owner wanted, for a new director.
+  std::vector<dial> dials_set;
+  bool stop_wanted = false;
 
   // What was told, in the order of the result; as many as there are actors.
   std::map<std::tuple<credit_kind, address, address, std::uint64_t>, protocol::credit_used> credit;
@@ -138,21 +147,91 @@ struct run::impl {
   void note_memory(const protocol::memory_used& m);
   void end_epoch(const protocol::epoch_ended& m, double seconds);
   void note_epoch(double seconds);
+  std::string set_start(const std::string& path);
+  [[nodiscard]] checkpoint checkpoint_at(const std::string& path) const;
+  void want_again(const address& restarted);
 
   void tell(const run_event& e) {
     const std::lock_guard lock(telling);
     if (options.observer) options.observer(e);
   }
 
+  // Where the run began, and how it begins again where state was lost.
+  checkpoint begin;
+  std::optional<casting> cast;
+  bool knows_start = true; // some role here does
+  std::atomic<bool> wants_again{false};
+  std::string lost;          // why
+  std::uint64_t back_at = 0; // steps committed when it began again last
+  int times_there = 0;       // in a row, without a step between
+
   run_hooks hooks();
   void end(const order::over& how);
+  bool may_begin_again(const protocol::job_ended& m);
+  checkpoint last_good(std::string& path);
+  void begin_again();
 };
 
 run_hooks run::impl::hooks() {
   return {.on_number = [this](std::uint32_t number) { result.node = number; },
           .on_node = [this](const node_event& e) { tell(e); },
           .on_links = [this](const links_event& e) { tell(e); },
-          .on_over = [this](const order::over& how) { end(how); }};
+          .on_over = [this](const order::over& how) { end(how); },
+          .on_begin_again = [this](const std::string& path) { return set_start(path); }};
+}
+
+// Of a node that does not lead.
+std::string run::impl::set_start(const std::string& path) {
+  if (knows_start) try {
+      cast->begin_at(path.empty() ? begin : checkpoint_at(path));
+    } catch (const error& e) {
+      return e.what();
+    }
+  return {};
+}
+
+checkpoint run::impl::checkpoint_at(const std::string& path) const {
+  run_options from = options;
+  from.load_weights.clear();
+  from.resume = path;
+  return starting_state_of(wired->job, from, *layout).content;
+}
+
+// An asynchronous job has told its workers that their updates are applied: those would be lost.
+bool run::impl::may_begin_again(const protocol::job_ended& m) {
+  constexpr int times_max = 10;
+  if (!m.begin_again || wired->order.as_they_come()) return false;
+  times_there = log->next_step > back_at ? 1 : times_there + 1;
+  back_at = log->next_step;
+  return times_there <= times_max;
+}
+
+// The newest one that this run has written, if it can be read.
+checkpoint run::impl::last_good(std::string& path) {
+  path = result.last_checkpoint;
+  if (!path.empty()) try {
+      return checkpoint_at(path);
+    } catch (const error&) {
+      path.clear();
+    }
+  return begin;
+}
+
+// Each step computes what it computed before, and is told once: the log knows how far it was told.
+void run::impl::begin_again() {
+  std::string path;
+  const auto start = last_good(path);
+  tell(rollback_event{result.steps, static_cast<std::int64_t>(start.step), path, lost});
+  ++result.rollbacks;
+  world->begin_again(path, [&] {
+    cast->begin_at(start);
+    log->step = start.step;
+    log->digest = 0;
+    log->pause.reset();
+    log->dealt.clear();
+    log->ended = log->began = false;
+    wants_again = ended = false;
+  });
 }
 
 // Of a node that does not lead.
@@ -172,7 +251,10 @@ recorder_options run::impl::callbacks() {
           [this](const protocol::step_committed& m, double seconds) {
             ++steps_here;
             ++epoch_steps;
-            epoch_loss += m.loss;
+            if (m.reports_lost < wired->job.microbatches) {
+              epoch_loss += m.loss;
+              ++epoch_losses;
+            }
             epoch_correct += m.correct;
             result.seconds = seconds;
             result.shares = m.shares;
@@ -195,6 +277,7 @@ recorder_options run::impl::callbacks() {
       .on_restart =
           [this](const protocol::restarted& m) {
             ++result.restarts;
+            want_again(m.who);
             tell(fault_event{m.who, m.life, first_step + steps_here, m.reason, m.recovery_ms});
           },
       .on_credit = [this](const protocol::credit_used& m) { note_credit(m); },
@@ -219,10 +302,24 @@ recorder_options run::impl::callbacks() {
             result.images_per_second =
                 static_cast<double>(steps_here * wired->job.batch) / std::max(seconds, 1e-9);
             if (m.state) result.parameters = m.state->parameters;
-            failure = m.failure;
+            wants_again = may_begin_again(m);
+            if (wants_again)
+              lost = m.failure.what;
+            else
+              failure = m.failure;
             ended = true;
             ended_changed.notify_all();
-          }};
+          },
+      .log = log};
+}
+
+// What the director before heard may have died with it.
+void run::impl::want_again(const address& restarted) {
+  if (restarted.role != role_kind::director) return;
+  const std::lock_guard lock(mutex);
+  for (const dial& d : dials_set)
+    world->send(restarted, protocol::set_dial{d});
+  if (stop_wanted) world->send(restarted, protocol::stop_job{});
 }
 
 void run::impl::note_credit(const protocol::credit_used& m) {
@@ -256,7 +353,7 @@ void run::impl::end_epoch(const protocol::epoch_ended& m, double seconds) {
   result.tested = m.test.images > 0;
   result.test_loss = e.test_loss;
   result.test_accuracy = e.test_accuracy;
-  epoch_steps = epoch_correct = 0;
+  epoch_steps = epoch_correct = epoch_losses = 0;
   epoch_loss = 0;
   epoch_began = seconds;
   tell(e);
@@ -265,12 +362,17 @@ void run::impl::end_epoch(const protocol::epoch_ended& m, double seconds) {
 void run::impl::note_epoch(double seconds) {
   result.seconds = seconds;
   if (epoch_steps == 0) return;
-  result.train_loss = epoch_loss / static_cast<double>(epoch_steps);
+  result.train_loss = epoch_loss / static_cast<double>(std::max<std::int64_t>(epoch_losses, 1));
   result.train_accuracy =
       static_cast<double>(epoch_correct) / static_cast<double>(epoch_steps * wired->job.batch);
 }
 
 namespace {
+
+// Whether its players must know where the job begins.
+bool begins_with_state(role_kind role) {
+  return has_state(role) || role == role_kind::recorder;
+}
 
 bool plays_some(const wiring& w, const stage_of_run& stage, bool (*is)(role_kind)) {
   return std::any_of(w.roles.begin(), w.roles.end(), [&](const wired_role& r) {
@@ -301,8 +403,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
       std::make_shared<parameter_layout>(compile_cpu(g, compile_options_of(w))->layout());
   state->result.node = stage.place.number;
   state->result.nodes = stage.place.count;
-  const bool has_state = plays_some(w, stage, [](role_kind r) { return !is_mortal(r); });
-  if (!has_state) state->options.resume = state->options.load_weights = {};
+  state->knows_start = plays_some(w, stage, begins_with_state);
+  if (!state->knows_start) state->options.resume = state->options.load_weights = {};
   auto begin = starting_state_of(w.job, state->options, *state->layout);
   if (stage.instead.source) // nobody computes with them
     for (tensor& p : begin.content.parameters)
@@ -310,6 +412,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   state->first_step = static_cast<std::int64_t>(begin.content.step);
   check_stashed_start(w, state->first_step);
   state->result.steps = state->first_step;
+  state->log->step = state->log->next_step = begin.content.step;
   state->result.skipped_checkpoints = begin.skipped;
   state->result.layout = *state->layout;
   state->result.parameter_digest = parameter_digest(*state->layout, begin.content.parameters);
@@ -319,18 +422,20 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
 
   state->report = stage.report;
   state->conclude = stage.conclude;
-  const auto begins = has_state ? start_text(begin.content.step, state->result) : std::string();
-  const casting cast(state->wired,
-                     state->layout,
-                     std::move(begin.content),
-                     state->options,
-                     state->callbacks(),
-                     stage.kernel_threads,
-                     stage.instead);
+  state->begin = std::move(begin.content);
+  const auto begins =
+      state->knows_start ? start_text(state->begin.step, state->result) : std::string();
+  state->cast.emplace(state->wired,
+                      state->layout,
+                      state->begin,
+                      state->options,
+                      state->callbacks(),
+                      stage.kernel_threads,
+                      stage.instead);
   state->world =
       stage.make_world(state->hooks(), begins); // a spare waits there, with all else done
   for (const auto& role : state->wired->roles)
-    state->world->add(role.where, cast.role_at(role));
+    state->world->add(role.where, state->cast->role_at(role));
   for (const auto& k : state->options.kills)
     state->world->plan({k.who, static_cast<std::uint64_t>(k.step), k.after_messages});
   for (const auto& s : state->options.slow)
@@ -350,8 +455,9 @@ run::~run() {
 }
 
 run_result run::wait() {
-  impl_->world->play([this] { return impl_->ended.load(); });
-  {
+  for (bool again = true; again; again = impl_->wants_again) {
+    if (impl_->wants_again) impl_->begin_again();
+    impl_->world->play([this] { return impl_->ended.load(); });
     std::unique_lock lock(impl_->mutex);
     impl_->ended_changed.wait(lock, [&] { return impl_->ended.load(); });
   }
@@ -372,6 +478,10 @@ run_result run::wait() {
 }
 
 void run::stop() noexcept {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop_wanted = true;
+  }
   impl_->world->send({.role = role_kind::director}, protocol::stop_job{});
 }
 
@@ -385,6 +495,10 @@ std::uint32_t run::node() const {
 
 void run::set(const dial& d) {
   check_dials(*impl_->wired, {d});
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->dials_set.push_back(d);
+  }
   impl_->world->send({.role = role_kind::director}, protocol::set_dial{d});
 }
 

@@ -64,6 +64,15 @@ struct fault_event {
   double recovery_ms = 0; // from death to ready
 };
 
+// What an actor knew is lost with all of its copies: the job went back to where all of it is known,
+// and computes the steps since then again, to the same bits. They are not told again.
+struct rollback_event {
+  std::int64_t step = 0;  // steps committed when it happened
+  std::int64_t to = 0;    // steps that are kept
+  std::string checkpoint; // they come from; empty: from where the run began
+  std::string reason;
+};
+
 struct saved_event {
   std::string path;
   std::int64_t step = 0;
@@ -81,8 +90,13 @@ struct node_event {
 // Of a cluster of several nodes, by node 0: its nodes and links, about once a second.
 using links_event = cluster_figures;
 
-using run_event =
-    std::variant<step_event, epoch_event, fault_event, saved_event, node_event, links_event>;
+using run_event = std::variant<step_event,
+                               epoch_event,
+                               fault_event,
+                               rollback_event,
+                               saved_event,
+                               node_event,
+                               links_event>;
 
 // Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
 // a layer shard report as messages, so every moment of a step can be named).
@@ -128,6 +142,7 @@ struct run_result {
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise; of a simulated cluster: virtual
   std::int64_t restarts = 0;
+  std::int64_t rollbacks = 0;          // to a checkpoint, or to where the run began
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used
   std::vector<replica_share> shares;   // of the last step, where they are dealt step by step

@@ -1,6 +1,7 @@
 #include "troupe/default_supervision.hpp"
 
 #include "troupe/program_output.hpp"
+#include "troupe/start_run.hpp"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ namespace {
 
 child_spec child_of(const address& who) {
   child_spec out{.id = who.text(),
-                 .state = is_only_copy(who.role) ? state_source::itself : state_source::peers};
+                 .state = has_state(who.role) ? state_source::checkpoint : state_source::peers};
   if (who.role == role_kind::checkpointer) out.progress_within = std::chrono::minutes(1); // a disk
   return out;
 }
@@ -35,16 +36,7 @@ child_spec group(std::string id, std::vector<child_spec> children) {
   return supervisor_of(std::move(id), {.children = std::move(children)});
 }
 
-constexpr role_kind only_copies[] = {role_kind::parameter_holder,
-                                     role_kind::residual_keeper,
-                                     role_kind::director,
-                                     role_kind::recorder};
-
 } // namespace
-
-bool is_only_copy(role_kind role) {
-  return std::find(std::begin(only_copies), std::end(only_copies), role) != std::end(only_copies);
-}
 
 supervision_tree default_supervision(const wiring& w) {
   std::vector<child_spec> control, parameters;
@@ -81,11 +73,6 @@ std::vector<error_text> mistakes_of(const supervision_tree& t, const wiring& w) 
                      .where = "supervision",
                      .why = "actors of a tree are those of its wiring, by their addresses",
                      .help = near.empty() ? "" : fmt::format("did you mean {}?", near)});
-    } else if (c->state != state_source::itself && is_only_copy(parse_address(c->id).role)) {
-      out.push_back({.what = fmt::format("{} cannot be restarted", c->id),
-                     .where = "supervision",
-                     .why = "it holds state that no other actor has",
-                     .help = ".state = state_source::itself"});
     }
   }
   for (const std::string& id : names)

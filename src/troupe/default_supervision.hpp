@@ -24,7 +24,4 @@ std::vector<error_text> mistakes_of(const supervision_tree& t, const wiring& w);
 // it fails.
 std::string svg(const supervision_tree& t);
 
-// Whose state nobody else has (a list in default_supervision.cpp): these cannot be restarted.
-bool is_only_copy(role_kind role);
-
 } // namespace troupe

@@ -136,7 +136,8 @@ std::vector<credit_edges> credit_edges_of(const wiring& w) {
       const auto kept = kept_most(role);
       if (!w.stash_weights && kept > 0) out.push_back({credit_kind::depth, role.where, kept, kept});
     }
-    if (role.where.role == role_kind::parameter_holder && w.order.as_they_come())
+    if (role.where.role == role_kind::parameter_holder && role.where.stage == 0 &&
+        w.order.as_they_come())
       out.push_back({credit_kind::staleness,
                      role.where,
                      w.order.kind == consistency_kind::bounded ? w.order.staleness : no_bound,

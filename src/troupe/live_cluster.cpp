@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -27,6 +28,14 @@ std::shared_ptr<const homes> homes_of(const wiring& w, std::uint32_t nodes) {
   auto out = std::make_shared<homes>();
   for (const auto& role : w.roles)
     (*out)[role.where] = static_cast<std::uint32_t>(role.node) % nodes;
+  return out;
+}
+
+std::shared_ptr<const std::set<address>> mortals_of(const wiring& w, int nodes) {
+  auto out = std::make_shared<std::set<address>>();
+  const auto alone = lonely_state_of(w, nodes);
+  for (const auto& role : w.roles)
+    if (is_mortal(w, role.where) && !alone.contains(role.where)) out->insert(role.where);
   return out;
 }
 
@@ -70,8 +79,9 @@ run cluster::start(const wiring& w, run_options options) const {
   node_place here = place ? *place : place_in(variables_of_process());
   const auto home = homes_of(w, here.count);
   const bool is_spare = here.spare >= 0;
-  const auto plays = [home, me = here.number, is_spare](const address& who) {
-    return is_spare ? home->at(who) != 0 && is_mortal(who.role) : home->at(who) == me;
+  const auto mortal = mortals_of(w, static_cast<int>(here.count));
+  const auto plays = [home, mortal, me = here.number, is_spare](const address& who) {
+    return is_spare ? home->at(who) != 0 && mortal->contains(who) : home->at(who) == me;
   };
   check_leading_roles(w, *home);
   const auto shards = w.of(role_kind::layer_shard);
@@ -103,7 +113,8 @@ run cluster::start(const wiring& w, run_options options) const {
         .nodes = here.count,
         .start = start,
         .node_of = [home](const address& who) { return home->at(who); },
-        .is_mortal = [](const address& who) { return is_mortal(who.role); },
+        .has_state = [mortal](const address& who) { return !mortal->contains(who); },
+        .on_begin_again = hooks.on_begin_again,
         .on_news = [tell = hooks.on_node](const node_news& n) { tell(event_of(n)); },
         .on_figures = hooks.on_links,
         .figures_every = figures_every,

@@ -10,6 +10,7 @@ namespace {
 hybrid_options grid_of(const data_parallel_options& o) {
   return {.replicas = o.replicas,
           .holders = o.holders,
+          .holder_copies = o.holder_copies,
           .groups = o.groups,
           .balance_shares = o.balance_shares,
           .backups = o.backups};
@@ -30,6 +31,7 @@ wiring parameter_server(job j, const parameter_server_options& o) {
                 {.replicas = o.workers,
                  .stages = o.stages,
                  .holders = o.servers,
+                 .holder_copies = o.holder_copies,
                  .balance_shares = o.balance_shares,
                  .backups = o.backups,
                  .schedule = o.schedule,
@@ -40,6 +42,7 @@ wiring parameter_server(job j, const parameter_server_options& o) {
 wiring pipeline(job j, const pipeline_options& o) {
   return hybrid(std::move(j),
                 {.stages = o.stages,
+                 .holder_copies = o.holder_copies,
                  .schedule = o.schedule,
                  .own_schedule = o.own_schedule,
                  .chunks = o.chunks,

@@ -106,14 +106,25 @@ private:
     const auto roots = roots_of(wiring_, island);
     const bool outer = j.outer.islands > 0 && island == 0;
     const auto owner = assign_blocks(layout_, holders, part_of_block());
+
+    struct held {
+      std::int64_t parameters = 0, optimizer = 0;
+    };
+
+    std::map<std::uint32_t, held> by_holder; // and each of its copies
     for (std::size_t b = 0; b < owner.size(); ++b) {
       const auto h = static_cast<std::size_t>(owner[b]);
-      auto& holder = at(holders[h]);
+      auto& holder = by_holder[holders[h].where.replica];
       holder.parameters += layout_.blocks[b].size * float_bytes;
       holder.optimizer +=
           layout_.blocks[b].trainable * float_bytes * slots(outer ? j.outer.rule : j.optimizer);
       if (!roots.empty())
         at(*wiring_.find(roots[h])).gradients += layout_.blocks[b].size * float_bytes;
+    }
+    for (const auto& role : wiring_.roles) {
+      if (role.where.role != role_kind::parameter_holder || role.where.slice != island) continue;
+      at(role).parameters += by_holder[role.where.replica].parameters;
+      at(role).optimizer += by_holder[role.where.replica].optimizer;
     }
   }
 

@@ -228,25 +228,32 @@ private:
   void price_block(std::size_t b, int island) {
     const job& j = wiring_.job;
     const auto& owners = owners_[static_cast<std::size_t>(island)];
-    auto& holder = *std::find_if(out_.holders.begin(), out_.holders.end(), [&](const auto& h) {
-      return h.where == owners.holders[b];
-    });
+    const auto& holder = owners.holders[b];
     const bool outer = j.outer.islands > 0 && island == 0;
     const auto& block = layout_.blocks[b];
     const auto bytes = block.size * float_bytes;
-    ++holder.blocks;
-    holder.parameter_bytes += bytes;
-    holder.optimizer_bytes +=
-        block.trainable * float_bytes * slots(outer ? j.outer.rule : j.optimizer);
     // The tree's last sum is left to the holder: it gets both halves.
-    const std::int64_t halves = (outer ? j.outer.islands : j.island_microbatches()) > 1 ? 2 : 1;
+    const bool as_they_come = wiring_.order.as_they_come();
+    const bool two_sums = (outer ? j.outer.islands : j.island_microbatches()) > 1;
+    const std::int64_t halves = two_sums && !as_they_come ? 2 : 1;
+    const auto update_bytes = as_they_come ? encoded_bytes_[b] : bytes * halves;
+    const auto every = outer ? std::int64_t{j.outer.every} : 1;
+    for (auto& h : out_.holders) {
+      auto head = h.where; // of a copy
+      head.stage = 0;
+      if (head != holder) continue;
+      ++h.blocks;
+      h.parameter_bytes += bytes;
+      h.optimizer_bytes +=
+          block.trainable * float_bytes * slots(outer ? j.outer.rule : j.optimizer);
+      if (h.where != holder) add(10, holder, h.where, "summed gradient", 1, update_bytes, every);
+    }
     if (outer) return price_round(b, halves);
-    if (!wiring_.order.as_they_come())
-      add(5, owners.roots[b], holder.where, "summed gradient", 1, bytes * halves);
+    if (!as_they_come) add(5, owners.roots[b], holder, "summed gradient", 1, bytes * halves);
     for (const auto& role : wiring_.roles)
       if (role.where.role == role_kind::layer_shard && owns(role, b) &&
           wiring_.island_of(role.microbatches) == island)
-        add(6, holder.where, role.where, "parameters", 1, bytes);
+        add(6, holder, role.where, "parameters", 1, bytes);
   }
 
   // What crosses between islands.

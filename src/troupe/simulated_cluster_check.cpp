@@ -112,6 +112,8 @@ private:
     std::stable_sort(
         faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.when < b.when; });
     absent_ = simulation::absent_at_first(faults);
+    if (std::ssize(absent_) >= nodes_)
+      add("events", "no node is there at first", "every node joins late", "let one be there");
     for (const auto& f : faults) {
       when_ = f.when;
       where_ = f.where;
@@ -152,6 +154,10 @@ private:
 
   void check(const leave_fault& f) {
     if (!check_present("leave", f.node) || !check_may_die("leave", "leave", f.node)) return;
+    if (std::ssize(absent_) + 1 == nodes_)
+      add(where(fmt::format("leave {}", f.node)),
+          "no node would be left",
+          "the actors of nodes that leave move to others");
     absent_.insert(f.node);
   }
 
@@ -204,9 +210,11 @@ private:
 
   // By node: who cannot be killed.
   const std::map<int, std::vector<address>>& immortals() {
-    if (immortals_.empty())
-      for (const auto& role : wiring_.roles)
-        if (!is_mortal(role.where.role)) immortals_[role.node % nodes_].push_back(role.where);
+    if (!immortals_.empty() || !wiring_.order.as_they_come()) return immortals_;
+    const auto alone = lonely_state_of(wiring_, nodes_);
+    for (const auto& role : wiring_.roles)
+      if (!is_mortal(wiring_, role.where) || alone.contains(role.where))
+        immortals_[role.node % nodes_].push_back(role.where);
     return immortals_;
   }
 
@@ -223,8 +231,9 @@ private:
         others += (others.empty() ? "" : ", ") + std::to_string(n);
     add(where(fmt::format("{} {}", verb, node)),
         fmt::format("node {} cannot {}", node, does),
-        fmt::format("state that nobody else has yet is on it: {}", who),
-        free == 0 ? "every node has such state: fewer parameter holders, e.g. --holders 1"
+        fmt::format("state that nobody else has is on it: {}", who),
+        free == 0 ? "every node has such state: give it copies, --holder-copies 2, or fewer "
+                    "parameter holders, e.g. --holders 1"
                   : fmt::format("nodes that can: {}{}", others, free > told_max ? ", ..." : ""));
     return false;
   }

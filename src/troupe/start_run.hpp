@@ -19,6 +19,8 @@ struct run_hooks {
   std::function<void(const node_event&)> on_node;
   std::function<void(const links_event&)> on_links;
   std::function<void(const order::over&)> on_over; // of a node that does not lead
+  // Likewise: the job begins again at that checkpoint; returns why it cannot, or nothing.
+  std::function<std::string(const std::string&)> on_begin_again;
 };
 
 struct stage_of_run {
@@ -34,10 +36,13 @@ struct stage_of_run {
   std::function<bool(const address&)> plays = {}; // here; empty: all
 };
 
-// Whether its players can be killed: what they know others know, too.
-bool is_mortal(role_kind role);
+// Whether the job goes on when it is killed.
+bool is_mortal(const wiring& w, const address& who);
 
-// Throws error where `who` is not played, or cannot be restarted once it was killed.
+// Whether what its players know may be lost with them.
+bool has_state(role_kind role);
+
+// Throws error where `who` is not played, or is not mortal.
 void check_mortal(const wiring& w, const address& who, const std::string& where);
 
 // Throws error before anything is spawned.

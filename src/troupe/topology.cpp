@@ -529,6 +529,10 @@ std::vector<error_text> mistakes_of(const job& j, const hybrid_options& o) {
     out.push_back({.what = fmt::format("{} parameter holders cannot hold", o.holders),
                    .where = "--holders",
                    .help = "use 1 or more, or 0 for one per layer shard"});
+  if (o.holder_copies < 1 || o.holder_copies > 16)
+    out.push_back({.what = fmt::format("{} copies of each holder are no choice", o.holder_copies),
+                   .where = "--holder-copies",
+                   .help = "use 2 or 3, at most 16; 1: none but itself"});
   if (o.block_bytes_min < 0)
     out.push_back({.what = fmt::format("layers are not merged up to {} bytes", o.block_bytes_min),
                    .where = "--merge-layers",
@@ -588,7 +592,8 @@ wiring hybrid(job j, const hybrid_options& o) {
                     ", " + counted(static_cast<int>(j.outer.islands), "island"));
   out.job = std::move(j);
   grid(o, order, out).fill();
-  return o.spread_slices ? spread_slices(std::move(out)) : out;
+  if (o.spread_slices) out = spread_slices(std::move(out));
+  return copy_holders(std::move(out), o.holder_copies);
 }
 
 } // namespace troupe

@@ -22,6 +22,8 @@ struct hybrid_options {
   // Parameter holders and gradient aggregators; 0: one of each for every layer shard, on its node
   // (the wiring that others call all-reduce: reduce-scatter, then all-gather).
   int holders = 0;
+  // Of each parameter holder, itself counted: of n, n - 1 may be lost at once, and nothing is lost.
+  int holder_copies = 1;
   // Of neighbouring replicas, e.g. those of one machine or rack: the gradients of a group are added
   // within it, and only the sums go on to the others; 0: none. Divides the replicas.
   int groups = 0;
@@ -64,7 +66,8 @@ struct data_parallel_options {
   int replicas = 1;
   // Parameter holders and gradient aggregators that share the parameters; 0: one per replica.
   int holders = 0;
-  int groups = 0; // see hybrid_options
+  int holder_copies = 1; // see hybrid_options, as the next
+  int groups = 0;
   bool balance_shares = false;
   int backups = 0;
 };
@@ -80,6 +83,7 @@ struct pipeline_options {
   std::vector<int> cut;
   bool recompute = false;
   bool stash_weights = false; // asynchronous, see hybrid_options
+  int holder_copies = 1;
 };
 
 // One replica, whose model is cut into stages.
@@ -87,7 +91,8 @@ wiring pipeline(job j, const pipeline_options& options = {});
 
 struct parameter_server_options {
   int workers = 2;
-  int servers = 1; // parameter holders; the parameters are balanced over them by bytes
+  int servers = 1;       // parameter holders; the parameters are balanced over them by bytes
+  int holder_copies = 1; // see hybrid_options
   consistency order{.kind = consistency_kind::asynchronous};
   // A layer of more bytes is shared by several servers; 0: a layer is held by one.
   std::int64_t block_bytes_max = 1 << 20;
@@ -106,6 +111,10 @@ wiring parameter_server(job j, const parameter_server_options& options = {});
 // hybrid does with `spread_slices`, for a wiring that somebody made. As it was where nothing is
 // sliced. REQUIRES: mistakes_of(w) is empty.
 wiring spread_slices(wiring w);
+
+// Gives each parameter holder copies, on other nodes where there are any: what hybrid does with
+// `holder_copies`, for a wiring that somebody made. REQUIRES: it has none yet.
+wiring copy_holders(wiring w, int copies);
 
 // The mistakes that the functions above would throw.
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);

@@ -210,7 +210,7 @@ std::string wiring::text() const {
   out += fmt::format("  credit: {}\n", credit_text(*this));
   for (const auto& role : roles)
     out += line_of(*this, role, nodes() > 1, many);
-  return out;
+  return out + copies_text(*this);
 }
 
 } // namespace troupe

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,14 @@ schedule longest_schedule_of(const wiring& w, const std::vector<const wired_role
 // holder. Of an island, from 1; else of all, or of the outer parameters.
 std::vector<address> holders_of(const wiring& w, int island = 0);
 std::vector<address> roots_of(const wiring& w, int island = 0);
+
+// A parameter holder with all of its copies, the head first: parameter_holder/h, h/1, h/2 ...
+std::vector<address> copies_of(const wiring& w, const address& holder);
+// Which of them are on one node, in words; empty: each has its own.
+std::string copies_text(const wiring& w);
+std::vector<error_text> copy_mistakes_of(const wiring& w);
+// Parameter holders, and keepers of residuals, all copies of which are on one of so many nodes.
+std::set<address> lonely_state_of(const wiring& w, int nodes);
 
 // By group, what its aggregators send on: the sums of the largest nodes of the reduction tree that
 // lie within the microbatches of the group.

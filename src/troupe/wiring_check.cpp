@@ -174,16 +174,15 @@ private:
     for (const auto kind : {role_kind::parameter_holder, role_kind::gradient_aggregator})
       for (const auto* role : by_kind_[kind]) {
         const auto& where = role->where;
-        const bool grouped = kind == role_kind::parameter_holder && where.stage != 0;
-        if (where.slice <= islands && !grouped) continue;
-        tell({.what = grouped ? fmt::format("{} is of group {}", where.text(), where.stage)
-                              : fmt::format("{} is of island {}", where.text(), where.slice),
+        if (where.slice <= islands) continue;
+        tell({.what = fmt::format("{} is of island {}", where.text(), where.slice),
               .where = where.text(),
-              .why = grouped        ? "groups add gradients and hold no parameters"
-                     : islands == 0 ? "the job has no islands"
-                                    : fmt::format("the job has islands 1 to {}", islands),
+              .why = islands == 0 ? "the job has no islands"
+                                  : fmt::format("the job has islands 1 to {}", islands),
               .help = "give it another number, or remove it"});
       }
+    for (auto& mistake : copy_mistakes_of(wiring_))
+      tell(std::move(mistake));
   }
 
   void check_part_numbers() {

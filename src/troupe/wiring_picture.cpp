@@ -48,6 +48,10 @@ std::vector<word> words_between(const wired_role& from, const wired_role& to) {
     if (follows(from, to, -1)) out.push_back({"activation gradient", true});
     return out;
   }
+  if (from.where.role == parameter_holder && to.where.role == parameter_holder &&
+      (from.where.stage != 0 || to.where.stage != 0))
+    return from.where.stage == 0 ? std::vector<word>{{"summed gradient", true}}
+                                 : std::vector<word>{{"kept"}};
   static const std::map<std::pair<role_kind, role_kind>, word> words = {
       {{data_loader, layer_shard}, {"batch", true}},
       {{layer_shard, gradient_aggregator}, {"gradient", true}},

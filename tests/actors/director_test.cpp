@@ -16,9 +16,17 @@ const address shard{.role = role_kind::layer_shard};
 const address evaluator_address{.role = role_kind::evaluator};
 
 struct fixture {
-  explicit fixture(director_options o = {}) : boss(world, complete(std::move(o))) {
+  explicit fixture(director_options o = {}, const protocol::cursor& at = {.life = 1})
+      : world({.role = role_kind::director}, at.life), boss(world, complete(std::move(o))) {
     boss.started();
+    REQUIRE(world.of<protocol::want_cursor>().back().life == at.life);
+    world.sent.clear();
+    boss.on(at);
+    record();
   }
+
+  // All that was told.
+  void record() { boss.on(protocol::recorded{{world.life(), 1000}}); }
 
   static director_options complete(director_options o) {
     o.last_step = 4;
@@ -42,6 +50,7 @@ struct fixture {
     commit(step, 1);
     report(step, 0, 1.0);
     report(step, 1, 3.0);
+    record();
   }
 
   std::uint64_t permitted() const { return world.of<protocol::begin_step>().back().step; }
@@ -56,7 +65,7 @@ struct fixture {
     return out;
   }
 
-  test::fake_context world{{.role = role_kind::director}};
+  test::fake_context world;
   director boss;
 };
 
@@ -222,6 +231,7 @@ TEST_CASE("a director deals each step once, and tells it again to whom is restar
   f.run_step(1);
   REQUIRE(f.world.of<protocol::step_committed>().size() == 2);
   CHECK(text(f.world.of<protocol::step_committed>()[0].shares) == "1:1");
+  f.record();
   f.world.sent.clear();
   f.boss.on(protocol::restarted{.who = shard, .life = 2});
   CHECK(f.told(shard) == "2: 0+1; 3: 0+1; "); // what was committed is nobody's share
@@ -235,4 +245,129 @@ TEST_CASE("a director counts the layer shards that were overtaken since the last
   const auto steps = f.world.of<protocol::step_committed>();
   CHECK(steps[0].overtaken == 1);
   CHECK(steps[1].overtaken == 0);
+}
+
+TEST_CASE("a new director goes on where the record ends, with what others say again") {
+  fixture f({}, {.life = 2, .step = 1});
+  CHECK(f.world.of<protocol::begin_step>().back().recorded == 1);
+  f.run_step(0); // known
+  CHECK(f.world.of<protocol::step_committed>().empty());
+  f.run_step(1);
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].step == 1);
+  CHECK(steps[0].number == protocol::event_number{2, 1});
+}
+
+TEST_CASE("what is said again to a new director before it knows where the job stands counts") {
+  test::fake_context world{{.role = role_kind::director}, 2};
+  director boss(world, fixture::complete({}));
+  boss.started();
+  for (const std::uint64_t step : {0, 1})
+    for (const int half : {0, 1}) {
+      boss.on(protocol::committed{step, half, 10});
+      boss.on(protocol::microbatch_report{step, static_cast<std::uint32_t>(half), 1, 1, 0});
+    }
+  CHECK(world.of<protocol::step_committed>().empty());
+  boss.on(protocol::cursor{.life = 1, .step = 0}); // an answer to the one before
+  CHECK(world.of<protocol::step_committed>().empty());
+  boss.on(protocol::cursor{.life = 2, .step = 1});
+  const auto steps = world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].step == 1);
+}
+
+TEST_CASE("a new director begins a pause anew that was not over, and no other") {
+  const director_options evaluated{.evaluators = {evaluator_address}};
+  {
+    fixture f(evaluated, {.life = 3, .step = 2}); // nobody had noticed the epoch's end
+    REQUIRE(f.world.of<protocol::evaluate>().size() == 1);
+    CHECK(f.world.of<protocol::begin_step>().empty());
+    const auto round = f.world.of<protocol::evaluate>()[0].round;
+    CHECK(round >
+          fixture(evaluated, {.life = 2, .step = 2}).world.of<protocol::evaluate>()[0].round);
+    f.boss.on(protocol::evaluated{.round = 1, .part = 0}); // of a director before
+    CHECK(f.world.of<protocol::epoch_ended>().empty());
+    f.boss.on(protocol::evaluated{.round = round, .part = 0});
+    CHECK(f.world.of<protocol::epoch_ended>().size() == 1);
+    CHECK(f.permitted() == 3);
+  }
+  CHECK(fixture(evaluated, {.life = 2, .step = 2, .paused = true})
+            .world.of<protocol::evaluate>()
+            .size() == 1);
+  CHECK(fixture(evaluated, {.life = 2, .step = 2, .went_on = true})
+            .world.of<protocol::evaluate>()
+            .empty());
+  CHECK(fixture(evaluated, {.life = 2, .step = 1}).world.of<protocol::evaluate>().empty());
+  CHECK(fixture(evaluated, {.life = 1, .step = 0}).world.of<protocol::evaluate>().empty());
+  CHECK(fixture({}, {.life = 2, .step = 4, .paused = true}).world.of<protocol::save>().size() == 1);
+}
+
+TEST_CASE("a new director that is told to stop finishes what the one before may have permitted") {
+  test::fake_context world{{.role = role_kind::director}, 2};
+  director boss(world, fixture::complete({}));
+  boss.started();
+  boss.on(protocol::stop_job{});
+  boss.on(protocol::cursor{.life = 2, .step = 0});
+  CHECK(world.of<protocol::begin_step>().back().step == 1);
+  CHECK(world.of<protocol::save>().empty());
+  for (const std::uint64_t step : {0, 1})
+    for (const int half : {0, 1}) {
+      boss.on(protocol::committed{step, half, 10});
+      boss.on(protocol::microbatch_report{step, static_cast<std::uint32_t>(half), 1, 1, 0});
+    }
+  REQUIRE(world.of<protocol::save>().size() == 1);
+  CHECK(world.of<protocol::save>()[0].version == 2);
+}
+
+TEST_CASE("of a job that has ended a new director says nothing") {
+  fixture f({}, {.life = 2, .step = 4, .ended = true});
+  CHECK(f.world.sent.empty());
+}
+
+TEST_CASE("a new recorder is told what is not on record yet, in order") {
+  const address recorder_address{.role = role_kind::recorder};
+  fixture f;
+  f.commit(0, 0);
+  f.commit(0, 1);
+  f.report(0, 0, 1.0);
+  f.report(0, 1, 1.0);
+  f.run_step(1); // pauses: the epoch ends
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = recorder_address, .life = 2});
+  REQUIRE(f.world.sent.size() == 1);
+  CHECK(std::holds_alternative<protocol::want_cursor>(f.world.sent[0].content));
+  f.commit(2, 0);
+  f.commit(2, 1);
+  f.report(2, 0, 1.0);
+  f.report(2, 1, 1.0);
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = recorder_address, .life = 3});
+  REQUIRE(f.world.sent.size() == 2);
+  CHECK(std::get<protocol::step_committed>(f.world.sent[1].content).step == 2);
+  f.record();
+  f.world.sent.clear();
+  f.boss.on(protocol::restarted{.who = recorder_address, .life = 4});
+  CHECK(f.world.sent.size() == 1);
+}
+
+TEST_CASE("a share is on record before a shard hears of it, and is not dealt again") {
+  const address other{.role = role_kind::layer_shard, .replica = 1};
+  const director_options dealing{
+      .shards = {shard, other},
+      .shares = {.wired = {{0, {0, 1}}, {1, {1, 1}}}, .balance = true, .units = tree_nodes(2, 1)}};
+  test::fake_context world{{.role = role_kind::director}};
+  director boss(world, fixture::complete(dealing));
+  boss.started();
+  boss.on(protocol::cursor{.life = 1});
+  CHECK(world.of<protocol::begin_step>().empty());
+  const auto dealt = world.of<protocol::shares_dealt>();
+  REQUIRE(dealt.size() == 2);
+  boss.on(protocol::recorded{dealt[0].number});
+  CHECK(world.of<protocol::begin_step>().back().step == 0);
+
+  fixture f(dealing, {.life = 2, .step = 0, .dealt = {{0, {{0, {0, 2}}}}}});
+  CHECK(f.told(shard) == "0: 0+2; 1: 0+1; ");
+  REQUIRE(f.world.of<protocol::shares_dealt>().size() == 1);
+  CHECK(f.world.of<protocol::shares_dealt>()[0].step == 1);
 }

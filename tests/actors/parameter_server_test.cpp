@@ -126,7 +126,11 @@ private:
     for (std::size_t b = 0; b < blocks(); ++b)
       holder_of_block.push_back(holder_of(b));
     world_.add(supervisor_, [](const message&) {});
-    world_.add(recorder_, [this](const message& m) { recorded(m); });
+    world_.add(recorder_, [this](const message& m) {
+      if (const auto* asked = std::get_if<protocol::want_cursor>(&m))
+        world_.send(recorder_, director_, protocol::cursor{.life = asked->life});
+      recorded(m);
+    });
     world_.add(checkpointer_, [this](const message& m) {
       if (const auto* save = std::get_if<protocol::save>(&m))
         world_.send(checkpointer_, director_, protocol::saved{save->request, {}, {}, {}});

@@ -52,7 +52,7 @@ def drawn_wiring(draw):
                             ["--recompute"]))
     if topology == "parameter-server":
         out += ["--consistency", "bsp"]
-    return out
+    return out + draw.one_of(([], [], ["--holder-copies", "2"]))
 
 
 def drawn_kills(draw):
@@ -64,10 +64,13 @@ def drawn_kills(draw):
     return out
 
 
-def others_may_die(job, wiring):
-    """Whether node 0 has all parameters, and nobody else what compression left."""
+def may_die(job, wiring):
+    """How many kills may be drawn of nodes but the first: any where that has all parameters, one where others have
+    copies of them, none of what compression left."""
+    if "1-bit" in job or "top-k 0.1" in job:
+        return (0,)
     held = "parameter-server" in wiring or wiring[wiring.index("--holders") + 1] == "1"
-    return held and "1-bit" not in job and "top-k 0.1" not in job
+    return (0, 1, 2, 4) if held else (0, 1, 1) if "--holder-copies" in wiring else (0,)
 
 
 def play(troupe, seed):
@@ -77,7 +80,7 @@ def play(troupe, seed):
     nodes, over = 2 + draw.below(4), draw.one_of(tuple(OVER))
     disturbed = launched(troupe, nodes, over, *job, *wiring, *kills)
     killed = 0
-    for _ in range(draw.one_of((0, 1, 2, 4)) if others_may_die(job, wiring) else 0):
+    for _ in range(draw.one_of(may_die(job, wiring))):
         time.sleep(draw.below(300) / 1000)
         killed += disturbed.signal(1 + draw.below(nodes - 1), signal.SIGKILL)
     code = disturbed.wait(90)

@@ -126,6 +126,10 @@ class program:
         """How many lines of metrics it has written (LONG)."""
         return text_of(os.path.join(self.folder, "steps.jsonl")).count("\n")
 
+    def steps(self):
+        """How many steps it has told of (LONG, --digest-every 1)."""
+        return text_of(os.path.join(self.folder, "steps.jsonl")).count('"event":"step"')
+
     def signal(self, node, number):
         """Whether there was somebody to hear it."""
         pid = self.nodes().get(node)

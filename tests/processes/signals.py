@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""tests/processes/signals.py TROUPE   processes that are stopped for three seconds, the one that leads among them, and
-a hundred SIGKILLs in one job: the digest of one process."""
+"""tests/processes/signals.py TROUPE   processes that are stopped for three seconds, the one that leads among them, a
+hundred SIGKILLs in one job, and twenty of nodes that hold parameters: the digest of one process."""
 import os
 import signal
 import sys
 import time
 
 from drawn import draws
-from jobs import LONG, OVER, alone, check, ends_with, launched
+from jobs import LONG, OVER, alone, check, ends_with, launched, waits_for
 
 KILLS = 100
 
@@ -35,12 +35,32 @@ def killed_often(troupe):
         if old:
             victim = draw.one_of(old)
             kills += job.signal(lives.pop(victim)[0], signal.SIGKILL)
+    check("all of them came", kills == KILLS, job.shown())
+    ends_as_one(troupe, job, endless, kills)
+
+
+def killed_with_parameters(troupe):
+    """Each node has parameters, and a copy of those of another one: one may die when all are back."""
+    endless = LONG + ("--holders", "0", "--holder-copies", "2", "--epochs", "100000", "--schedule", "constant",
+                      "--digest-every", "1")
+    job = launched(troupe, 4, "ipc", *endless)
+    check("an endless job with copies of its holders runs", job.has_begun(), job.shown())
+    draw, kills = draws(2), 0
+    for _ in range(KILLS // 5):
+        time.sleep(draw.below(200) / 1000)
+        kills += job.signal(1 + draw.below(3), signal.SIGKILL)
+        done = job.steps() + 2  # what was on its way
+        check(f"it goes on after kill {kills}", waits_for(lambda: job.steps() > done + 2, 60), job.shown())
+    ends_as_one(troupe, job, endless, kills)
+
+
+def ends_as_one(troupe, job, words, kills):
     job.signal(0, signal.SIGINT)
     code, steps = job.wait(60), job.result()["steps"]
-    check(f"after {kills} kills it saved at step {steps} and ended", code == 130 and kills == KILLS, job.shown())
-    digest = alone(troupe, *endless, "--steps", str(steps))
+    check(f"after {kills} kills it saved at step {steps} and ended", code == 130, job.shown())
+    digest = alone(troupe, *words, "--steps", str(steps))
     check("as one process without kills does", job.result()["parameter_digest"] == digest, job.shown())
-    check("and its actors were started anew", job.restarts() >= KILLS, job.restarts())
+    check("and its actors were started anew", job.restarts() >= kills, job.restarts())
 
 
 def main(troupe):
@@ -49,6 +69,7 @@ def main(troupe):
         stopped(troupe, digest, 1, over)
     stopped(troupe, digest, 0, "ipc")
     killed_often(troupe)
+    killed_with_parameters(troupe)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ TOPOLOGIES = {
     "all-reduce": ("--replicas", "4", "--holders", "0", "--split-layers", "65536"),
     "pipeline of 3": ("--topology", "pipeline", "--stages", "3"),
     "hybrid 2x2": ("--topology", "hybrid", "--replicas", "2", "--stages", "2"),
+    "copies of holders": ("--replicas", "4", "--holder-copies", "2"),
     "parameter server": ("--topology", "parameter-server", "--replicas", "4", "--holders", "2", "--consistency", "bsp"),
 }
 STEPS = FEW + ("--steps", "20")

@@ -120,12 +120,8 @@ TEST_CASE("a job stopped in the middle and resumed ends with the bits of an undi
   }
 }
 
-TEST_CASE(
-    "a role that cannot be replaced yet cannot be killed, and says so before the job starts") {
+TEST_CASE("who is not played cannot be killed, and that is said before the job starts") {
   const auto j = small_job(3);
-  CHECK_THROWS_WITH_AS(play(data_parallel(j), {{{.role = role_kind::parameter_holder}, 1, 1}}),
-                       doctest::Contains("parameter_holder cannot be killed in this release"),
-                       error);
   CHECK_THROWS_WITH_AS(
       play(data_parallel(j), {{{.role = role_kind::layer_shard, .replica = 3}, 1, 1}}),
       doctest::Contains("nobody plays layer_shard/3/0"),

@@ -91,10 +91,25 @@ TEST_CASE("actors of other nodes are killed and restarted like those of this one
   CHECK(killed.faults.size() == 3);
 }
 
-TEST_CASE("nodes that lose sight of each other meet again, and no bit changes") {
-  const deadline end(90s, "partition");
-  const job j = small_job(120);
-  const auto w = data_parallel(j, {.replicas = 2, .holders = 1});
+TEST_CASE("parameter holders on other nodes have their state from the copy that is left") {
+  const deadline end(60s, "holders");
+  const auto w = data_parallel(small_job(12), {.replicas = 4, .holders = 2, .holder_copies = 2});
+  const auto calm = play(data_parallel(small_job(12), {.replicas = 4}));
+  const nodes_of_threads nodes{.count = 3, .coordinator = fresh_inproc()};
+  const auto killed = play_on(nodes,
+                              w,
+                              {.evaluate = false,
+                               .kills = {{parse_address("parameter_holder/1"), 3, 1},
+                                         {parse_address("parameter_holder/0/1"), 5, 2},
+                                         {parse_address("parameter_holder/1/1"), 8, 1}}});
+  check_same(calm, killed);
+  CHECK(killed.faults.size() == 3);
+}
+
+namespace {
+
+// What node 1 holds is on node 0 as well.
+void check_cuts(const wiring& w) {
   const auto calm = play(w);
   const std::string zero = "tcp://127.0.0.1:47821";
   fault_proxy proxy(zero);
@@ -128,6 +143,14 @@ TEST_CASE("nodes that lose sight of each other meet again, and no bit changes") 
   CHECK(heals == 3);
   CHECK(std::count(said.begin(), said.end(), "node 1 is there") == 4);
   CHECK(cut.result.restarts >= 3);
+}
+
+} // namespace
+
+TEST_CASE("nodes that lose sight of each other meet again, and no bit changes") {
+  const deadline end(120s, "partition");
+  check_cuts(data_parallel(small_job(120), {.replicas = 2, .holders = 1}));
+  check_cuts(data_parallel(small_job(120), {.replicas = 2, .holder_copies = 2}));
 }
 
 TEST_CASE("bytes that a network changes, delays and cuts change no bit of a job") {

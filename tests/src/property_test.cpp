@@ -152,6 +152,7 @@ draw_run(chance& c, const job& j, const hybrid_options& options, std::string& to
     ++out.edited;
   }
   run.kills = random_kills(c, run.wired);
+  if (options.holder_copies > 1) add_holder_kills(c, run.wired, run.kills);
   run.dials = random_dials(c, run.wired);
   run.threads = c.between(1, 3);
   if (run.wired.deals_shares()) run.slow = random_slow(c, run.wired);
@@ -214,7 +215,8 @@ void check_resumed(chance& c,
 void check_pair(std::uint64_t seed, bool print, tally& out) {
   chance c(seed);
   const job j = random_job(c);
-  const hybrid_options options = random_wiring(c, j);
+  hybrid_options options = random_wiring(c, j);
+  options.holder_copies = random_copies(seed);
   std::string told = fmt::format("TROUPE_PROPERTY_SEED={} build/release/tests/test_src -tc=\"{}\"\n"
                                  "{}\n{}",
                                  seed,

@@ -171,8 +171,8 @@ TEST_CASE("failures that cannot be drawn are told") {
   const auto w = data_parallel(small_job(2), {.replicas = 2});
   auto where = failing_cluster(1ns);
   CHECK_ERROR(where.start(w), "so often");
-  where.failures = failure_rate{.mean_gap = 1ms, .roles = {role_kind::director}};
-  CHECK_ERROR(where.start(w), "cannot be killed");
+  where.failures = failure_rate{.mean_gap = 1ms, .roles = {role_kind::residual_keeper}};
+  CHECK_ERROR(where.start(w), "nobody plays residual_keeper");
 }
 
 TEST_CASE("the histogram of staleness counts each update once") {

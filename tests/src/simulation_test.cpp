@@ -40,10 +40,10 @@ simulated_cluster slow_links(std::uint64_t seed) {
 }
 
 struct tally {
-  int compared = 0, refused = 0, diverged = 0;
+  int compared = 0, refused = 0, diverged = 0, lost = 0;
   int explored = 0, pipelines = 0, workers = 0, bounded = 0, islands = 0, dealt = 0, groups = 0;
   int stashed = 0, sliced = 0, spread = 0, compressed = 0, residuals = 0, recomputed = 0, saved = 0,
-      evaluated = 0, timed = 0, dialled = 0;
+      evaluated = 0, timed = 0, dialled = 0, copied = 0;
   std::int64_t restarts = 0;
   std::uint64_t events = 0, resent = 0, duplicated = 0;
 
@@ -68,6 +68,7 @@ struct tally {
     count(evaluated, d.evaluates && d.job.data.test);
     count(timed, d.timed);
     count(dialled, !d.dials.empty());
+    count(copied, o.holder_copies > 1);
     restarts += r.restarts;
     events += r.simulation->events;
     for (const auto& link : r.simulation->links) {
@@ -81,9 +82,9 @@ struct tally {
         "{} worlds compared, {} of them in any order: {} pipelines, {} servers whose "
         "updates come as they do, {} of them bounded, {} islands, {} dealt, {} in "
         "groups; {} stashed, {} sliced, {} spread, {} compressed, {} with residuals, "
-        "{} recomputing; {} with dials, {} saved, {} evaluated, {} timed; {} "
-        "messages heard, {} sent again, {} twice; {} restarts; {} refused, {} "
-        "diverged",
+        "{} recomputing; {} with copies of holders; {} with dials, {} saved, {} evaluated, {} "
+        "timed; {} messages heard, {} sent again, {} twice; {} restarts; {} refused, {} "
+        "diverged, {} lost all copies",
         compared,
         explored,
         pipelines,
@@ -98,6 +99,7 @@ struct tally {
         compressed,
         residuals,
         recomputed,
+        copied,
         dialled,
         saved,
         evaluated,
@@ -107,7 +109,8 @@ struct tally {
         duplicated,
         restarts,
         refused,
-        diverged);
+        diverged,
+        lost);
   }
 };
 
@@ -147,8 +150,8 @@ void check_world(std::uint64_t seed, bool print, tally& out) {
     FAIL_CHECK(report_of(*d, *played.failure));
     return;
   }
-  if (played.diverged) {
-    ++out.diverged;
+  if (played.diverged || played.lost) {
+    ++(played.lost ? out.lost : out.diverged);
     return;
   }
   out.note(*d, played.run.result);
@@ -168,9 +171,11 @@ TEST_CASE(test_name) {
     return;
   MESSAGE(all.text());
   CHECK(all.refused + all.diverged <= all.compared / 10);
+  CHECK(all.lost <= all.compared / 20);
   CHECK(all.explored >= all.compared / 3);
   CHECK(all.pipelines >= all.compared / 3);
-  for (const auto often : {all.workers, all.dealt, all.compressed, all.saved, all.dialled})
+  for (const auto often :
+       {all.workers, all.dealt, all.compressed, all.saved, all.dialled, all.copied})
     CHECK(often >= all.compared / 10);
   for (const auto rare : {all.islands,
                           all.bounded,
@@ -346,7 +351,7 @@ TEST_CASE("every mistake of a simulated cluster is told at once") {
   wrong.model.node.cores = 0;
   wrong.model.nodes[7] = {.slowness = -1};
   wrong.model.link.loss = 1;
-  wrong.model.faults = {{1ms, kill_fault{{.role = role_kind::director}}},
+  wrong.model.faults = {{1ms, kill_fault{{.role = role_kind::director, .replica = 1}}},
                         {1ms, pause_fault{9}},
                         {1ms, cut_fault{1, 1}}};
   const auto told = joined(mistakes_of(wrong, w)).text();
@@ -355,7 +360,7 @@ TEST_CASE("every mistake of a simulated cluster is told at once") {
                            "no node 7",
                            "-1 times as long",
                            "share of 1 of messages",
-                           "director cannot be killed",
+                           "nobody plays director/1",
                            "no node 9",
                            "no link to itself"})
     CHECK_MESSAGE((told.what + told.where + told.why).find(part) != std::string::npos, part);

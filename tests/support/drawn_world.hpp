@@ -171,6 +171,7 @@ inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
   else
     out.options = random_wiring(c, out.job);
   draw_rarities(c, out);
+  out.options.holder_copies = random_copies(seed);
   if (!mistakes_of(out.job, out.options).empty()) return std::nullopt;
   draw_differences(c, out);
   const wiring w = out.wired();

@@ -17,11 +17,11 @@ public:
     message content;
   };
 
-  explicit fake_context(address who) : who_(who) {}
+  explicit fake_context(address who, incarnation life = 1) : who_(who), life_(life) {}
 
   address self() const override { return who_; }
 
-  incarnation life() const override { return 1; }
+  incarnation life() const override { return life_; }
 
   void send(const address& to, message m) override { sent.push_back({to, std::move(m)}); }
 
@@ -88,6 +88,7 @@ public:
 
 private:
   address who_;
+  incarnation life_;
 };
 
 } // namespace troupe::test

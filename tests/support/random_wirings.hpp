@@ -206,6 +206,24 @@ inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
   return out;
 }
 
+// From a stream of their own: what else is drawn of a seed without copies is what it was.
+inline int random_copies(std::uint64_t seed) {
+  chance c(seed ^ 0xC0B1E5U);
+  return c.percent(30) ? c.between(2, 3) : 1;
+}
+
+// Of each parameter holder at most so many that one copy is left.
+inline void add_holder_kills(chance& c, const wiring& w, std::vector<planned_kill>& to) {
+  for (const auto& holder : w.of(role_kind::parameter_holder)) {
+    const auto copies = copies_of(w, holder);
+    if (holder.stage != 0 || copies.size() < 2) continue;
+    for (std::size_t n = c.below(copies.size()); n > 0; --n)
+      to.push_back({copies[c.below(copies.size())],
+                    c.between(0, static_cast<int>(w.job.steps) - 1),
+                    c.between(1, 6)});
+  }
+}
+
 // For most wirings, those that can be set; a few of one kind follow each other closely.
 inline std::vector<dial> random_dials(chance& c, const wiring& w) {
   std::vector<dial> out;
@@ -225,23 +243,25 @@ inline std::vector<dial> random_dials(chance& c, const wiring& w) {
 }
 
 inline std::string text(const hybrid_options& o) {
-  return fmt::format("wiring: {} replicas, {} backups{}, {} groups, {} stages, {} holders, {}, {} "
-                     "chunks, cut [{}], {} piece "
-                     "costs{}{}{}, blocks of at most {} bytes",
-                     o.replicas,
-                     o.backups,
-                     o.balance_shares ? ", balanced" : "",
-                     o.groups,
-                     o.stages,
-                     o.holders,
-                     o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,
-                     o.chunks,
-                     fmt::join(o.cut, " "),
-                     o.piece_costs.size(),
-                     o.recompute ? ", recomputing" : "",
-                     o.spread_slices ? ", slices spread" : "",
-                     o.stash_weights ? ", weights stashed" : "",
-                     o.block_bytes_max);
+  return fmt::format(
+      "wiring: {} replicas, {} backups{}, {} groups, {} stages, {} holders of {} copies, {}, {} "
+      "chunks, cut [{}], {} piece "
+      "costs{}{}{}, blocks of at most {} bytes",
+      o.replicas,
+      o.backups,
+      o.balance_shares ? ", balanced" : "",
+      o.groups,
+      o.stages,
+      o.holders,
+      o.holder_copies,
+      o.own_schedule ? "\n" + troupe::text(*o.own_schedule) : o.schedule,
+      o.chunks,
+      fmt::join(o.cut, " "),
+      o.piece_costs.size(),
+      o.recompute ? ", recomputing" : "",
+      o.spread_slices ? ", slices spread" : "",
+      o.stash_weights ? ", weights stashed" : "",
+      o.block_bytes_max);
 }
 
 inline std::string text(const std::vector<slow_actor>& slow) {

@@ -4,6 +4,7 @@
 
 #include "support/chance.hpp"
 #include "troupe/simulated_cluster.hpp"
+#include "troupe/start_run.hpp"
 
 #include <fmt/format.h>
 
@@ -38,16 +39,10 @@ inline link_model random_link(chance& c) {
 // What goes wrong, and what repairs it.
 using trouble = std::vector<timed_fault>;
 
-inline bool is_mortal_role(role_kind role) {
-  return role == role_kind::layer_shard || role == role_kind::data_loader ||
-         role == role_kind::gradient_aggregator || role == role_kind::checkpointer ||
-         role == role_kind::evaluator;
-}
-
 inline std::vector<address> mortals_of(const wiring& w) {
   std::vector<address> out;
   for (const auto& r : w.roles)
-    if (is_mortal_role(r.where.role)) out.push_back(r.where);
+    if (is_mortal(w, r.where)) out.push_back(r.where);
   return out;
 }
 
@@ -56,8 +51,11 @@ inline std::vector<address> mortals_of(const wiring& w) {
 inline std::vector<trouble>
 random_memberships(chance& c, const wiring& w, int nodes, const std::vector<trouble>& others) {
   std::set<int> busy;
+  const auto alone = lonely_state_of(w, nodes);
   for (const auto& r : w.roles)
-    if (!is_mortal_role(r.where.role)) busy.insert(r.node % nodes);
+    if (r.where.role == role_kind::supervisor || // some node is always there
+        !is_mortal(w, r.where) || (w.order.as_they_come() && alone.contains(r.where)))
+      busy.insert(r.node % nodes);
   for (const auto& t : others)
     for (const auto& f : t) {
       if (const auto* p = std::get_if<pause_fault>(&f.what)) busy.insert(p->node);

@@ -158,8 +158,10 @@ private:
         auto n = d.job.microbatches;
         return lower(n) && set_microbatches(d, n);
       });
-    for (int hybrid_options::*field :
-         {&hybrid_options::replicas, &hybrid_options::stages, &hybrid_options::holders})
+    for (int hybrid_options::*field : {&hybrid_options::replicas,
+                                       &hybrid_options::stages,
+                                       &hybrid_options::holders,
+                                       &hybrid_options::holder_copies})
       for (const auto& lower : lowerings<int>(1))
         out.emplace_back([lower, field](drawn_world& d) { return lower(d.options.*field); });
     for (std::size_t layer = 0; layer < 8; ++layer)

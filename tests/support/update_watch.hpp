@@ -34,7 +34,9 @@ public:
     if (update != nullptr && m.to.role == role_kind::parameter_holder)
       accepted_.try_emplace({update->step, update->block}, *update);
     const auto* done = std::get_if<protocol::committed>(m.content);
-    if (done != nullptr && !m.copy) applied_[done->block].push_back(*done);
+    if (done != nullptr && !m.copy && !said_before(*done)) applied_[done->block].push_back(*done);
+    const auto* entry = std::get_if<protocol::log_entry>(m.content);
+    if (entry != nullptr && entry->kind == protocol::log_kind::update) note_entry(*entry);
   }
 
   // What was done wrong; empty: nothing. REQUIRES: the run has ended.
@@ -50,6 +52,25 @@ public:
 
 private:
   using step_block = std::pair<std::uint64_t, int>;
+
+  // A restarted holder says again what its copies have, and must not say another thing.
+  [[nodiscard]] bool said_before(const protocol::committed& m) const {
+    const auto found = applied_.find(m.block);
+    return found != applied_.end() &&
+           std::any_of(found->second.begin(), found->second.end(), [&](const auto& known) {
+             return known.version == m.version && known.step == m.step &&
+                    known.digest == m.digest && known.staleness == m.staleness;
+           });
+  }
+
+  // What copies do is what counts, by the newest head that says it: an older one may have taken up
+  // what was computed before.
+  void note_entry(const protocol::log_entry& e) {
+    auto& head = logged_[{e.step, e.block}];
+    if (e.head < head) return;
+    head = e.head;
+    accepted_[{e.step, e.block}] = {e.step, e.block, e.value, e.addend, e.encoded};
+  }
 
   static std::uint64_t workers(const drawn_world& d) {
     return static_cast<std::uint64_t>(d.options.replicas);
@@ -213,6 +234,7 @@ private:
 
   std::map<step_block, std::set<std::uint64_t>> reads_; // versions
   std::map<step_block, protocol::reduced_gradient> accepted_;
+  std::map<step_block, incarnation> logged_;                // who wrote it into the log
   std::map<int, std::vector<protocol::committed>> applied_; // by block, in their order
   std::map<int, std::vector<tensor>> values_;               // by block and version
 };

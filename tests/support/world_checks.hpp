@@ -6,6 +6,7 @@
 
 #include "actors/runtime/disk.hpp"
 #include "src/small_jobs.hpp"
+#include "support/copies_watch.hpp"
 #include "support/deadline.hpp"
 #include "support/drawn_world.hpp"
 #include "support/scratch_folder.hpp"
@@ -19,6 +20,7 @@
 #include <cmath>
 #include <cstdint>
 #include <exception>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,6 +38,7 @@ struct world_failure {
 struct played_world {
   std::optional<world_failure> failure;
   bool diverged = false; // a loss is no number: nothing is said about the run
+  bool lost = false;     // all copies of something: likewise
   log_of_run run;
 };
 
@@ -46,7 +49,10 @@ public:
     if (const auto* d = std::get_if<protocol::down>(m.content)) note(*d);
     if (const auto* d = std::get_if<protocol::past_down>(m.content)) note(d->what);
     const auto* r = std::get_if<protocol::restarted>(m.content);
-    if (r != nullptr && m.to.role == role_kind::recorder) restarts_.insert({r->who, r->life});
+    if (r != nullptr && m.to.role == role_kind::recorder && r->life > lives_[r->who]) {
+      lives_[r->who] = r->life; // what a supervisor before says may come later
+      ++restarts_;
+    }
     if (r != nullptr && problem_.empty() && !deaths_.contains({r->who, r->life - 1}))
       problem_ = fmt::format(
           "{} is incarnation {}, and the one before has not died", r->who.text(), r->life);
@@ -54,9 +60,7 @@ public:
 
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  [[nodiscard]] std::int64_t restarts() const {
-    return static_cast<std::int64_t>(restarts_.size());
-  }
+  [[nodiscard]] std::int64_t restarts() const { return restarts_; }
 
 private:
   void note(const protocol::down& d) {
@@ -64,7 +68,9 @@ private:
     if (!d.killed && problem_.empty()) problem_ = d.who.text() + " died of " + d.reason;
   }
 
-  std::set<std::pair<address, incarnation>> deaths_, restarts_; // who, life
+  std::set<std::pair<address, incarnation>> deaths_; // who, life
+  std::map<address, incarnation> lives_;
+  std::int64_t restarts_ = 0;
   std::string problem_;
 };
 
@@ -76,7 +82,7 @@ class world_check {
 public:
   // `expected` is not read where updates are applied as they come.
   world_check(const drawn_world& d, const reference_run& expected)
-      : drawn_(d), expected_(expected), wired_(d.wired()) {}
+      : drawn_(d), expected_(expected), wired_(d.wired()), copies_(wired_) {}
 
   played_world play() {
     played_world out;
@@ -85,7 +91,8 @@ public:
     } catch (const error& e) {
       const auto what = e.text().what;
       out.diverged = what.starts_with("the loss of step");
-      if (!out.diverged) fail(is_stuck(what) ? "stuck" : "failed", e.what());
+      out.lost = drawn_.as_they_come() && what.ends_with("lost") && copies_.may_have_lost(what);
+      if (!out.diverged && !out.lost) fail(is_stuck(what) ? "stuck" : "failed", e.what());
     } catch (const std::exception& e) {
       fail("failed", e.what());
     }
@@ -93,7 +100,8 @@ public:
       failure_.reset(); // it is why
       fail("life", lives_.problem());
     }
-    if (!failure_ && !out.diverged) try {
+    if (!copies_.problem().empty()) fail("copies", copies_.problem());
+    if (!failure_ && !out.diverged && !out.lost) try {
         check(out.run);
       } catch (const std::exception& e) {
         fail("failed", e.what());
@@ -114,6 +122,7 @@ private:
     where.on_message = [this, heard = 0](const heard_message& m) mutable {
       if (++heard > messages_max) throw error({.what = "no end after a million messages"});
       lives_.hear(m);
+      copies_.hear(m);
       if (drawn_.as_they_come()) updates_.hear(m);
     };
     return play_on(where, wired_, std::move(how));
@@ -211,6 +220,7 @@ private:
   const wiring wired_;
   const scratch_folder saved_;
   life_watch lives_;
+  copies_watch copies_;
   update_watch updates_;
   std::optional<world_failure> failure_;
 };

@@ -69,6 +69,14 @@ json json_of(const fault_event& e) {
           {"recovery_ms", e.recovery_ms}};
 }
 
+json json_of(const rollback_event& e) {
+  return {{"event", "rollback"},
+          {"step", e.step},
+          {"to", e.to},
+          {"checkpoint", e.checkpoint},
+          {"reason", e.reason}};
+}
+
 json json_of(const saved_event& e) {
   return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
 }
@@ -161,6 +169,7 @@ std::string end_json(const run_result& r, const std::vector<memory_comparison>& 
               {"steps", r.steps},
               {"epochs", r.epochs},
               {"restarts", r.restarts},
+              {"rollbacks", r.rollbacks},
               {"staleness", json_of(r.staleness)},
               {"credit", json_of(r.credit)},
               {"shares", json_of(r.shares)},

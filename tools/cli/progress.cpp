@@ -87,6 +87,14 @@ std::string fault_line(const fault_event& e) {
                      e.now);
 }
 
+std::string rollback_line(const rollback_event& e) {
+  return fmt::format("  ! after {} steps {}; back to step {}, {}",
+                     e.step,
+                     e.reason,
+                     e.to,
+                     e.checkpoint.empty() ? "where the run began" : e.checkpoint);
+}
+
 std::string node_line(const node_event& e) {
   return (e.what == node_event::kind::up ? "  " : "  ! ") + e.text;
 }
@@ -112,6 +120,7 @@ std::string result_table(const run_result& r) {
   row("training time", duration_text(r.seconds));
   row("peak memory", bytes_text(r.peak_memory_bytes));
   row("restarts", count_text(r.restarts));
+  if (r.rollbacks > 0) row("rollbacks", count_text(r.rollbacks));
   if (!r.staleness.empty()) row("staleness", staleness_text(r.staleness));
   if (!r.shares.empty()) row("shares", text(r.shares) + " at the end");
   if (r.overtaken > 0) row("overtaken", shares_overtaken(r.overtaken));

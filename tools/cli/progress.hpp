@@ -27,6 +27,7 @@ std::string plain_line(const progress_state& s);
 // "epoch 1/5  loss 0.512  acc 81.9 %  test loss 0.40  acc 85.1 %  9,310 img/s  digest 5f1c..."
 std::string epoch_line(const epoch_event& e, std::int64_t epochs, bool tested, bool validated);
 std::string fault_line(const fault_event& e);
+std::string rollback_line(const rollback_event& e);
 std::string node_line(const node_event& e);
 std::string saved_line(const saved_event& e);
 

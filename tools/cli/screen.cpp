@@ -42,6 +42,7 @@ void screen::show(const run_event& event) {
     drawn_step_ = last_.step;
   }
   if (const auto* fault = std::get_if<fault_event>(&event)) keep(fault_line(*fault), false);
+  if (const auto* back = std::get_if<rollback_event>(&event)) keep(rollback_line(*back), false);
   if (const auto* saved = std::get_if<saved_event>(&event)) keep(saved_line(*saved), false);
   if (const auto* node = std::get_if<node_event>(&event)) keep(node_line(*node), false);
 }

@@ -105,6 +105,13 @@ setting_list who_computes() {
       {g, "microbatches", "N", "2", "parts of a batch; same number, same bits, any wiring", number},
       {g, "holders", "N", "0", "actors that share the parameters; 0: one a layer shard", number},
       {g,
+       "holder-copies",
+       "N",
+       "1",
+       "of each of them, so many keep the same parameters: N - 1 may be lost at once, with their "
+       "nodes, and nothing is lost; 1: none may",
+       number},
+      {g,
        "groups",
        "N",
        "0",

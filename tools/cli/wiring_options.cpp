@@ -80,6 +80,7 @@ void refuse_beside_file(value_reader& read) {
   for (const char* name : {"topology",
                            "replicas",
                            "holders",
+                           "holder-copies",
                            "groups",
                            "balance",
                            "backups",
@@ -193,6 +194,7 @@ wiring_options wiring_options_of(value_reader& read) {
     replicas = static_cast<int>(islands);
   out.grid.replicas = out.topology == "pipeline" ? 1 : replicas;
   out.grid.holders = static_cast<int>(read.whole("holders", 0, 4096));
+  out.grid.holder_copies = static_cast<int>(read.whole("holder-copies", 1, 16));
   out.grid.groups =
       out.topology == "pipeline" ? 0 : static_cast<int>(read.whole("groups", 0, 65'535));
   out.grid.balance_shares = out.topology != "pipeline" && read.flag("balance");

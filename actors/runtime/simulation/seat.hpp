@@ -36,6 +36,7 @@ struct seat {
   // What every message touches, in one line of the cache.
   alignas(64) phase now = phase::down;
   incarnation life = 0;
+  incarnation first_life = 1; // with which the job began, or began again
   std::unique_ptr<role> player;
   std::uint64_t messages = 0;
   instant heard_at{0};

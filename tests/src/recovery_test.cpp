@@ -168,7 +168,7 @@ TEST_CASE("an asynchronous job does not go back behind what workers were told") 
 TEST_CASE("a job that goes back again and again without a step between fails") {
   const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
   std::vector<planned_kill> kills(2000, planned_kill{holder, 0, 1});
-  CHECK_ERROR(play_with(w, {.kills = kills}), "what parameter_holder/0 knew is lost");
+  CHECK_ERROR(play_on(quiet(), w, {.kills = kills}), "what parameter_holder/0 knew is lost");
 }
 
 TEST_CASE("a job that is told to stop while its director is dead stops") {

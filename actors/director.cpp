@@ -17,6 +17,11 @@ std::uint64_t first_of_life(incarnation life) {
   return static_cast<std::uint64_t>(life - 1) << 32U;
 }
 
+bool goes_on(const message& event) {
+  const auto* p = std::get_if<protocol::training_paused>(&event);
+  return p != nullptr && !p->paused;
+}
+
 // Of islands that have the same parameters, theirs. `blocks` are in the order of the islands.
 template <class Blocks>
 std::uint64_t digest_of_blocks(const Blocks& blocks) {
@@ -110,7 +115,7 @@ void director::on(const protocol::recorded& m) {
     if (step != nullptr) recorded_ = step->step + 1;
     if (dealt != nullptr && phase_ == phase::training && !stopping_)
       permitted_ = std::max(permitted_, dealt->step + 1);
-    further = further || step != nullptr || dealt != nullptr;
+    further = further || step != nullptr || dealt != nullptr || goes_on(event);
   }
   if (further && phase_ == phase::training) permit();
 }
@@ -151,7 +156,11 @@ std::uint64_t director::boundary() const {
 // By what is on record: nobody leaves a step behind that a successor might have to ask for again.
 // Said after each commit, also where it permits nothing new: a restarted shard may have been told
 // to begin at a step that the holders had left behind already.
+// What was evaluated and saved, a successor would evaluate and save again: nobody leaves that
+// behind before it is on record that the job goes on.
 void director::permit() {
+  if (std::any_of(untold_.begin(), untold_.end(), [](const auto& e) { return goes_on(e.content); }))
+    return;
   const auto untold = announced_;
   const auto within = std::min(boundary(), recorded_ + options_.steps_ahead);
   if (shares_.deals())

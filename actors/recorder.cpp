@@ -37,44 +37,51 @@ void recorder::on(const protocol::want_cursor& m) {
   world_.send(options_.director, out);
 }
 
-// One that was heard before was told again because its acknowledgement was lost.
-bool recorder::is_next(const protocol::event_number& number) {
+// One that was heard before was told again because its acknowledgement was lost. What is
+// acknowledged is in the log: who dies between the two has a successor that knows it.
+template <class Do>
+void recorder::once(const protocol::event_number& number, const Do& record) {
   auto& last = log_.last;
-  if (number.director != last.director || number.count > last.count + 1) return false;
-  const bool next = number.count == last.count + 1;
-  if (next) last = number;
+  if (number.director != last.director || number.count > last.count + 1) return;
+  if (number.count == last.count + 1) {
+    last = number;
+    record();
+  }
   world_.send(options_.director, protocol::recorded{last});
-  return next;
 }
 
 void recorder::on(const protocol::step_committed& m) {
-  if (!is_next(m.number)) return;
-  log_.step = m.step + 1;
-  log_.digest = m.digest;
-  log_.dealt.erase(log_.dealt.begin(), log_.dealt.lower_bound(log_.step));
-  if (m.step < log_.next_step) return;
-  log_.next_step = m.step + 1;
-  options_.on_step(m, seconds());
+  once(m.number, [&] {
+    log_.step = m.step + 1;
+    log_.digest = m.digest;
+    log_.dealt.erase(log_.dealt.begin(), log_.dealt.lower_bound(log_.step));
+    if (m.step < log_.next_step) return;
+    log_.next_step = m.step + 1;
+    options_.on_step(m, seconds());
+  });
 }
 
 // A director may evaluate again what the one before had evaluated.
 void recorder::on(const protocol::epoch_ended& m) {
-  if (!is_next(m.number) || m.epoch <= log_.epoch) return;
-  log_.epoch = m.epoch;
-  options_.on_epoch(m, seconds());
+  once(m.number, [&] {
+    if (m.epoch <= log_.epoch) return;
+    log_.epoch = m.epoch;
+    options_.on_epoch(m, seconds());
+  });
 }
 
 void recorder::on(const protocol::training_paused& m) {
-  if (!is_next(m.number)) return;
-  log_.pause = {m.step, !m.paused};
-  if (m.paused)
-    stop_clock();
-  else if (!log_.resumed)
-    log_.resumed = world_.now();
+  once(m.number, [&] {
+    log_.pause = {m.step, !m.paused};
+    if (m.paused)
+      stop_clock();
+    else if (!log_.resumed)
+      log_.resumed = world_.now();
+  });
 }
 
 void recorder::on(const protocol::shares_dealt& m) {
-  if (is_next(m.number)) log_.dealt[m.step] = m.shares;
+  once(m.number, [&] { log_.dealt[m.step] = m.shares; });
 }
 
 void recorder::on(const protocol::restarted& m) {
@@ -89,7 +96,7 @@ void recorder::on(const protocol::credit_used& m) {
 }
 
 void recorder::on(const protocol::checkpoint_saved& m) {
-  if (is_next(m.number)) options_.on_saved(m);
+  once(m.number, [&] { options_.on_saved(m); });
 }
 
 void recorder::on(const protocol::memory_used& m) {
@@ -97,9 +104,11 @@ void recorder::on(const protocol::memory_used& m) {
 }
 
 void recorder::on(const protocol::job_ended& m) {
-  if (!is_next(m.number) || std::exchange(log_.ended, true)) return;
-  stop_clock();
-  options_.on_end(m, seconds());
+  once(m.number, [&] {
+    if (std::exchange(log_.ended, true)) return;
+    stop_clock();
+    options_.on_end(m, seconds());
+  });
 }
 
 } // namespace troupe

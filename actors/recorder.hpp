@@ -65,7 +65,8 @@ public:
 
 private:
   [[nodiscard]] double seconds() const;
-  bool is_next(const protocol::event_number& number);
+  template <class Do>
+  void once(const protocol::event_number& number, const Do& record);
   void stop_clock();
 
   context& world_;

@@ -93,6 +93,8 @@ TEST_CASE("a director permits no step beyond the epoch until it has been evaluat
   CHECK(f.permitted() == 1);
   REQUIRE(f.world.of<protocol::evaluate>().size() == 1);
   f.boss.on(protocol::evaluated{.round = 1, .part = 0, .test = {{2.0}, 3, 4}});
+  CHECK(f.permitted() == 1); // a successor would evaluate again
+  f.record();
   CHECK(f.permitted() == 3);
   REQUIRE(f.world.of<protocol::epoch_ended>().size() == 1);
   CHECK(f.world.of<protocol::epoch_ended>()[0].test.correct == 3);
@@ -290,6 +292,7 @@ TEST_CASE("a new director begins a pause anew that was not over, and no other") 
     CHECK(f.world.of<protocol::epoch_ended>().empty());
     f.boss.on(protocol::evaluated{.round = round, .part = 0});
     CHECK(f.world.of<protocol::epoch_ended>().size() == 1);
+    f.record();
     CHECK(f.permitted() == 3);
   }
   CHECK(fixture(evaluated, {.life = 2, .step = 2, .paused = true})

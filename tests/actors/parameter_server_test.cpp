@@ -129,6 +129,11 @@ private:
     world_.add(recorder_, [this](const message& m) {
       if (const auto* asked = std::get_if<protocol::want_cursor>(&m))
         world_.send(recorder_, director_, protocol::cursor{.life = asked->life});
+      const auto acknowledge = [this](const auto& event) {
+        if constexpr (requires { event.number.director; })
+          world_.send(recorder_, director_, protocol::recorded{event.number});
+      };
+      std::visit(acknowledge, m);
       recorded(m);
     });
     world_.add(checkpointer_, [this](const message& m) {

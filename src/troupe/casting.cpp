@@ -17,7 +17,9 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <numeric>
+#include <shared_mutex>
 #include <tuple>
 #include <utility>
 
@@ -66,13 +68,14 @@ std::uint64_t steps_ahead_of(const wiring& w) {
 struct casting::impl {
   std::shared_ptr<const wiring> kept;
   std::shared_ptr<const parameter_layout> layout;
-  checkpoint start;
+  checkpoint start; // may change while nobody makes a role
   run_options options;
   recorder_options recording;
   int kernel_threads;
   stand_ins instead;
 
   const wiring& wired = *kept;
+  mutable std::shared_mutex making{};
   graph compiled = graph_of(wired.job);
   std::shared_ptr<const loss> criterion = std::make_shared<const loss>(wired.job.loss);
   std::map<kernel_plan, std::shared_ptr<pool<shard_kernels>>> kernels;
@@ -500,6 +503,7 @@ casting::casting(std::shared_ptr<const wiring> w,
 }
 
 std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) const {
+  const std::shared_lock lock(making);
   switch (where.where.role) {
   case role_kind::director:
     return std::make_unique<director>(c, director_here());
@@ -532,6 +536,7 @@ std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) c
 }
 
 void casting::begin_at(checkpoint start) const {
+  const std::lock_guard nobody(impl_->making);
   impl_->start = std::move(start);
 }
 

@@ -74,7 +74,7 @@ public:
   // REQUIRES: one of the wiring's roles.
   [[nodiscard]] role_factory role_at(const wired_role& where) const;
 
-  void begin_at(checkpoint start) const; // from now on. REQUIRES: nobody plays
+  void begin_at(checkpoint start) const; // roles that begin from now on
 
 private:
   struct impl;

@@ -221,7 +221,10 @@ checkpoint run::impl::last_good(std::string& path) {
 void run::impl::begin_again() {
   std::string path;
   const auto start = last_good(path);
-  tell(rollback_event{result.steps, static_cast<std::int64_t>(start.step), path, lost});
+  tell(rollback_event{.step = static_cast<std::int64_t>(log->next_step),
+                      .to = static_cast<std::int64_t>(start.step),
+                      .checkpoint = path,
+                      .reason = lost});
   ++result.rollbacks;
   world->begin_again(path, [&] {
     cast->begin_at(start);
@@ -269,7 +272,8 @@ recorder_options run::impl::callbacks() {
                             m.lead,
                             m.lead_bound,
                             m.shares,
-                            m.overtaken});
+                            m.overtaken,
+                            m.reports_lost});
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
           },

@@ -32,7 +32,7 @@ namespace troupe {
 // What a run tells its observer, in order; called from one of the run's threads, must return soon.
 struct step_event {
   std::int64_t step = 0;    // committed steps so far, this one included
-  double loss = 0;          // mean over the batch
+  double loss = 0;          // mean over the batch; NaN: all of its reports were lost
   double accuracy = 0;      // of the batch, 0..1
   std::uint64_t digest = 0; // of the parameters after the step
   double seconds = 0;       // since training began, evaluation and saving excluded
@@ -45,6 +45,9 @@ struct step_event {
   // then the backups; and how many layer shards were overtaken since the step before.
   std::vector<replica_share> shares;
   std::uint64_t overtaken = 0;
+  // Asynchronous jobs: so many microbatches died unreported, with the director and the layer shard
+  // that knew; `loss` is the mean over the others.
+  std::uint32_t reports_lost = 0;
 };
 
 struct epoch_event {

@@ -374,3 +374,48 @@ TEST_CASE("a share is on record before a shard hears of it, and is not dealt aga
   REQUIRE(f.world.of<protocol::shares_dealt>().size() == 1);
   CHECK(f.world.of<protocol::shares_dealt>()[0].step == 1);
 }
+
+TEST_CASE("a worker's step whose reports died with a director is told without them") {
+  fixture f({.workers = 1, .steps_ahead = 4}, {.life = 2});
+  f.report(0, 1, 3.0);
+  f.commit(0, 0);
+  f.commit(0, 1);
+  f.boss.on(protocol::reports_told{shard, 0}); // it may still report step 0
+  CHECK(f.world.of<protocol::step_committed>().empty());
+  f.boss.on(protocol::reports_told{shard, 1});
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].reports_lost == 1);
+  CHECK(steps[0].loss == 3.0);
+  CHECK(f.world.of<protocol::job_ended>().empty());
+
+  f.commit(1, 0);
+  f.commit(1, 1);
+  f.boss.on(protocol::reports_told{shard, 2});
+  REQUIRE(f.world.of<protocol::step_committed>().size() == 2);
+  CHECK(std::isnan(f.world.of<protocol::step_committed>()[1].loss));
+  CHECK(f.world.of<protocol::job_ended>().empty()); // that loss says nothing of the parameters
+}
+
+TEST_CASE("an island's step whose reports died with a director makes the job begin again") {
+  const address other{.role = role_kind::layer_shard, .replica = 1};
+  fixture f({.islands = 2, .shards = {shard, other}, .island_of = {{shard, 1}, {other, 2}}},
+            {.life = 2});
+  for (const int block : {0, 1})
+    f.boss.on(protocol::committed{.step = 0, .block = block, .island = 1});
+  f.boss.on(protocol::reports_told{other, 1}); // island 2 has not applied it
+  CHECK(f.world.of<protocol::job_ended>().empty());
+  f.boss.on(protocol::reports_told{shard, 1});
+  REQUIRE(f.world.of<protocol::job_ended>().size() == 1);
+  CHECK(f.world.of<protocol::job_ended>()[0].begin_again);
+  CHECK(f.world.of<protocol::job_ended>()[0].failure.what ==
+        "what island 1 reported of step 0 is lost");
+}
+
+TEST_CASE("state that is lost ends the job, which may begin again") {
+  fixture f;
+  f.boss.on(protocol::state_lost{{.role = role_kind::parameter_holder}});
+  f.boss.on(protocol::state_lost{{.role = role_kind::parameter_holder}});
+  REQUIRE(f.world.of<protocol::job_ended>().size() == 1);
+  CHECK(f.world.of<protocol::job_ended>()[0].begin_again);
+}

@@ -5,7 +5,10 @@
 #include "support/fault_proxy.hpp"
 #include "support/scratch_folder.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 
@@ -18,6 +21,20 @@ using namespace std::chrono_literals;
 std::string fresh_inproc() {
   static std::atomic<int> next{0};
   return fmt::format("inproc://nodes-{}", next++);
+}
+
+// A port that was free a moment ago: tests may run beside others of themselves.
+std::string fresh_tcp() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  auto* const name = reinterpret_cast<sockaddr*>(&at);
+  REQUIRE(::bind(socket, name, size) == 0);
+  REQUIRE(::getsockname(socket, name, &size) == 0);
+  ::close(socket);
+  return fmt::format("tcp://127.0.0.1:{}", ntohs(at.sin_port));
 }
 
 log_of_run play_over(std::uint32_t count, const wiring& w, const std::string& coordinator) {
@@ -62,7 +79,7 @@ TEST_CASE("a job has the same bits over ipc and tcp") {
   const auto w = hybrid(j, {.replicas = 2, .stages = 2});
   const auto alone = play(w);
   check_same(alone, play_over(3, w, "ipc://" + folder.file("socket")));
-  check_same(alone, play_over(3, w, "tcp://127.0.0.1:47811"));
+  check_same(alone, play_over(3, w, fresh_tcp()));
 }
 
 TEST_CASE("asynchronous workers on nodes of their own apply every gradient once") {
@@ -111,7 +128,7 @@ namespace {
 // What node 1 holds is on node 0 as well.
 void check_cuts(const wiring& w) {
   const auto calm = play(w);
-  const std::string zero = "tcp://127.0.0.1:47821";
+  const std::string zero = fresh_tcp();
   fault_proxy proxy(zero);
   nodes_of_threads nodes{.count = 2, .coordinator = zero};
   nodes.place = [&](std::uint32_t n) {
@@ -158,7 +175,7 @@ TEST_CASE("bytes that a network changes, delays and cuts change no bit of a job"
   const job j = small_job(60);
   const auto w = data_parallel(j, {.replicas = 2});
   const auto calm = play(w);
-  const std::string zero = "tcp://127.0.0.1:47831";
+  const std::string zero = fresh_tcp();
   fault_proxy proxy(zero);
   nodes_of_threads nodes{.count = 2, .coordinator = zero};
   nodes.place = [&](std::uint32_t n) {
@@ -182,7 +199,7 @@ TEST_CASE("bytes that a network changes, delays and cuts change no bit of a job"
 TEST_CASE("nodes that do not belong together say so, both with both values") {
   const deadline end(60s, "mismatch");
   const job j = small_job(4);
-  nodes_of_threads nodes{.count = 2, .coordinator = fresh_inproc(), .join_within = 2000ms};
+  nodes_of_threads nodes{.count = 2, .coordinator = fresh_inproc(), .join_within = 5000ms};
   std::string zero;
   std::vector<std::string> said;
   std::thread first([&] {

@@ -1,7 +1,7 @@
 // Who knows what nobody else knows may die as well: the director goes on where the record ends, the
 // recorder has a log that outlives it, and where state is lost with all of its copies a synchronous
 // job goes back and computes the same again.
-#include "src/small_jobs.hpp"
+#include "src/killed_jobs.hpp"
 #include "support/error_of.hpp"
 #include "support/scratch_folder.hpp"
 
@@ -27,30 +27,14 @@ const address supervising{.role = role_kind::supervisor};
 const address shard{.role = role_kind::layer_shard};
 const address holder{.role = role_kind::parameter_holder};
 
-simulated_cluster quiet() {
-  simulated_cluster out;
-  out.model.seed = 3;
-  out.model.link = {.latency = 200us};
-  return out;
-}
-
 // Two epochs, each of which is evaluated.
-job brief_job() {
-  job out = small_job(4);
-  out.model = sequential(flatten{}, dense{16}, relu{}, dense{10});
-  out.augment = {};
+job evaluated_job() {
+  job out = brief_job(4);
   out.data = load_data("synthetic:64", 3);
   return out;
 }
 
-struct named_wiring {
-  const char* name;
-  wiring w;
-};
-
 std::vector<named_wiring> every_synchronous_topology(const job& j) {
-  auto islands = j;
-  islands.outer = {.islands = 2, .every = 2};
   auto compressed = j;
   compressed.compression = make_codec("top-k 0.25");
   return {{"data parallel", data_parallel(j, {.replicas = 2})},
@@ -59,15 +43,7 @@ std::vector<named_wiring> every_synchronous_topology(const job& j) {
           {"pipeline", pipeline(j, {.stages = 2})},
           {"hybrid", hybrid(j, {.replicas = 2, .stages = 2})},
           {"compressed", data_parallel(compressed, {.replicas = 2})},
-          {"islands", data_parallel(islands, {.replicas = 2})}};
-}
-
-std::vector<std::chrono::nanoseconds> moments_of(const wiring& w) {
-  std::set<std::chrono::nanoseconds> out;
-  auto where = quiet();
-  where.on_message = [&](const heard_message& m) { out.insert(m.when); };
-  play_on(where, w, {});
-  return {out.begin(), out.end()};
+          {"islands", data_parallel(with_islands(j), {.replicas = 2})}};
 }
 
 void check_all_same(const log_of_run& a, const log_of_run& b) {
@@ -81,10 +57,10 @@ void check_all_same(const log_of_run& a, const log_of_run& b) {
 
 // All of them at once, at so many moments of the run.
 void kill_together(const std::vector<address>& whom, std::size_t times) {
-  for (const auto& [name, w] : every_synchronous_topology(brief_job())) {
+  for (const auto& [name, w] : every_synchronous_topology(evaluated_job())) {
     CAPTURE(name);
     const auto calm = play_on(quiet(), w, {});
-    const auto moments = moments_of(w);
+    const auto moments = moments_of(w, quiet(), {});
     REQUIRE(moments.size() > 20);
     const auto stride = std::max<std::size_t>(1, moments.size() / times);
     for (std::size_t m = 0; m < moments.size(); m += stride) {
@@ -128,7 +104,7 @@ TEST_CASE("who keeps books may die at the same moment as others") {
 }
 
 TEST_CASE("killing director, recorder and holder of a live job changes no bit") {
-  const auto w = hybrid(brief_job(), {.replicas = 2, .stages = 2});
+  const auto w = hybrid(evaluated_job(), {.replicas = 2, .stages = 2});
   const auto calm = play_with(w, {});
   for (const auto& who : {directing, recording, holder}) {
     CAPTURE(who.text());
@@ -140,7 +116,7 @@ TEST_CASE("killing director, recorder and holder of a live job changes no bit") 
 
 TEST_CASE("a job whose holder dies goes back to the newest checkpoint that can be read") {
   const scratch_folder saved;
-  const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
+  const auto w = data_parallel(evaluated_job(), {.replicas = 2, .holders = 1});
   const auto calm = play_with(w, {});
   const run_options disturbed{
       .checkpoint_folder = saved.path(), .checkpoint_every = 2, .kills = {{holder, 3, 1}}};
@@ -154,7 +130,8 @@ TEST_CASE("a job whose holder dies goes back to the newest checkpoint that can b
 
 TEST_CASE("an asynchronous job does not go back behind what workers were told") {
   const auto w = parameter_server(
-      brief_job(), {.workers = 2, .servers = 1, .order = {.kind = consistency_kind::asynchronous}});
+      evaluated_job(),
+      {.workers = 2, .servers = 1, .order = {.kind = consistency_kind::asynchronous}});
   auto where = quiet();
   where.model.faults = {{1ms, kill_fault{holder}}};
   CHECK_ERROR(play_on(where, w, {}), "parameter_holder/0 has no copy");
@@ -166,13 +143,13 @@ TEST_CASE("an asynchronous job does not go back behind what workers were told") 
 }
 
 TEST_CASE("a job that goes back again and again without a step between fails") {
-  const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
+  const auto w = data_parallel(evaluated_job(), {.replicas = 2, .holders = 1});
   std::vector<planned_kill> kills(2000, planned_kill{holder, 0, 1});
   CHECK_ERROR(play_on(quiet(), w, {.kills = kills}), "what parameter_holder/0 knew is lost");
 }
 
 TEST_CASE("a job that is told to stop while its director is dead stops") {
-  auto j = brief_job();
+  auto j = evaluated_job();
   j.steps = 2000;
   const auto w = data_parallel(j, {.replicas = 2});
   std::atomic<bool> began{false};

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 
@@ -77,7 +78,9 @@ TEST_CASE("a replica that is slow now holds nobody up where a backup does its wo
   check_same(calm, run);
   check_shares(run, 4, 2);
   CHECK(run.result.overtaken > 0);
-  CHECK(text(run.shares.back()) == "2:2, replica 2 as replica 1");
+  CHECK(std::any_of(run.shares.begin(), run.shares.end(), [](const auto& dealt) {
+    return text(dealt) == "2:2, replica 2 as replica 1"; // but while others keep replica 0 waiting
+  }));
 }
 
 TEST_CASE("a slow backup holds nobody up") {

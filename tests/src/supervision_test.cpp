@@ -1,6 +1,6 @@
 // The supervisor of a job may die, whenever it is and whoever dies with it: no bit changes.
+#include "src/killed_jobs.hpp"
 #include "src/nodes_of_threads.hpp"
-#include "src/small_jobs.hpp"
 #include "support/deadline.hpp"
 #include "support/error_of.hpp"
 
@@ -23,42 +23,13 @@ namespace {
 const address supervising{.role = role_kind::supervisor};
 const address shard{.role = role_kind::layer_shard, .replica = 1};
 
-simulated_cluster quiet() {
-  simulated_cluster out;
-  out.model.seed = 3;
-  out.model.link = {.latency = 200us};
-  return out;
-}
-
-job brief_job() {
-  job out = small_job(3);
-  out.model = sequential(flatten{}, dense{16}, relu{}, dense{10});
-  out.augment = {};
-  return out;
-}
-
-struct named_wiring {
-  const char* name;
-  wiring w;
-};
-
 std::vector<named_wiring> every_topology(const job& j) {
-  auto islands = j;
-  islands.outer = {.islands = 2, .every = 2};
   return {{"data parallel", data_parallel(j, {.replicas = 2})},
           {"in groups", data_parallel(j, {.replicas = 4, .groups = 2})},
           {"pipeline", pipeline(j, {.stages = 2})},
           {"hybrid", hybrid(j, {.replicas = 2, .stages = 2})},
           {"parameter server", parameter_server(j, {.workers = 2, .servers = 2, .order = {}})},
-          {"islands", data_parallel(islands, {.replicas = 2})}};
-}
-
-// When anybody hears anything.
-std::vector<std::chrono::nanoseconds> moments_of(const wiring& w, simulated_cluster where) {
-  std::set<std::chrono::nanoseconds> out;
-  where.on_message = [&](const heard_message& m) { out.insert(m.when); };
-  play_on(where, w, {.evaluate = false});
-  return {out.begin(), out.end()};
+          {"islands", data_parallel(with_islands(j), {.replicas = 2})}};
 }
 
 // The root restarts all for one; who holds state that nobody else has is beside it.
@@ -75,10 +46,10 @@ supervision_tree together(const wiring& w, strategy_kind strategy) {
 } // namespace
 
 TEST_CASE("a supervisor killed at any message of a job changes no bit, under every topology") {
-  for (const auto& [name, w] : every_topology(brief_job())) {
+  for (const auto& [name, w] : every_topology(brief_job(3))) {
     CAPTURE(name);
     const auto calm = play_on(quiet(), w, {.evaluate = false});
-    const auto moments = moments_of(w, quiet());
+    const auto moments = moments_of(w, quiet(), {.evaluate = false});
     REQUIRE(moments.size() > 20);
     const auto stride = std::max<std::size_t>(1, moments.size() / 60);
     for (std::size_t m = 0; m < moments.size(); m += stride) {
@@ -93,10 +64,10 @@ TEST_CASE("a supervisor killed at any message of a job changes no bit, under eve
 }
 
 TEST_CASE("a supervisor killed while it restarts another changes no bit, and both come back") {
-  for (const auto& [name, w] : every_topology(brief_job())) {
+  for (const auto& [name, w] : every_topology(brief_job(3))) {
     CAPTURE(name);
     const auto calm = play_on(quiet(), w, {.evaluate = false});
-    const auto moments = moments_of(w, quiet());
+    const auto moments = moments_of(w, quiet(), {.evaluate = false});
     const address victim = w.of(role_kind::layer_shard).back();
     const auto death = moments[moments.size() / 3];
     for (const auto after :
@@ -118,9 +89,9 @@ TEST_CASE("a supervisor killed while it restarts another changes no bit, and bot
 }
 
 TEST_CASE("a replica that is restarted as a whole changes no bit, whichever of it dies") {
-  const auto w = hybrid(brief_job(), {.replicas = 2, .stages = 2, .holders = 1});
+  const auto w = hybrid(brief_job(3), {.replicas = 2, .stages = 2, .holders = 1});
   const auto calm = play_on(quiet(), w, {.evaluate = false});
-  const auto moments = moments_of(w, quiet());
+  const auto moments = moments_of(w, quiet(), {.evaluate = false});
   for (const auto strategy : {strategy_kind::one_for_all, strategy_kind::rest_for_one})
     for (const auto& who : w.of(role_kind::layer_shard))
       for (const auto share : {4, 3, 2}) {
@@ -188,7 +159,7 @@ TEST_CASE("a supervisor of several nodes that is killed again and again changes 
 }
 
 TEST_CASE("a node with the supervisor that dies, or goes and comes back, changes no bit") {
-  for (const auto& [name, wired] : every_topology(brief_job())) {
+  for (const auto& [name, wired] : every_topology(brief_job(3))) {
     CAPTURE(name);
     auto w = wired;
     const int own = w.nodes();
@@ -196,7 +167,7 @@ TEST_CASE("a node with the supervisor that dies, or goes and comes back, changes
       if (r.where.role == role_kind::supervisor || r.where.role == role_kind::checkpointer)
         r.node = own;
     const auto calm = play_on(quiet(), w, {.evaluate = false});
-    const auto moments = moments_of(w, quiet());
+    const auto moments = moments_of(w, quiet(), {.evaluate = false});
     const address victim = w.of(role_kind::layer_shard).back();
     for (std::size_t m = 1; m < moments.size();
          m += std::max<std::size_t>(1, moments.size() / 12)) {
@@ -215,7 +186,7 @@ TEST_CASE("a node with the supervisor that dies, or goes and comes back, changes
 }
 
 TEST_CASE("a supervision tree that does not fit its wiring is refused, with all that is wrong") {
-  const auto w = data_parallel(brief_job(), {.replicas = 2});
+  const auto w = data_parallel(brief_job(3), {.replicas = 2});
   auto tree = default_supervision(w);
   CHECK(mistakes_of(tree, w).empty());
   tree.root.children.pop_back();
@@ -227,6 +198,6 @@ TEST_CASE("a supervision tree that does not fit its wiring is refused, with all 
 }
 
 TEST_CASE("a supervisor cannot be killed at a step, for it hears of none") {
-  const auto w = data_parallel(brief_job(), {.replicas = 2});
+  const auto w = data_parallel(brief_job(3), {.replicas = 2});
   CHECK_ERROR(play(w, {{supervising, 1, 1}}), "a supervisor has no steps");
 }

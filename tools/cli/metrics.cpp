@@ -44,6 +44,7 @@ json json_of(const step_event& e) {
           {"lead_bound", bound_json(e.lead_bound)},
           {"shares", json_of(e.shares)},
           {"overtaken", e.overtaken},
+          {"reports_lost", e.reports_lost},
           {"digest", digest_text(e.digest)}};
 }
 

@@ -5,7 +5,11 @@
 namespace troupe {
 
 residual_keeper::residual_keeper(context& world, residual_keeper_options options)
-    : world_(world), steps_kept_(options.steps_kept) {
+    : world_(world),
+      shard_(options.shard),
+      director_(options.director),
+      residuals_of_step_(options.start.size()),
+      steps_kept_(options.steps_kept) {
   for (const auto& r : options.start)
     kept_[r.step][{r.block, r.first_microbatch}] = r.value;
 }
@@ -27,8 +31,21 @@ void residual_keeper::on(const protocol::want_residuals& m) {
   if (const auto found = kept_.find(m.step); found != kept_.end())
     for (const auto& [key, value] : found->second)
       tell_shard({found->first, key.first, key.second, value});
-  else if (!world_.begins())
-    world_.send(m.reply_to, protocol::want_residuals{world_.self(), m.step});
+  if (!lacks(m.step)) return;
+  if (asked_of_shard_ != m.step) return ask_shard(m.step);
+  // What the shard before has sent came before what this one asks.
+  world_.send(director_, protocol::state_lost{world_.self()});
+}
+
+// What the one before had, and the shard has if it is not new as well.
+bool residual_keeper::lacks(std::uint64_t step) const {
+  const auto found = kept_.find(step);
+  return !world_.begins() && (found == kept_.end() || found->second.size() < residuals_of_step_);
+}
+
+void residual_keeper::ask_shard(std::uint64_t step) {
+  asked_of_shard_ = step;
+  world_.send(shard_, protocol::want_residuals{world_.self(), step});
 }
 
 // What a step left out belongs to the next one: of the version that is saved is what the step with
@@ -38,6 +55,11 @@ void residual_keeper::on(const protocol::want_state& m) {
   if (const auto found = kept_.find(m.version); found != kept_.end())
     for (const auto& [key, value] : found->second)
       tell_saving({found->first, key.first, key.second, value});
+  if (lacks(m.version)) ask_shard(m.version);
+}
+
+void residual_keeper::on(const protocol::restarted& m) {
+  if (m.who == shard_ && asked_ && lacks(asked_->version)) ask_shard(asked_->version);
 }
 
 void residual_keeper::tell_shard(const protocol::residual& m) {

@@ -28,11 +28,11 @@ void layer_shard::send_residuals(std::uint64_t step) {
     world_.send(place_.keeper, protocol::residual{step, key.first, key.second, value});
 }
 
-// The keeper was restarted, and so was this shard when it asked: each was the other's copy.
+// The keeper was restarted. One that has begun nothing yet asks it in turn: then it is lost.
 void layer_shard::on(const protocol::want_residuals& m) {
   if (residuals_.contains(m.step)) return send_residuals(m.step);
-  if (!begun_ || m.step != step_) return; // asked long ago
-  world_.send(options_.director, protocol::state_lost{place_.keeper});
+  if (begun_ && m.step != step_) return; // asked long ago
+  world_.send(place_.keeper, protocol::want_residuals{world_.self(), m.step});
 }
 
 } // namespace troupe

@@ -27,8 +27,10 @@ struct residual_ready {
 
 // From: layer_shard, where it begins or was overtaken. To: its residual_keeper. Answered by
 // `residual`, all of `step`, those that come later too: its predecessor may still have sent them.
+// From: residual_keeper that was restarted. To: its layer_shard, of what it is asked for; one that
+// lacks it asks as well, and both know that it is lost.
 // Key: (asker, step). Twice: answered again; after that for a later step: dropped. Bound: one per
-// start of the shard, and per step that overtakes it.
+// start of the shard, and per step that overtakes it; one per question of the keeper.
 struct want_residuals {
   address reply_to;
   std::uint64_t step = 0;

@@ -227,6 +227,8 @@ void simulated_world::impl::send(seat& from, seat& to, message m) {
                            .sent = events.now(),
                            .bytes = bytes,
                            .content = std::move(m)});
+  if (options.model.on_way)
+    net.set_fate(t, options.model.on_way(from.who, to.who, mail[t].content));
   net.send(t, absent.contains(from.node) ? to.node : from.node);
 }
 

@@ -448,11 +448,13 @@ held_block casting::impl::held_at(std::size_t island, std::size_t block) const {
 
 // What the codec has left out before the first step of this run: nothing, or what a checkpoint has.
 residual_keeper_options casting::impl::residual_keeper_at(const address& where) const {
-  residual_keeper_options out{.steps_kept = steps_ahead_of(wired) + 2};
+  residual_keeper_options out{.director = {.role = role_kind::director},
+                              .steps_kept = steps_ahead_of(wired) + 2};
   const auto* shard = wired.find({.role = role_kind::layer_shard,
                                   .replica = where.replica,
                                   .stage = where.stage,
                                   .slice = where.slice});
+  out.shard = shard->where;
   const auto& nodes = compressed;
   for (const tree_span& span : wired.spans_of(shard->microbatches))
     for (const int p : shard->parts)

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -125,6 +126,13 @@ enum class exploration : std::uint8_t {
   anything, // besides, messages linger and computations dawdle at random
 };
 
+// What happens to one message between two nodes, besides what its link does.
+struct message_fate {
+  bool lost = false; // once, and is sent again after the link's time; so is what cannot be read
+  std::chrono::nanoseconds late{0};
+  std::optional<std::chrono::nanoseconds> copy_after; // it was heard: a copy comes, out of order
+};
+
 struct simulation_model {
   std::uint64_t seed = 1;
   exploration order = exploration::by_time;
@@ -136,6 +144,8 @@ struct simulation_model {
   std::chrono::nanoseconds local_delay{2'000};  // of a message within a node
   std::chrono::nanoseconds start_delay{50'000}; // from a restart to the first message heard
   std::vector<timed_fault> faults;
+  // Asked for every message, as it is sent; none: nothing happens to them.
+  std::function<message_fate(const address& from, const address& to, const message&)> on_way;
   std::chrono::nanoseconds time_max = std::chrono::hours(24 * 365); // virtual; then it is a mistake
 };
 

@@ -125,6 +125,10 @@ void network::pass(letters::number t) {
   const int from = e.use.from, to = e.use.to;
   l.passed = events_.now();
   l.travels = travel_time(e);
+  if (const auto fate = fates_.find(t); fate != fates_.end()) {
+    e.use.resent += fate->second.lost ? 1 : 0;
+    l.travels += fate->second.late + (fate->second.lost ? e.model->resend_after : duration(0));
+  }
   const auto by = [&](shared& s) { carry(s, t); };
   const auto rate_out = port_rate(from), rate_in = port_rate(to);
   if (std::isfinite(rate_out)) by(port_of(from, rate_out).out);
@@ -222,17 +226,26 @@ void network::arrive(letters::number t) {
 void network::hear(letters::number t) {
   const letter& l = letters_[t];
   hear_(l, false);
-  if (l.by->along == nullptr || !chance(duplicates_, l.by->along->model->duplicates))
-    return letters_.remove(t);
+  const auto copy = copy_after(t);
+  if (!copy) return letters_.remove(t);
   ++l.by->along->use.duplicated;
-  const auto mean = 5 * latency(l.by->along->use.from, l.by->along->use.to) + duration(500'000);
-  events_.push({.when = events_.now() + exponential(duplicates_, mean),
+  events_.push({.when = events_.now() + *copy,
                 .happen =
                     [this, t] {
                       hear_(letters_[t], true);
                       letters_.remove(t);
                     },
                 .node = l.to_node});
+}
+
+std::optional<duration> network::copy_after(letters::number t) {
+  const edge* along = letters_[t].by->along;
+  const auto fate = fates_.extract(t);
+  if (along == nullptr) return {};
+  if (fate && fate.mapped().copy_after) return fate.mapped().copy_after;
+  if (!chance(duplicates_, along->model->duplicates)) return {};
+  const auto mean = 5 * latency(along->use.from, along->use.to) + duration(500'000);
+  return exponential(duplicates_, mean);
 }
 
 // What is on its way stays where it would have arrived, and what is sent stays at the sender; ports

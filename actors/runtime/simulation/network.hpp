@@ -26,6 +26,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -61,6 +62,9 @@ public:
   network(const simulation_model& model, event_queue& events, letters& mail, hearing hear);
 
   void send(letters::number t, int from_node);
+
+  // Of one that was not sent yet.
+  void set_fate(letters::number t, const message_fate& f) { fates_[t] = f; }
 
   // What will be touched when it is heard, and what when its receiver sends something: what is
   // near, then what that leads to.
@@ -128,6 +132,7 @@ private:
   void arrival_due(letters::number t);
   void arrive(letters::number t);
   void hear(letters::number t);
+  [[nodiscard]] std::optional<duration> copy_after(letters::number t);
   bool chance(random_stream& draws, double probability);
 
   const simulation_model& model_;
@@ -141,6 +146,7 @@ private:
   std::vector<std::unique_ptr<port>> ports_, uplinks_; // by node, by rack
   std::map<std::pair<std::uint32_t, std::uint32_t>, letters::number>
       early_; // by channel and number
+  std::map<letters::number, message_fate> fates_; // until they are heard
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;
   std::uint32_t plans_ = 0;  // of arrivals

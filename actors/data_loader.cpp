@@ -15,7 +15,8 @@ void data_loader::on(const protocol::want_batch& m) {
 void data_loader::act() {
   if (busy_ || wanted_.empty()) return;
   busy_ = true;
-  world_.compute(lane::brief, [read = source_, want = wanted_.front()](computation& here) {
+  const auto& first = wanted_.front();
+  world_.compute(lane::brief, first.step, [read = source_, want = first](computation& here) {
     here.begin({.kind = work_kind::read, .which = want.microbatch});
     here.post(protocol::batch_ready{
         {want.step, want.microbatch, (*read)(want.step, want.microbatch, want.images)},

@@ -25,8 +25,8 @@ work_kind kind_of(op_kind kind) {
   return work_kind::backward;
 }
 
-work work_of(const schedule_op& op) {
-  return {.kind = kind_of(op.kind), .part = op.part, .which = op.microbatch};
+work work_of(const shard_kernels::task& t) {
+  return {.kind = kind_of(t.op.kind), .part = t.op.part, .which = t.microbatch};
 }
 
 shard_shares shares_of(const layer_shard_options& o, layer_shard_place& place) {
@@ -403,7 +403,7 @@ void layer_shard::compute(const std::vector<operation>& run) {
             }};
         for (const auto& task : tasks) {
           if (here.cancelled()) break;
-          here.begin(work_of(task.op));
+          here.begin(work_of(task));
           kernels.run(task, *criterion, tell, here.cancelled());
         }
         lent->operations += tasks.size();

@@ -90,8 +90,14 @@ std::string input_text(const message& m) {
                      message_key(m) >> 32U);
 }
 
-std::string input_text(std::uint64_t step) {
-  return step == 0 ? std::string() : fmt::format("a computation of step {}", step);
+std::string input_text(const std::optional<work>& doing, std::uint64_t step) {
+  std::string out;
+  if (doing && doing->which >= 0)
+    out = fmt::format(
+        "{} of {} {}", work_name(doing->kind), word_of_which(doing->kind), doing->which);
+  else if (doing || step > 0)
+    out = doing ? work_name(doing->kind) : "a computation";
+  return step == 0 ? out : fmt::format("{} of step {}", out, step);
 }
 
 } // namespace troupe

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "actors/message.hpp"
+#include "actors/runtime/work.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -19,6 +21,7 @@ std::uint64_t message_key(const message& m);
 // "gradient of step 3, key 91ab05c2".
 std::string input_text(const message& m);
 inline constexpr const char* input_of_start = "its start"; // before it has heard anything
-std::string input_text(std::uint64_t step); // of a computation; of step 0 nothing is known
+// Of a computation: "backward of microbatch 2 of step 3". Empty: nothing is known of it.
+std::string input_text(const std::optional<work>& doing, std::uint64_t step);
 
 } // namespace troupe

@@ -5,6 +5,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace troupe {
@@ -48,8 +49,11 @@ public:
 
   void begin(const work& what) override {
     get_further();
+    doing_ = what;
     watch_.begin(what);
   }
+
+  [[nodiscard]] const std::optional<work>& doing() const { return doing_; }
 
   disk& files() override { return machine_disk(); }
 
@@ -67,6 +71,7 @@ protected:
   const asked_computation& asked_;
 
 private:
+  std::optional<work> doing_;
   work_watch watch_;
 };
 
@@ -110,7 +115,7 @@ void carry_out_as(const std::function<void(computation&)>& job, const asked_comp
   try {
     job(here);
   } catch (const std::exception& e) {
-    here.post(protocol::job_failed{{.what = e.what(), .where = input_text(asked.step)}});
+    here.post(protocol::job_failed{{.what = e.what(), .where = input_text(here.doing(), asked.step)}});
   }
   asked.flag->doing->computes(-1);
 }

@@ -28,4 +28,8 @@ const char* work_name(work_kind kind) {
   return "write";
 }
 
+const char* word_of_which(work_kind kind) {
+  return kind == work_kind::sum || kind == work_kind::update ? "block" : "microbatch";
+}
+
 } // namespace troupe

@@ -25,6 +25,7 @@ struct work {
   std::int64_t which = -1; // microbatch or block; -1: not of one
 };
 
-const char* work_name(work_kind kind); // "backward weights"
+const char* work_name(work_kind kind);     // "backward weights"
+const char* word_of_which(work_kind kind); // "microbatch"
 
 } // namespace troupe

@@ -205,6 +205,12 @@ supervision::verdict(child_number who, const child_end& end, time_point when) {
     return give_up(who, "it holds state that no other actor has");
   if (h.same >= 2)
     return give_up(who, fmt::format("it failed the same way twice on one input: {}", end.input));
+  if (const auto& b = children_[c.parent].supervises->backoff; h.in_a_row > b.in_a_row_max)
+    return give_up(who,
+                   fmt::format("it failed more than {} times in a row, each time within {} ms of "
+                               "its start",
+                               b.in_a_row_max,
+                               b.quiet.count()));
   child_number unit = who;
   restart r{.not_before = when};
   if (end.how == child_end::kind::failed) {

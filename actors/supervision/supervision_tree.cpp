@@ -84,6 +84,11 @@ private:
           where,
           "it is 0 to 1",
           ".jitter = 0.25");
+    if (b.in_a_row_max < 0)
+      add(fmt::format("{} failures in a row cannot be borne", b.in_a_row_max),
+          where,
+          "0 or more can: with 0 the first one is too many",
+          ".in_a_row_max = 14");
   }
 
   void check(const supervisor_spec& s, const std::string& where) {

@@ -68,6 +68,9 @@ struct restart_backoff {
   std::chrono::milliseconds most{10'000};
   std::chrono::milliseconds quiet{1'000}; // a child that has lived for so long is forgiven
   double jitter = 0.25;                   // of the delay, so much less at most
+  // More failures one after the other, whatever was restarted with it, are not borne: so slow a
+  // storm would spend no window.
+  int in_a_row_max = 14;
 };
 
 struct supervisor_spec {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 
 namespace troupe::simulation {
 
@@ -12,7 +13,8 @@ computing::said computing::carry_out(const std::function<void(computation&)>& jo
   try {
     job(*this);
   } catch (const std::exception& e) {
-    post(protocol::job_failed{{.what = e.what(), .where = input_text(step)}});
+    const auto doing = spans_.empty() ? std::nullopt : std::optional(spans_.back().what);
+    post(protocol::job_failed{{.what = e.what(), .where = input_text(doing, step)}});
   }
   close();
   return std::move(said_);

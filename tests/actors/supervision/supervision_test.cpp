@@ -272,6 +272,32 @@ TEST_CASE("budgets of nested supervisors do not multiply: the tree has one for a
   CHECK(r.given_up.at(0).why == "all actors together had more than 12 failures in 60 s");
 }
 
+TEST_CASE("a storm that back-off makes slow ends as well, whatever is restarted meanwhile") {
+  supervision_rig r(nested({.failures = 5}, {.failures = 100}));
+  r.begin();
+  int failures = 0;
+  while (r.given_up.empty() && failures < 1'000) {
+    r.fail("a", std::to_string(++failures));
+    if (r.given_up.empty()) r.until_start("a");
+  }
+  CHECK(failures == 15);
+  CHECK(r.given_up.at(0).why ==
+        "it failed more than 14 times in a row, each time within 1000 ms of its start");
+  CHECK(r.clock > 20s);
+  CHECK(r.clock < 60s);
+}
+
+TEST_CASE("failures of one that lives for a while in between are not in a row") {
+  supervision_rig r(alone({.id = "a"}, {.failures = 1'000}));
+  r.begin();
+  for (int i = 0; i < 40; ++i) {
+    r.pass(2s);
+    r.fail("a", std::to_string(i));
+    r.until_start("a");
+  }
+  CHECK(r.given_up.empty());
+}
+
 TEST_CASE("the same failure on the same input is not tried a third time") {
   supervision_rig r(alone({.id = "a"}));
   r.begin();

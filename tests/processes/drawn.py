@@ -59,18 +59,9 @@ def drawn_kills(draw):
     out = []
     for _ in range(draw.one_of((0, 0, 1, 2))):
         victim = draw.one_of(("layer_shard/0/0", "layer_shard/0/1", "layer_shard/1/0", "data_loader/0", "data_loader/1",
-                              "gradient_aggregator/0"))
+                              "gradient_aggregator/0", "parameter_holder/0", "director", "recorder", "checkpointer"))
         out += ["--kill", f"{victim}@step={1 + draw.below(5)}" + draw.one_of(("", f",message={1 + draw.below(4)}"))]
     return out
-
-
-def may_die(job, wiring):
-    """How many kills may be drawn of nodes but the first: any where that has all parameters, one where others have
-    copies of them, none of what compression left."""
-    if "1-bit" in job or "top-k 0.1" in job:
-        return (0,)
-    held = "parameter-server" in wiring or wiring[wiring.index("--holders") + 1] == "1"
-    return (0, 1, 2, 4) if held else (0, 1, 1) if "--holder-copies" in wiring else (0,)
 
 
 def play(troupe, seed):
@@ -80,7 +71,7 @@ def play(troupe, seed):
     nodes, over = 2 + draw.below(4), draw.one_of(tuple(OVER))
     disturbed = launched(troupe, nodes, over, *job, *wiring, *kills)
     killed = 0
-    for _ in range(draw.one_of(may_die(job, wiring))):
+    for _ in range(draw.one_of((0, 1, 2, 4))):
         time.sleep(draw.below(300) / 1000)
         killed += disturbed.signal(1 + draw.below(nodes - 1), signal.SIGKILL)
     code = disturbed.wait(90)

@@ -1,6 +1,7 @@
-// A driver that has its other nodes killed: node 0 sends SIGKILL to the processes of the others at
-// random moments of a data-parallel job, and measures how long it takes until the next step is
-// committed. Run by `troupe launch`, which starts them again (tools/bench/recovery).
+// A driver that has its other nodes killed: node 0 sends SIGKILL (or SIGSTOP: they fall silent) to
+// the processes of the others at random moments of a data-parallel job, and measures how long it
+// takes until that is noticed, and until the next step is committed. Run by `troupe launch`, which
+// starts them again (tools/bench/recovery).
 #include "ops/random.hpp"
 #include <troupe.hpp>
 
@@ -30,6 +31,7 @@ struct wishes {
   std::string model = "lenet", folder;
   std::int64_t steps = 400;
   int kills = 20;
+  bool silent = false; // stopped, not killed
 };
 
 std::string pid_file(const wishes& o, std::uint32_t node) {
@@ -41,14 +43,24 @@ class killer {
 public:
   killer(wishes o, std::uint32_t nodes) : wishes_(std::move(o)), nodes_(nodes) {}
 
+  // A silent node is only missed by the step that needs it, once it is taken for lost.
   void committed() {
     const std::lock_guard lock(mutex_);
     ++steps_;
-    if (killed_)
-      recoveries_.push_back(
-          std::chrono::duration<double, std::milli>(wall::now() - *killed_).count());
-    killed_.reset();
+    if (killed_ && (noticed_ || !wishes_.silent)) {
+      recoveries_.push_back(since_kill());
+      killed_.reset();
+    }
     changed_.notify_all();
+  }
+
+  // The node is taken for lost. A stopped process is no use to anybody.
+  void noticed() {
+    const std::lock_guard lock(mutex_);
+    if (!killed_ || noticed_) return;
+    detections_.push_back(since_kill());
+    noticed_ = true;
+    if (wishes_.silent) ::kill(victim_, SIGKILL);
   }
 
   void end() {
@@ -71,16 +83,21 @@ public:
     }
   }
 
-  [[nodiscard]] std::vector<double> recoveries() { // ms, sorted; from a kill to the next commit
-    std::sort(recoveries_.begin(), recoveries_.end());
-    return recoveries_;
-  }
+  // ms, from a kill to the next commit, and until node 0 said so.
+  [[nodiscard]] const std::vector<double>& recoveries() const { return recoveries_; }
+
+  [[nodiscard]] const std::vector<double>& detections() const { return detections_; }
 
 private:
+  [[nodiscard]] double since_kill() const {
+    return std::chrono::duration<double, std::milli>(wall::now() - *killed_).count();
+  }
+
   void kill(std::uint32_t node) {
-    int pid = 0;
-    std::ifstream(pid_file(wishes_, node)) >> pid;
-    if (pid > 0 && ::kill(pid, SIGKILL) == 0) killed_ = wall::now();
+    std::ifstream(pid_file(wishes_, node)) >> victim_;
+    if (victim_ <= 0 || ::kill(victim_, wishes_.silent ? SIGSTOP : SIGKILL) != 0) return;
+    killed_ = wall::now();
+    noticed_ = false;
   }
 
   const wishes wishes_;
@@ -89,9 +106,20 @@ private:
   std::condition_variable changed_;
   std::int64_t steps_ = 0;
   std::optional<wall::time_point> killed_;
-  std::vector<double> recoveries_;
+  bool noticed_ = false;
+  pid_t victim_ = 0;
+  std::vector<double> recoveries_, detections_;
   bool over_ = false;
 };
+
+nlohmann::json quantiles(std::vector<double> all) {
+  std::sort(all.begin(), all.end());
+  const auto at = [&](double share) {
+    return all.empty() ? 0.0
+                       : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
+  };
+  return {{"median_ms", at(0.5)}, {"p90_ms", at(0.9)}, {"p99_ms", at(0.99)}, {"worst_ms", at(1)}};
+}
 
 int lead(const wishes& o, const node_place& place, const wiring& w) {
   const auto calm =
@@ -101,28 +129,24 @@ int lead(const wishes& o, const node_place& place, const wiring& w) {
   run_options options{.evaluate = false};
   options.observer = [&](const run_event& e) {
     if (std::holds_alternative<step_event>(e)) kills.committed();
+    const auto* n = std::get_if<node_event>(&e);
+    if (n != nullptr && n->what == node_event::kind::down) kills.noticed();
   };
   run going = cluster{.place = place}.start(w, std::move(options));
   killing.emplace([&] { kills.run(); });
   const auto result = going.wait();
   kills.end();
   killing->join();
-  const auto all = kills.recoveries();
-  const auto at = [&](double share) {
-    return all.empty() ? 0.0
-                       : all[static_cast<std::size_t>(share * static_cast<double>(all.size() - 1))];
-  };
-  const nlohmann::json out = {{"model", o.model},
-                              {"nodes", place.count},
-                              {"kills", all.size()},
-                              {"steps", result.steps},
-                              {"restarts", result.restarts},
-                              {"digest_equal", result.parameter_digest == calm.parameter_digest},
-                              {"median_ms", at(0.5)},
-                              {"p90_ms", at(0.9)},
-                              {"p99_ms", at(0.99)},
-                              {"worst_ms", at(1)},
-                              {"recoveries_ms", all}};
+  auto out = quantiles(kills.recoveries());
+  out.update({{"model", o.model},
+              {"nodes", place.count},
+              {"signal", o.silent ? "stop" : "kill"},
+              {"kills", kills.recoveries().size()},
+              {"steps", result.steps},
+              {"restarts", result.restarts},
+              {"digest_equal", result.parameter_digest == calm.parameter_digest},
+              {"detected", quantiles(kills.detections())},
+              {"recoveries_ms", kills.recoveries()}});
   fmt::print("{}\n", out.dump());
   return result.parameter_digest == calm.parameter_digest ? 0 : 1;
 }
@@ -143,6 +167,7 @@ int main(int argc, char** argv) {
   app.add_option("--folder", o.folder, "where the nodes write their process ids")->required();
   app.add_option("--steps", o.steps, "of the job");
   app.add_option("--kills", o.kills, "at most");
+  app.add_flag("--silent", o.silent, "SIGSTOP instead of SIGKILL");
   CLI11_PARSE(app, argc, argv);
   try {
     const auto place = place_in(variables_of_process());

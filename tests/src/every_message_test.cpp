@@ -10,7 +10,7 @@
 //   TROUPE_MESSAGE_STRIDE=1   all of those cases, and not one of so many
 //   TROUPE_MESSAGE_CASE="compressed/gradient/40/lost"   one case alone
 #include "actors/wire/message_codec.hpp"
-#include "src/killed_jobs.hpp"
+#include "src/protocol_jobs.hpp"
 #include "support/environment.hpp"
 #include "support/world_checks.hpp"
 
@@ -34,71 +34,20 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto latency = 100us;
-
-// What it takes the link to notice and to send again, a few steps.
-constexpr auto resend_after = 20ms;
-
-struct played_job {
-  std::string name;
-  drawn_world world;
-};
-
-// Every role on a node of its own: all that is said takes a link.
-drawn_world world_of(job j, hybrid_options o, std::vector<timed_fault> faults = {}) {
-  drawn_world out;
-  out.job = std::move(j);
-  out.options = std::move(o);
-  out.scattered = true;
-  out.cluster.model.link = {.latency = latency, .resend_after = resend_after};
-  out.cluster.model.faults = std::move(faults);
-  out.evaluates = !out.as_they_come();
-  out.checkpoint_every = out.as_they_come() ? 0 : 2;
-  return out;
-}
-
-job message_job() {
-  auto out = brief_job(4);
-  out.data = load_data("synthetic:64", 3);
-  return out;
-}
-
-job compressed_job() {
-  auto out = message_job();
-  out.compression = make_codec("top-k 0.25");
-  return out;
-}
-
-std::vector<played_job> jobs() {
-  const auto plain = message_job();
+// What is said to those who are new, and by them.
+played_job with_deaths() {
   const address directing{.role = role_kind::director}, supervising{.role = role_kind::supervisor};
   const address shard{.role = role_kind::layer_shard};
   const address head{.role = role_kind::parameter_holder};
   const address keeper{.role = role_kind::residual_keeper};
-  const consistency bounded{.kind = consistency_kind::bounded, .staleness = 1};
-  std::vector<played_job> out;
-  out.push_back({"data parallel", world_of(plain, {.replicas = 2, .groups = 2})});
-  out.push_back({"pipeline", world_of(plain, {.stages = 3})});
-  out.push_back({"hybrid", world_of(plain, {.replicas = 2, .stages = 2, .holders = 1})});
-  out.push_back(
-      {"parameter server", world_of(plain, {.replicas = 2, .holders = 2, .order = bounded})});
-  out.push_back({"dealt", world_of(plain, {.replicas = 2, .balance_shares = true, .backups = 1})});
-  out.push_back({"islands", world_of(with_islands(plain), {.replicas = 2})});
-  out.back().world.checkpoint_every = 0;
-  out.push_back({"compressed", world_of(compressed_job(), {.replicas = 2})});
-  out.push_back({"copies", world_of(plain, {.replicas = 2, .holders = 1, .holder_copies = 2})});
-  // What is said to those who are new, and by them.
-  out.push_back({"deaths",
-                 world_of(compressed_job(),
-                          {.replicas = 2, .holders = 1, .holder_copies = 2},
-                          {{1ms, kill_fault{directing}},
-                           {2ms, kill_fault{head}},
-                           {4ms, kill_fault{shard}},
-                           {4ms + 30us, kill_fault{supervising}},
-                           {8ms, kill_fault{keeper}}})});
-  out.push_back({"dials", world_of(plain, {.stages = 2})});
-  out.back().world.dials = {{.kind = credit_kind::depth, .value = 1, .step = 1}};
-  return out;
+  return {"deaths",
+          world_of(compressed_job(),
+                   {.replicas = 2, .holders = 1, .holder_copies = 2},
+                   {{1ms, kill_fault{directing}},
+                    {2ms, kill_fault{head}},
+                    {4ms, kill_fault{shard}},
+                    {4ms + 30us, kill_fault{supervising}},
+                    {8ms, kill_fault{keeper}}})};
 }
 
 // One thing that is said: the `number`-th of its kind in the job, by sending or by hearing.
@@ -312,7 +261,9 @@ std::vector<message> each_message(std::index_sequence<I...>) {
 TEST_CASE("every message may be lost or late or doubled and its ends may die: nothing changes") {
   const auto many = number_from_environment("TROUPE_MESSAGES", 1);
   std::set<std::size_t> met;
-  for (const auto& j : jobs()) {
+  auto all_jobs = protocol_jobs();
+  all_jobs.push_back(with_deaths());
+  for (const auto& j : all_jobs) {
     const auto all = listen(j.world);
     for (const auto& m : all.sent)
       met.insert(m.kind);

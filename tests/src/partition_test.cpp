@@ -48,8 +48,8 @@ TEST_CASE("whichever directed links between four nodes are cut, each step is com
   const auto calm = play_on(quiet(), w, {.evaluate = false});
   const auto moments = moments_of(w, quiet(), {.evaluate = false});
   const unsigned sets = 1U << directed_links().size();
-  const auto stride = static_cast<unsigned>(
-      number_from_environment("TROUPE_CUT_STRIDE", unless_sanitized(3, 101)));
+  const auto stride =
+      static_cast<unsigned>(number_from_environment("TROUPE_CUT_STRIDE", unless_sanitized(3, 101)));
   for (unsigned mask = 0; mask < sets; mask += stride) {
     CAPTURE(mask);
     auto where = with_cuts(mask, moments[mask % moments.size()]);

@@ -122,7 +122,7 @@ json rate(const wishes& o) {
   const double step_ms = calm.seconds * 1e3 / static_cast<double>(calm.steps);
   json out = {{"step_ms", step_ms}, {"rows", json::array()}};
   bool equal = true;
-  for (const double gap : {16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25}) {
+  for (const double gap : {16.0, 4.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02}) {
     const auto run = disturb(w, milliseconds(gap * step_ms), 1'000'000'000, 20 * calm.seconds);
     const bool through = !run.result.interrupted;
     if (through) equal = equal && run.result.parameter_digest == calm.parameter_digest;

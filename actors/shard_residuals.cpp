@@ -28,10 +28,11 @@ void layer_shard::send_residuals(std::uint64_t step) {
     world_.send(place_.keeper, protocol::residual{step, key.first, key.second, value});
 }
 
-// The keeper was restarted. One that has begun nothing yet asks it in turn: then it is lost.
+// The keeper was restarted. Who lacks some as well (it is new, or was overtaken while it computed
+// again what they come of) asks in turn: then they are lost.
 void layer_shard::on(const protocol::want_residuals& m) {
-  if (residuals_.contains(m.step)) return send_residuals(m.step);
-  if (begun_ && m.step != step_) return; // asked long ago
+  if (residuals_.contains(m.step)) send_residuals(m.step);
+  if (has_residuals(m.step) || (begun_ && m.step != step_)) return; // or asked long ago
   world_.send(place_.keeper, protocol::want_residuals{world_.self(), m.step});
 }
 

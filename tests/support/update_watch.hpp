@@ -41,6 +41,10 @@ public:
 
   // What was done wrong; empty: nothing. REQUIRES: the run has ended.
   [[nodiscard]] std::string problem(const drawn_world& d, const parameter_layout& layout) {
+    for (auto& [block, all] : applied_) // what a dead director missed, its successor hears late
+      std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+        return a.version < b.version;
+      });
     for (int b = 0; b < std::ssize(layout.blocks); ++b) {
       std::string out = order_of_updates(d, b);
       if (out.empty()) out = bound_of_reads(d, b);

@@ -233,7 +233,7 @@ void director::on(const protocol::committed& m) {
   const bool further = m.island > 0 && count_steps(m.island);
   finish_steps();
   if (!further || phase_ == phase::beginning || next_of_island_[m.island] <= committed_) return;
-  if (permitted_ == 0) return; // it is new, and tells all when it is on record that training goes on
+  if (permitted_ == 0) return; // it is new, and tells all when that training goes on is on record
   for (const auto& [shard, island] : options_.island_of) // as permit() tells all
     if (island == m.island) permit(shard, permitted_);
 }

@@ -83,6 +83,7 @@ ALLOWED = [
     ("clock", "tests/*", "tests bound how long they wait"),
     ("clock", "ops/thread_time.cpp", "profiles say where the time went; no result depends on it"),
     ("sleep", "tests/*", "tests of the live runtime wait for real threads"),
+    ("sleep", "tools/bench/faults.cpp", "who kills by the clock waits for it"),
     ("sleep", "tools/bench/links.cpp", "what idle nodes cost is measured over a time"),
     ("thread", "actors/runtime/*", "the executor's threads: the only ones that compute"),
     ("thread", "net/zeromq/node.cpp", "the thread that owns a node's sockets"),

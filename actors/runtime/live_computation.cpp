@@ -115,7 +115,8 @@ void carry_out_as(const std::function<void(computation&)>& job, const asked_comp
   try {
     job(here);
   } catch (const std::exception& e) {
-    here.post(protocol::job_failed{{.what = e.what(), .where = input_text(here.doing(), asked.step)}});
+    here.post(
+        protocol::job_failed{{.what = e.what(), .where = input_text(here.doing(), asked.step)}});
   }
   asked.flag->doing->computes(-1);
 }

@@ -145,7 +145,7 @@ private:
   std::deque<edge> edges_;
   std::vector<std::unique_ptr<port>> ports_, uplinks_; // by node, by rack
   std::map<std::pair<std::uint32_t, std::uint32_t>, letters::number>
-      early_; // by channel and number
+      early_;                                     // by channel and number
   std::map<letters::number, message_fate> fates_; // until they are heard
   std::set<std::pair<whole, int>> isolated_;
   random_stream jitter_, loss_, duplicates_, exploring_;

@@ -170,7 +170,7 @@ TEST_CASE("a supervision backs off from 5 ms to 10 s, a little less by chance, a
   r.fail("a");
   CHECK(r.plays.contains("a")); // the first time at once
   std::vector<std::chrono::nanoseconds> waited;
-  for (int i = 0; i < 14; ++i) {
+  for (int i = 0; i < 13; ++i) {
     r.fail("a");
     waited.push_back(r.until_start("a"));
   }

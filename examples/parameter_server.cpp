@@ -23,8 +23,8 @@ int main() {
 
   std::uint64_t synchronous = 0;
   for (const char* rule : {"BSP", "SSP(1)", "ASP"}) {
-    const wiring w = parameter_server(
-        clothes, {.workers = 2, .servers = 2, .order = *parse_consistency(rule)});
+    const wiring w =
+        parameter_server(clothes, {.workers = 2, .servers = 2, .order = *parse_consistency(rule)});
     const auto result = cluster{}.start(w, {.evaluate = false, .kills = {kill}}).wait();
     std::printf("%s: %lld updates, loss %.2f, lead at most %llu, digest %016llx\n",
                 w.name.c_str(),

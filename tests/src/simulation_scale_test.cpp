@@ -79,10 +79,9 @@ TEST_CASE("a node of a simulation without mathematics takes less than 32 KiB of 
   j.data = load_data("synthetic:4000", 3);
   simulated_cluster world{.timing_only = true};
   world.model.link = {.latency = 100us, .bytes_per_second = 1.25e9};
-  auto playing = world.start(data_parallel(j, {.replicas = 4000, .holders = 1, .groups = 200}),
-                             {.observer = [&](const run_event&) {
-                               peak = std::max(peak, memory_bytes());
-                             }});
+  auto playing =
+      world.start(data_parallel(j, {.replicas = 4000, .holders = 1, .groups = 200}),
+                  {.observer = [&](const run_event&) { peak = std::max(peak, memory_bytes()); }});
   CHECK(playing.wait().steps == 2);
   CHECK((peak - before) / 4000 < 32 * 1024);
 }

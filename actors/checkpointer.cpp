@@ -43,6 +43,32 @@ void checkpointer::on(const protocol::restarted& m) {
     world_.send(m.who, protocol::want_state{wanted_->request, world_.self(), wanted_->version});
 }
 
+std::vector<wait> checkpointer::waits() const {
+  std::vector<wait> out;
+  if (!wanted_) return out;
+  if (written_ == wanted_->request)
+    return {{.what = wait_kind::computation, .from = world_.self(), .step = wanted_->version}};
+  const auto blocks = static_cast<int>(options_->layout->blocks.size());
+  for (std::uint32_t island = 0; island <= options_->islands; ++island)
+    for (int b = 0; b < blocks; ++b)
+      if (!collected_.contains({island, b}))
+        out.push_back({.what = wait_kind::state,
+                       .step = wanted_->version,
+                       .block = b,
+                       .blocks = 1,
+                       .island = island});
+  for (const tree_span& node : options_->nodes)
+    for (int b = 0; b < blocks; ++b)
+      if (!residuals_.contains({node.first, b}))
+        out.push_back({.what = wait_kind::residual,
+                       .step = wanted_->version,
+                       .block = b,
+                       .blocks = 1,
+                       .microbatch = node.first,
+                       .microbatches = node.count});
+  return out;
+}
+
 void checkpointer::on(const protocol::state& m) {
   if (!wanted_ || m.request != wanted_->request) return;
   collected_[{m.island, m.block}] = m;
@@ -83,6 +109,7 @@ void checkpointer::write_if_complete() {
   if (collected_.size() != blocks * (1 + options_->islands)) return;
   if (residuals_.size() != options_->nodes.size() * blocks) return;
   const auto content = assembled();
+  written_ = wanted_->request;
   world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
     here.begin({work_kind::write, want.path.empty() ? 0 : options->layout->bytes() / 4});
     protocol::saved out{want.request, want.path, content, {}};

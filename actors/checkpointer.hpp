@@ -32,6 +32,7 @@ class checkpointer final : public role_of<checkpointer> {
 public:
   checkpointer(context& world, checkpointer_options options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::save& m);
   void on(const protocol::restarted& m);
   void on(const protocol::state& m);
@@ -45,7 +46,8 @@ private:
   context& world_;
   const std::shared_ptr<const checkpointer_options> options_;
   std::optional<protocol::save> wanted_;
-  std::uint64_t newest_ = 0;                                           // request that was wanted
+  std::uint64_t newest_ = 0;  // request that was wanted
+  std::uint64_t written_ = 0; // request of which all was here
   std::map<std::pair<std::uint32_t, int>, protocol::state> collected_; // by island, block
   std::map<std::pair<std::uint32_t, int>, tensor> residuals_;          // by first microbatch, block
 };

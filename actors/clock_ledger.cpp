@@ -39,6 +39,11 @@ bool clock_ledger::may_read(std::uint64_t step, const consistency& order) const 
   return order.kind != consistency_kind::bounded || lead_of(step) <= order.staleness;
 }
 
+std::uint64_t clock_ledger::oldest() const {
+  const auto slowest = std::min_element(applied_.begin(), applied_.end());
+  return *slowest * workers_ + static_cast<std::uint64_t>(slowest - applied_.begin());
+}
+
 std::uint64_t clock_ledger::lead_of(std::uint64_t step) const {
   const auto slowest = *std::min_element(applied_.begin(), applied_.end());
   return clock_of(step) - std::min(clock_of(step), slowest);

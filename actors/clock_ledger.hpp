@@ -25,6 +25,8 @@ public:
 
   [[nodiscard]] const std::vector<std::uint64_t>& applied() const { return applied_; } // clocks
 
+  [[nodiscard]] std::uint64_t oldest() const; // step that is not applied
+
   void restore(const std::vector<std::uint64_t>& applied); // and nothing more is accepted
 
   // Whether the worker of `step` may read parameters for it: its own updates are in, and the

@@ -31,10 +31,6 @@ void parameter_holder::receive(const message& m) {
     early_.push_back(m);
 }
 
-std::string parameter_holder::waiting() const {
-  return copies_.recovering() ? "for the state of its copies" : "";
-}
-
 void parameter_holder::write(holder_block& block, protocol::log_entry e) {
   block.index = copies_.write(std::move(e));
 }

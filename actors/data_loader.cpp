@@ -7,6 +7,11 @@ namespace troupe {
 data_loader::data_loader(context& world, const data_loader_options& options)
     : world_(world), source_(std::make_shared<const microbatch_source>(options.make_source())) {}
 
+std::vector<wait> data_loader::waits() const {
+  if (!busy_) return {};
+  return {{.what = wait_kind::computation, .from = world_.self()}};
+}
+
 void data_loader::on(const protocol::want_batch& m) {
   wanted_.push_back(m);
   act();

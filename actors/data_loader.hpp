@@ -24,6 +24,7 @@ class data_loader final : public role_of<data_loader> {
 public:
   data_loader(context& world, const data_loader_options& options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::want_batch& m);
   void on(const protocol::batch_ready& m);
 

@@ -120,30 +120,6 @@ void director::on(const protocol::recorded& m) {
   if (further && phase_ == phase::training) permit();
 }
 
-std::string director::waiting() const {
-  std::string out = fmt::format("{} steps committed, {} permitted", committed_, permitted_);
-  switch (phase_) {
-  case phase::beginning:
-    return "for " + options_.recorder.text() + ", where the job stands";
-  case phase::training:
-    break;
-  case phase::evaluating:
-    return out + fmt::format(", {} of {} evaluated", parts_.size(), options_.evaluators.size());
-  case phase::saving:
-    return out + ", for " + options_.checkpointer.text();
-  case phase::ended:
-    return out + ", ended";
-  }
-  const auto found = steps_.find(committed_);
-  const bool begun = found != steps_.end();
-  return out + fmt::format(", of step {} blocks {} of {}, reports {} of {}",
-                           committed_,
-                           begun ? found->second.blocks.size() : 0,
-                           options_.blocks,
-                           begun ? found->second.reports.size() : 0,
-                           options_.microbatches);
-}
-
 std::uint64_t director::boundary() const {
   if (stopping_) return permitted_;
   const auto next_multiple = [&](std::uint64_t of) { return (committed_ / of + 1) * of; };

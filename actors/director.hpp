@@ -54,7 +54,7 @@ public:
   director(context& world, director_options options);
 
   void started() override;
-  [[nodiscard]] std::string waiting() const override;
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::committed& m);
   void on(const protocol::microbatch_report& m);
   void on(const protocol::reports_told& m);
@@ -138,6 +138,8 @@ private:
   totals(protocol::evaluation_sums protocol::evaluated::*set) const;
   void save(bool write);
   void fail(const error_text& why, bool begin_again = false);
+  [[nodiscard]] std::vector<wait> waits_of_step() const;
+  void add_report(std::vector<wait>& out, const tree_span& run) const;
 
   context& world_;
   credit_board credit_;

@@ -17,6 +17,20 @@ void evaluator::on(const protocol::evaluate& m) {
     world_.send(holder, protocol::want_parameters{world_.self(), m.version});
 }
 
+std::vector<wait> evaluator::waits() const {
+  std::vector<wait> out;
+  if (!wanted_) return out;
+  if (computed_ == wanted_->round)
+    return {{.what = wait_kind::computation, .from = world_.self(), .step = wanted_->version}};
+  for (std::size_t b = 0; b < incoming_.size(); ++b)
+    if (!incoming_[b].value)
+      out.push_back({.what = wait_kind::parameters,
+                     .step = wanted_->version,
+                     .block = static_cast<int>(b),
+                     .blocks = 1});
+  return out;
+}
+
 void evaluator::on(const protocol::restarted& m) {
   const auto& holders = options_->holders;
   if (wanted_ && std::find(holders.begin(), holders.end(), m.who) != holders.end())
@@ -32,6 +46,7 @@ void evaluator::on(const protocol::parameters& m) {
     blocks.push_back(block.value);
   }
   incoming_.assign(incoming_.size(), {});
+  computed_ = wanted_->round;
   world_.compute(
       lane::kernels,
       [options = options_, blocks = std::move(blocks), round = wanted_->round](computation& here) {

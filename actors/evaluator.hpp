@@ -33,6 +33,7 @@ class evaluator final : public role_of<evaluator> {
 public:
   evaluator(context& world, evaluator_options options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::evaluate& m);
   void on(const protocol::parameters& m);
   void on(const protocol::restarted& m);
@@ -44,6 +45,7 @@ private:
   std::optional<protocol::evaluate> wanted_;
   std::uint64_t newest_ = 0; // round that was wanted
   std::vector<protocol::parameters> incoming_;
+  std::uint64_t computed_ = 0; // round of which all parameters were here
 };
 
 constexpr std::int64_t evaluation_batch = 100; // images that a program takes at once

@@ -125,6 +125,41 @@ void gradient_aggregator::send_to_root(std::uint64_t step,
               protocol::gradient{step, block, sums_[sum], total});
 }
 
+// Of each block the newest step that is not complete; where none is known, whichever comes next.
+std::vector<wait> gradient_aggregator::waits() const {
+  std::vector<wait> out;
+  const auto add = [&](int block, std::uint64_t step, const tree_span& run) {
+    out.push_back({.what = wait_kind::gradient,
+                   .step = step,
+                   .block = block,
+                   .blocks = 1,
+                   .microbatch = run.first,
+                   .microbatches = run.count});
+  };
+  for (const auto& [block, steps] : blocks_) {
+    if (steps.empty()) continue;
+    const auto& [number, newest] = *steps.rbegin();
+    if (newest.busy)
+      out.push_back({.what = wait_kind::computation,
+                     .from = world_.self(),
+                     .step = number,
+                     .block = block,
+                     .blocks = 1});
+    else if (complete(newest.totals))
+      for (const auto& root : sums_)
+        add(block, number + 1, root);
+    else
+      for (const auto& part : newest.sums->parts)
+        for (const auto& run : part.sum.missing())
+          add(block, number, run);
+  }
+  for (const int block : options_.own_blocks)
+    if (const auto known = blocks_.find(block); known == blocks_.end() || known->second.empty())
+      for (const auto& root : sums_)
+        add(block, wait::no_step, root);
+  return out;
+}
+
 // To a new root or holder, all that it may have lost; what is still being added comes when it is
 // complete.
 void gradient_aggregator::on(const protocol::restarted& m) {

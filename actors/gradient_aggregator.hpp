@@ -32,12 +32,14 @@ struct gradient_aggregator_options {
   // Both are empty for a root.
   std::vector<tree_span> group_sums = {};
   std::vector<address> roots = {};
+  std::vector<int> own_blocks = {}; // that it adds: what it waits for before it has heard of any
 };
 
 class gradient_aggregator final : public role_of<gradient_aggregator> {
 public:
   gradient_aggregator(context& world, gradient_aggregator_options options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::gradient& m);
   void on(const protocol::summed& m);
   void on(const protocol::restarted& m);

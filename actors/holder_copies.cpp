@@ -69,6 +69,14 @@ void holder_copies::hear(const protocol::log_kept& m) {
     world_.send(at->second.first, std::move(at->second.second));
 }
 
+std::vector<address> holder_copies::behind() const {
+  std::vector<address> out;
+  if (unsaid_.empty()) return out;
+  for (const auto& [copy, index] : kept_)
+    if (index < unsaid_.begin()->first) out.push_back(all_[static_cast<std::size_t>(copy)]);
+  return out;
+}
+
 bool holder_copies::follow(const protocol::log_entry& m) {
   if (head_ == 0 && !recovering_) head_ = m.head; // the first one
   if (recovering_ || m.head != head_ || m.index != index_ + 1) return false;

@@ -44,6 +44,7 @@ public:
   void to_all(const message& m) const;                         // copies
   void say(std::uint64_t after, const address& to, message m); // when all keep entry `after`
   void hear(const protocol::log_kept& m);
+  [[nodiscard]] std::vector<address> behind() const; // copies that something waits for to be said
 
   // Of a copy: whether the entry is the next one, to be done. It is kept from then on.
   bool follow(const protocol::log_entry& m);

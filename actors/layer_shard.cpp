@@ -74,24 +74,6 @@ void layer_shard::started() {
   }
 }
 
-std::string layer_shard::waiting() const {
-  if (permitted_ < 0) return "for its first step";
-  if (busy_) return fmt::format("step {}, for its kernels", step_);
-  std::string out = fmt::format("step {}, permitted to {}", step_, permitted_);
-  if (const auto state = steps_.find(step_); state != steps_.end()) {
-    const auto& done = state->second.computed;
-    return out + fmt::format(", operations {} of {}, batches {}, values {}",
-                             std::count(done.begin(), done.end(), true),
-                             done.size(),
-                             batches_.size(),
-                             values_.size());
-  }
-  const auto here = incoming_.find(version_for(step_));
-  return out + fmt::format(", for parameters: {} of {}",
-                           here == incoming_.end() ? 0 : here->second.size(),
-                           options_.blocks);
-}
-
 // A new incarnation may hear of a step before it hears of its credit; then the director says both
 // again.
 void layer_shard::on(const protocol::begin_step& m) {

@@ -91,7 +91,7 @@ public:
               layer_shard_place place);
 
   void started() override;
-  [[nodiscard]] std::string waiting() const override;
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::begin_step& m);
   void on(const protocol::set_credit& m);
   void on(const protocol::parameters& m);
@@ -165,6 +165,8 @@ private:
   [[nodiscard]] address summer_of(int block) const;
   void hand_on(const protocol::gradient& g);
   void send_residuals(std::uint64_t step);
+  void add_waits_to_begin(std::vector<wait>& out, std::uint64_t step) const;
+  void add_waits(std::vector<wait>& out, const operation& o) const;
 
   [[nodiscard]] const schedule_op& at(const operation& o) const {
     return options_.schedule[o.index];

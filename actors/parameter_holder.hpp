@@ -77,7 +77,7 @@ public:
 
   void started() override;
   void receive(const message& m) override;
-  [[nodiscard]] std::string waiting() const override;
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::reduced_gradient& m);
   void on(const protocol::updated& m);
   void on(const protocol::want_parameters& m);
@@ -107,6 +107,7 @@ private:
   void say(const holder_block& block, const address& to, message m);
   void tell(holder_block& block, const protocol::committed& done);
   static void forget_commits(holder_block& block, std::uint64_t recorded);
+  void add_wait(std::vector<wait>& out, int index, const holder_block& block) const;
 
   // Of copies: actors/copied_holder.cpp.
   void write(holder_block& block, protocol::log_entry e);

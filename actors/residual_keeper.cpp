@@ -23,6 +23,11 @@ void residual_keeper::on(const protocol::residual& m) {
   });
 }
 
+std::vector<wait> residual_keeper::waits() const {
+  if (!wanted_ || kept_.contains(wanted_->step)) return {};
+  return {{.what = wait_kind::residual, .from = wanted_->reply_to, .step = wanted_->step}};
+}
+
 // The gradients of the shard before may have made the step possible while the residuals that it
 // sent with them are still on their way.
 void residual_keeper::on(const protocol::want_residuals& m) {

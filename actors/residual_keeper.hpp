@@ -24,6 +24,7 @@ class residual_keeper final : public role_of<residual_keeper> {
 public:
   residual_keeper(context& world, residual_keeper_options options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::residual& m);
   void on(const protocol::want_residuals& m);
   void on(const protocol::want_state& m);

@@ -16,6 +16,16 @@ child_end end_of(const protocol::down& m) {
 supervisor::supervisor(context& world, supervisor_options options)
     : world_(world), options_(std::move(options)) {}
 
+std::vector<wait> supervisor::waits() const {
+  std::vector<wait> out;
+  if (!machine_) return out;
+  const auto now = world_.now();
+  for (const auto& [who, when] : machine_->put_off())
+    if (when > now)
+      out.push_back({.what = wait_kind::backoff, .from = addresses_[who], .due = when - now});
+  return out;
+}
+
 void supervisor::on(const protocol::down& m) {
   const auto who = number_of(m.who);
   if (!who) return;

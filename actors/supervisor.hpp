@@ -30,6 +30,7 @@ class supervisor final : public role_of<supervisor>, private supervised_world {
 public:
   supervisor(context& world, supervisor_options options);
 
+  [[nodiscard]] std::vector<wait> waits() const override;
   void on(const protocol::down& m);
   void on(const protocol::past_down& m);
   void on(const protocol::supervision_due& m);

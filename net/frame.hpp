@@ -81,7 +81,7 @@ struct frame_limits {
 };
 
 constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
-constexpr std::uint8_t wire_version = 5;
+constexpr std::uint8_t wire_version = 6;
 
 // The first of the frame's messages: checksum, header and body. The payloads that are not lent
 // follow it, a message each. With `checked`, those have checksums too.

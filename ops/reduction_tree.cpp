@@ -106,6 +106,21 @@ std::int64_t tree_sum::additions_of(tree_span span) const {
   return out;
 }
 
+std::vector<tree_span> tree_sum::missing() const {
+  std::vector<tree_span> out;
+  if (complete_) return out;
+  std::uint32_t next = root_.first;
+  const auto until = [&](std::uint32_t end) {
+    if (end > next) out.push_back({next, end - next});
+  };
+  for (const auto& [span, value] : waiting_) {
+    until(span.first);
+    next = span.first + span.count;
+  }
+  until(root_.first + root_.count);
+  return out;
+}
+
 std::optional<tensor> tree_sum::add(tree_span span, tensor value) {
   TROUPE_ASSERT(contains(root_, span), "a contribution outside of the sum");
   if (seen(span)) return std::nullopt;

@@ -53,6 +53,7 @@ public:
   [[nodiscard]] bool seen(tree_span span) const;
 
   [[nodiscard]] std::int64_t additions_of(tree_span span) const; // that add() would make now
+  [[nodiscard]] std::vector<tree_span> missing() const; // runs of leaves that were not seen
 
   void clear();
 

@@ -18,6 +18,7 @@
 #include "troupe/simulated_cluster.hpp"
 #include "troupe/simulation_summary.hpp"
 #include "troupe/topology.hpp"
+#include "troupe/wait_graph_json.hpp"
 #include "troupe/wiring.hpp"
 #include "troupe/wiring_drawing.hpp"
 #include "troupe/wiring_file.hpp"

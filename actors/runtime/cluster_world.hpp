@@ -70,6 +70,7 @@ public:
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() final;
+  wait_graph waits() override; // node 0 asks all nodes; others know what is theirs
 
   void conclude(const order::over& how); // of node 0: told to the others by stop()
 

@@ -160,7 +160,10 @@ public:
     role_ = seat_.make(context_);
     role_->started();
     input_.clear();
-    return {[this](const envelope& e) { handle(e); }};
+    return {[this](const envelope& e) { handle(e); },
+            [this](const live::question& q) {
+              q.to->note(q.who, {role_->waits(), mailbox().size()});
+            }};
   }
 
   void on_exit() override {
@@ -300,7 +303,9 @@ void live_world::impl::give_up(seat& s, incarnation life, std::chrono::nanosecon
 void live_world::impl::look_for_stuck() {
   for (auto& [who, at] : seats) {
     seat& s = *at;
-    if (!s.here || progress_within(who).count() == 0) continue;
+    if (!s.here) continue;
+    note_progress(s);
+    if (progress_within(who).count() == 0) continue;
     if (!s.watch) s.watch.emplace(static_cast<double>(progress_within(who) / progress_tick));
     const auto [player, life, reading] = [&] {
       const std::lock_guard lock(s.mutex);

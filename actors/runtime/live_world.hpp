@@ -50,6 +50,7 @@ public:
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() final;
+  wait_graph waits() override; // of the actors that are here
 
   // For who owns `beyond`. The actors that are here begin by enter(), and not by start().
   // They begin, instead of older ones; all are there before the first of them speaks.

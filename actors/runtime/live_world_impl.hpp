@@ -25,6 +25,7 @@
 #include <stdexcept>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 namespace troupe::live {
 
@@ -39,9 +40,36 @@ struct envelope {
   std::shared_ptr<const void> credit; // of a link: its sender may send more once this is handled
 };
 
+// What an actor says when it is asked what it waits for.
+struct answer {
+  std::vector<wait> waits;
+  std::uint64_t unheard = 0; // messages
+};
+
+class answers {
+public:
+  explicit answers(std::size_t asked);
+
+  void note(std::size_t who, answer a);
+  void leave_out(); // one who is not there
+  std::vector<std::optional<answer>> wait(std::chrono::nanoseconds within);
+
+private:
+  std::mutex mutex_;
+  std::condition_variable complete_;
+  std::vector<std::optional<answer>> all_;
+  std::size_t missing_;
+};
+
+struct question {
+  std::shared_ptr<answers> to;
+  std::size_t who = 0; // that is asked
+};
+
 } // namespace troupe::live
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::live::envelope)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::live::question)
 
 namespace troupe {
 
@@ -70,6 +98,15 @@ struct seat {
   std::shared_ptr<activity> doing = std::make_shared<activity>(); // of that life
   incarnation given_up = 0;            // up to this one it was taken for dead, and that was told
   std::optional<progress_watch> watch; // of the lookout; none: it may take for ever
+
+  // When the lookout saw it get further last.
+  struct movement {
+    incarnation life = 0;
+    std::uint64_t progress = 0;
+    std::chrono::nanoseconds when{0};
+  };
+
+  std::optional<movement> moved;
 
   std::pair<caf::actor, incarnation> current() const {
     const std::lock_guard lock(mutex);
@@ -156,6 +193,9 @@ struct live_world::impl final : computation_site {
   void begin_supervisor(const protocol::down& last);
   void tell_death(protocol::down how);
   void look_for_stuck();
+  void note_progress(seat& s) const;
+  [[nodiscard]] waiting_actor actor_at(const seat& s,
+                                       const std::optional<live::answer>& said) const;
   void begin_lookout(); // the first time
   void give_up(seat& s, incarnation life, std::chrono::nanoseconds waited);
 

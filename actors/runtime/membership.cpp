@@ -23,6 +23,11 @@ std::vector<std::uint32_t> membership::missing() const {
   return out;
 }
 
+std::string membership::why_missing(std::uint32_t node) const {
+  const auto found = ended_.find(node);
+  return found == ended_.end() ? std::string() : found->second;
+}
+
 bool membership::has_state(std::uint32_t node) const {
   const auto all = known_.on(node);
   return std::any_of(all.begin(), all.end(), has_state_);

@@ -45,6 +45,7 @@ public:
 
   [[nodiscard]] bool is_there(std::uint32_t node) const;
   [[nodiscard]] std::vector<std::uint32_t> missing() const;
+  [[nodiscard]] std::string why_missing(std::uint32_t node) const; // empty: it was never there
 
 private:
   void take_in(const net::node_life& who, outcome& out);

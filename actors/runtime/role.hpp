@@ -5,11 +5,12 @@
 
 #include "actors/message.hpp"
 #include "actors/runtime/context.hpp"
+#include "actors/wait.hpp"
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <variant>
+#include <vector>
 
 namespace troupe {
 
@@ -21,8 +22,8 @@ public:
 
   virtual void receive(const message& m) = 0; // an exception ends the incarnation
 
-  // What it waits for, for people: "step 3, permitted to 4, for parameters 1 of 2". Empty: nothing.
-  [[nodiscard]] virtual std::string waiting() const { return {}; }
+  // What its state lacks before it can go on; asked between two messages. Empty: nothing.
+  [[nodiscard]] virtual std::vector<wait> waits() const { return {}; }
 };
 
 template <class Derived>

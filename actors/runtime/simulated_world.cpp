@@ -1,29 +1,17 @@
-#include "actors/runtime/simulated_world.hpp"
-
 #include "actors/message_facts.hpp"
-#include "actors/runtime/down_ledger.hpp"
 #include "actors/runtime/kill_plans.hpp"
-#include "actors/runtime/simulation/computing.hpp"
-#include "actors/runtime/simulation/flat_table.hpp"
+#include "actors/runtime/simulated_world_impl.hpp"
 #include "actors/runtime/simulation/membership.hpp"
-#include "actors/runtime/simulation/network.hpp"
-#include "actors/runtime/simulation/node.hpp"
 #include "actors/runtime/simulation/prefetch.hpp"
 #include "actors/runtime/simulation/report_of.hpp"
-#include "actors/runtime/simulation/seat.hpp"
 #include "actors/runtime/simulation/stuck.hpp"
-#include "actors/runtime/simulation/trace.hpp"
-#include "ops/assert.hpp"
+#include "actors/runtime/simulation/waits_of.hpp"
 #include "ops/error.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <map>
-#include <mutex>
-#include <set>
-#include <stdexcept>
+#include <exception>
 #include <utility>
 
 namespace troupe {
@@ -37,86 +25,6 @@ double seconds_of(duration d) {
 }
 
 } // namespace
-
-struct simulated_world::impl {
-  explicit impl(simulated_world_options o)
-      : options(std::move(o)),
-        events(options.model.seed),
-        net(options.model, events, mail, [this](const letter& l, bool copy) { hear(l, copy); }) {
-    if (!options.files) options.files = std::make_shared<memory_disk>();
-    by_index.reserve(options.actors);
-    names.reserve(options.actors);
-    by_address.reserve(options.actors);
-  }
-
-  seat& at(const address& who) {
-    const auto* found = places.find(who);
-    TROUPE_ASSERT(found != nullptr, "an address outside of the wiring: " + who.text());
-    return by_index[*found];
-  }
-
-  // What an actor says to itself, heard by this life of it alone.
-  letters::number to_itself(const seat& s, incarnation life, message m, instant sent = {}) {
-    return mail.add({.from = s.index,
-                     .to = s.index,
-                     .to_life = life,
-                     .to_node = s.node,
-                     .sent = sent,
-                     .content = std::move(m)});
-  }
-
-  void hear_itself(letters::number t) {
-    hear(mail[t], false);
-    mail.remove(t);
-  }
-
-  simulated_node& node_of(const seat& s) { return node_at(s.node); }
-
-  simulated_node& node_at(int number);
-  [[nodiscard]] const node_model& model_of(int number) const;
-  void begin_life(seat& s, duration delay);
-  void enter(seat& s, incarnation life);
-  void send(seat& from, seat& to, message m);
-  void hear(const letter& l, bool copy);
-  void end(seat& s, bool on_purpose, const std::string& reason, const std::string& input = {});
-  void begin_supervisor(seat& s, const protocol::down& last);
-  void note_death(seat& s);
-  void submit(seat& s, running asked);
-  void begin_compute(const std::shared_ptr<running>& r);
-  void compute(const std::shared_ptr<running>& r);
-  void tell(const running& r);
-  void finish(const std::shared_ptr<running>& r);
-  void end_all(const std::string& reason, const std::function<bool(const seat&)>& whom);
-  void leave(int node);
-  void join(int node);
-  void happen(const fault& f);
-  void take_orders();
-  void step();
-
-  simulated_world_options options;
-  letters mail;
-  event_queue events;
-  network net;
-  trace heard;
-  computing::said said_before;
-  std::vector<std::unique_ptr<simulated_node>> nodes; // by number; null: nobody was there yet
-  std::set<int> absent;
-  std::vector<seat> by_index;                              // fixed after start()
-  std::vector<address> names;                              // by index, closer together
-  std::vector<seat*> by_address;                           // made by start()
-  flat_table<address, std::uint32_t, address_hash> places; // in by_index
-  bool paused = false;                                     // some node, once
-  std::vector<simulation_report::death> deaths;
-  const seat* supervising = nullptr; // null: nobody
-  down_ledger ledger;                // of what came to the supervisor's seat
-  bool stopping = false;
-  instant began_again{0}; // what was sent before is not heard
-  world_observer* observer = nullptr;
-
-  std::mutex mutex;                          // guards what other threads ask for
-  std::vector<std::function<void()>> orders; // likewise
-  std::atomic<bool> ordered{false};
-};
 
 namespace {
 
@@ -465,6 +373,13 @@ void simulated_world::impl::step() {
   next.happen();
 }
 
+wait_graph simulated_world::impl::waits() const {
+  auto out = waits_of({by_index, by_address, mail, net, nodes, absent, deaths, events.now()});
+  out.over = stopping;
+  if (options.name_sources) options.name_sources(out);
+  return out;
+}
+
 simulated_world::simulated_world(simulated_world_options options)
     : impl_(std::make_unique<impl>(std::move(options))) {}
 
@@ -526,22 +441,32 @@ void simulated_world::start() {
 }
 
 void simulated_world::play(const std::function<bool()>& ended) {
+  const turns::holder turn(impl_->playing);
   while (!ended()) {
     impl_->take_orders();
     if (impl_->events.empty() || impl_->events.now() > impl_->options.model.time_max)
-      throw error(stuck_text(impl_->options.model,
-                             impl_->events,
-                             impl_->net,
-                             impl_->nodes,
-                             impl_->absent,
-                             impl_->by_index));
+      throw error(stuck_text(impl_->options.model, impl_->events, impl_->net, impl_->waits()));
     impl_->step();
   }
+}
+
+// While somebody plays, in between two events; else here and now.
+wait_graph simulated_world::waits() {
+  impl& w = *impl_;
+  wait_graph out;
+  w.playing.do_within([&] { out = w.waits(); },
+                      [&w](std::function<void()> what) {
+                        const std::lock_guard lock(w.mutex);
+                        w.orders.push_back(std::move(what));
+                        w.ordered = true;
+                      });
+  return out;
 }
 
 // As live, where all have ended before the first one begins.
 void simulated_world::begin_again(const std::string&, const std::function<void()>& set) {
   impl& w = *impl_;
+  const turns::holder turn(w.playing);
   w.stopping = true; // nobody restarts anybody
   w.end_all("the job begins again", [](const seat&) { return true; });
   set();
@@ -571,6 +496,7 @@ void simulated_world::kill(const address& who) {
 }
 
 void simulated_world::stop() {
+  const turns::holder turn(impl_->playing);
   impl_->stopping = true;
   impl_->events.clear();
   for (seat& s : impl_->by_index) {

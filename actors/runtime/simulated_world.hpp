@@ -36,6 +36,8 @@ struct simulated_world_options {
   std::function<void(const heard_message&)> on_message = {}; // may be empty
   std::shared_ptr<disk> files = {}; // empty: in memory, and gone with the world
   std::size_t actors = 0;           // that will be added, if it is known
+  // Who will say what actors wait for, where they do not know; may be empty.
+  std::function<void(wait_graph&)> name_sources = {};
 };
 
 class simulated_world final : public world {
@@ -54,6 +56,7 @@ public:
   void send(const address& to, message m) override;
   void kill(const address& who) override;
   void stop() override;
+  wait_graph waits() override;
 
   [[nodiscard]] std::chrono::nanoseconds now() const;
   [[nodiscard]] simulation_report report() const; // all but the commits

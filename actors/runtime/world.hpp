@@ -9,6 +9,7 @@
 #include "actors/message.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/runtime/world_observer.hpp"
+#include "actors/wait_graph.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -44,6 +45,9 @@ public:
   virtual void send(const address& to, message m) = 0;
   virtual void kill(const address& who) = 0; // at the next message boundary
   virtual void stop() = 0;                   // no handler and no computation runs after it
+  // Who waits for what now, as the actors say it themselves. From any thread, also from callbacks;
+  // answered within a second, whoever is stuck.
+  virtual wait_graph waits() = 0;
 };
 
 } // namespace troupe

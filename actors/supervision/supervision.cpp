@@ -162,6 +162,14 @@ std::optional<supervision::time_point> supervision::due() const {
   return out;
 }
 
+std::vector<std::pair<child_number, supervision::time_point>> supervision::put_off() const {
+  std::vector<std::pair<child_number, time_point>> out;
+  for (const restart& r : restarts_)
+    for (const child_number m : r.members)
+      if (!r.for_good && children_[m].now == phase::down) out.emplace_back(m, r.not_before);
+  return out;
+}
+
 supervision::history&
 supervision::note_death(child_number who, const child_end& end, time_point when) {
   history& h = histories_[who];

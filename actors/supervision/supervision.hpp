@@ -20,6 +20,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe {
@@ -86,6 +87,9 @@ public:
 
   // When time() must be called next; nothing: something must happen first.
   [[nodiscard]] std::optional<time_point> due() const;
+
+  // Who is down and will be started again, and not before when.
+  [[nodiscard]] std::vector<std::pair<child_number, time_point>> put_off() const;
 
   [[nodiscard]] bool is_settled() const { return restarts_.empty(); } // nobody starts or stops
 

@@ -33,7 +33,47 @@ void serialize(A& a, link_figures& v) {
              v.round_trip_ns);
 }
 
+void nanoseconds(net::archive_writer& a, const std::chrono::nanoseconds& v) {
+  a(static_cast<std::int64_t>(v.count()));
+}
+
+void nanoseconds(net::archive_reader& a, std::chrono::nanoseconds& v) {
+  std::int64_t count = 0;
+  a(count);
+  v = std::chrono::nanoseconds(count);
+}
+
+template <class A>
+void serialize(A& a, wait& v) {
+  net::enumeration(a, v.what, static_cast<std::size_t>(wait_kind::computation) + 1);
+  a(v.from, v.step, v.block, v.blocks, v.island, v.microbatch, v.microbatches, v.guessed);
+  nanoseconds(a, v.due);
+}
+
+template <class A>
+void serialize(A& a, waiting_actor& v) {
+  a(v.who, v.life, v.node);
+  net::enumeration(a, v.state, static_cast<std::size_t>(actor_state::down) + 1);
+  bool known = v.quiet.has_value();
+  a(known);
+  auto quiet = v.quiet.value_or(std::chrono::nanoseconds(0));
+  nanoseconds(a, quiet);
+  if (known) v.quiet = quiet;
+  nanoseconds(a, v.remaining);
+  a(v.unheard, v.last, v.waits);
+}
+
 namespace order {
+
+template <class A>
+void serialize(A& a, ask& v) {
+  all_fields(a, v, v.number);
+}
+
+template <class A>
+void serialize(A& a, waits& v) {
+  all_fields(a, v, v.number, v.actors, v.last);
+}
 
 template <class A>
 void serialize(A& a, traffic::sample& v) {

@@ -4,9 +4,11 @@
 
 #include "actors/address.hpp"
 #include "actors/cluster_figures.hpp"
+#include "actors/wait_graph.hpp"
 #include "net/frame.hpp"
 #include "ops/error.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -75,6 +77,20 @@ struct traffic {
   std::vector<sample> samples;
 };
 
+// From node 0: what do your actors wait for? Answered by `waits`, all of them of the same number.
+struct ask {
+  std::uint64_t number = 0;
+};
+
+// To node 0, in pieces.
+struct waits {
+  static constexpr std::size_t actors_max = 256; // of a piece
+
+  std::uint64_t number = 0;
+  std::vector<waiting_actor> actors;
+  bool last = true;
+};
+
 // From node 0: the job is over.
 struct over {
   std::uint64_t steps = 0, digest = 0;
@@ -90,7 +106,9 @@ using cluster_order = std::variant<order::view,
                                    order::lost,
                                    order::kill,
                                    order::over,
-                                   order::traffic>;
+                                   order::traffic,
+                                   order::ask,
+                                   order::waits>;
 
 bool is_order(const net::parcel& p); // else it is a message of an actor
 net::parcel encode(const cluster_order& o);

@@ -355,6 +355,10 @@ gradient_aggregator_options casting::impl::gradient_aggregator_at(const address&
       out.group_sums = own->second; // a wiring may have a group without members
     out.roots = of_island.aggregators;
   }
+  auto root = where;
+  root.stage = 0;
+  for (std::size_t b = 0; b < of_island.aggregators.size(); ++b)
+    if (of_island.aggregators[b] == root) out.own_blocks.push_back(static_cast<int>(b));
   return out;
 }
 
@@ -540,6 +544,30 @@ std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) c
 void casting::begin_at(checkpoint start) const {
   const std::lock_guard nobody(impl_->making);
   impl_->start = std::move(start);
+}
+
+wait_sources casting::sources() const {
+  const auto& w = impl_->wired;
+  wait_sources out{.workers = w.workers(),
+                   .microbatches = w.job.microbatches,
+                   .microbatches_of_island = w.job.island_microbatches(),
+                   .dealt = impl_->dealt};
+  for (const auto& [holders, aggregators] : impl_->owners)
+    out.of_island.push_back({holders, aggregators});
+  std::map<std::vector<bool>, std::shared_ptr<const std::vector<bool>>> shared;
+  for (const auto& role : w.roles) {
+    if (role.where.role != role_kind::layer_shard) continue;
+    const auto& plan = *impl_->shard_plans.at(impl_->kind_of(role));
+    auto& own = shared[plan.own_blocks];
+    if (!own) own = std::make_shared<const std::vector<bool>>(plan.own_blocks);
+    out.shards.push_back({role.where,
+                          {role.microbatches.first, role.microbatches.count},
+                          role.group,
+                          static_cast<std::uint32_t>(w.island_of(role.microbatches)),
+                          plan.computes_loss,
+                          own});
+  }
+  return out;
 }
 
 // What a role is given is made when somebody begins to play it.

@@ -8,6 +8,7 @@
 #include "ops/program.hpp"
 #include "troupe/cluster.hpp"
 #include "troupe/starting_state.hpp"
+#include "troupe/wait_sources.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -75,6 +76,8 @@ public:
   [[nodiscard]] role_factory role_at(const wired_role& where) const;
 
   void begin_at(checkpoint start) const; // roles that begin from now on
+
+  [[nodiscard]] wait_sources sources() const;
 
 private:
   struct impl;

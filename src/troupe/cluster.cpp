@@ -6,6 +6,8 @@
 #include "troupe/casting.hpp"
 #include "troupe/default_supervision.hpp"
 #include "troupe/dials.hpp"
+#include "troupe/run_control.hpp"
+#include "troupe/stall_watch.hpp"
 #include "troupe/start_run.hpp"
 #include "troupe/starting_state.hpp"
 
@@ -165,6 +167,18 @@ struct run::impl {
   std::uint64_t back_at = 0; // steps committed when it began again last
   int times_there = 0;       // in a row, without a step between
 
+  stall_watch stalls;                      // of the node that leads
+  std::unique_ptr<control_server> control; // likewise
+  void open_control();
+  void stop();
+
+  void stop_watching() {
+    control.reset();
+    stalls.end();
+  }
+
+  [[nodiscard]] wait_graph why() const;
+
   run_hooks hooks();
   void end(const order::over& how);
   bool may_begin_again(const protocol::job_ended& m);
@@ -177,7 +191,8 @@ run_hooks run::impl::hooks() {
           .on_node = [this](const node_event& e) { tell(e); },
           .on_links = [this](const links_event& e) { tell(e); },
           .on_over = [this](const order::over& how) { end(how); },
-          .on_begin_again = [this](const std::string& path) { return set_start(path); }};
+          .on_begin_again = [this](const std::string& path) { return set_start(path); },
+          .name_sources = [this](wait_graph& g) { name_sources(g, cast->sources()); }};
 }
 
 // Of a node that does not lead.
@@ -252,6 +267,7 @@ recorder_options run::impl::callbacks() {
   return {
       .on_step =
           [this](const protocol::step_committed& m, double seconds) {
+            stalls.step(static_cast<std::int64_t>(m.step) + 1);
             ++steps_here;
             ++epoch_steps;
             if (m.reports_lost < wired->job.microbatches) {
@@ -315,6 +331,24 @@ recorder_options run::impl::callbacks() {
             ended_changed.notify_all();
           },
       .log = log};
+}
+
+void run::impl::open_control() {
+  if (options.control.empty()) return;
+  control = std::make_unique<control_server>(
+      options.control,
+      requests_to({.why = [this] { return why(); },
+                   .kill = [this](const address& who) { world->kill(who); },
+                   .stop = [this] { stop(); }},
+                  *wired));
+}
+
+void run::impl::stop() {
+  {
+    const std::lock_guard lock(mutex);
+    stop_wanted = true;
+  }
+  world->send({.role = role_kind::director}, protocol::stop_job{});
 }
 
 // What the director before heard may have died with it.
@@ -446,6 +480,13 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
     state->world->slow(s.who, s.factor);
   if (state->options.watch) state->world->observe(*state->options.watch);
   state->world->start();
+  if (stage.is_watched) {
+    state->stalls.begin(
+        state->first_step,
+        [&run = *state] { return run.why(); },
+        [&run = *state](const stalled_event& e) { run.tell(e); });
+    state->open_control();
+  }
   return run(std::move(state));
 }
 
@@ -455,7 +496,9 @@ run::run(run&&) noexcept = default;
 run& run::operator=(run&&) noexcept = default;
 
 run::~run() {
-  if (impl_ && impl_->world) impl_->world->stop();
+  if (!impl_) return;
+  impl_->stop_watching();
+  if (impl_->world) impl_->world->stop();
 }
 
 run_result run::wait() {
@@ -465,6 +508,7 @@ run_result run::wait() {
     std::unique_lock lock(impl_->mutex);
     impl_->ended_changed.wait(lock, [&] { return impl_->ended.load(); });
   }
+  impl_->stop_watching();
   for (const auto& [edge, use] : impl_->credit)
     add(impl_->result.credit, use);
   for (const auto& [who, use] : impl_->memory)
@@ -482,15 +526,21 @@ run_result run::wait() {
 }
 
 void run::stop() noexcept {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stop_wanted = true;
-  }
-  impl_->world->send({.role = role_kind::director}, protocol::stop_job{});
+  impl_->stop();
 }
 
 void run::kill(const address& who) {
   impl_->world->kill(who);
+}
+
+wait_graph run::impl::why() const {
+  auto out = world->waits();
+  name_sources(out, cast->sources());
+  return out;
+}
+
+wait_graph run::why() const {
+  return impl_->why();
 }
 
 std::uint32_t run::node() const {

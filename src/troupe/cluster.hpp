@@ -9,6 +9,7 @@
 #include "actors/runtime/world_observer.hpp"
 #include "actors/shares.hpp"
 #include "actors/supervision/supervision_tree.hpp"
+#include "actors/wait_graph.hpp"
 #include "ops/parameter_layout.hpp"
 #include "ops/tensor.hpp"
 #include "troupe/cluster_environment.hpp"
@@ -93,13 +94,23 @@ struct node_event {
 // Of a cluster of several nodes, by node 0: its nodes and links, about once a second.
 using links_event = cluster_figures;
 
+// Of a live job, by the node that leads: no step was committed for max(2 s, three times as long as
+// nearly all steps take), and it is not for slow computing. Once, until a step is committed again.
+struct stalled_event {
+  std::int64_t step = 0; // committed so far
+  double seconds = 0;    // since the last one
+  std::string text;      // "step 12 waits for layer_shard/1: node 2 does not answer"
+  wait_graph waits;
+};
+
 using run_event = std::variant<step_event,
                                epoch_event,
                                fault_event,
                                rollback_event,
                                saved_event,
                                node_event,
-                               links_event>;
+                               links_event,
+                               stalled_event>;
 
 // Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
 // a layer shard report as messages, so every moment of a step can be named).
@@ -131,6 +142,9 @@ struct run_options {
   std::function<void(const run_event&)> observer;
   std::shared_ptr<world_observer> watch; // every message and every computation: run_timeline.hpp
   std::optional<supervision_tree> supervision; // none: default_supervision(wiring)
+  // Of a live run, the node that leads: a Unix socket that is made here, on which other programs of
+  // this user may ask the run something (control_server.hpp, `troupe why`); empty: none.
+  std::string control;
 };
 
 struct run_result {
@@ -175,6 +189,10 @@ public:
   void kill(const address& who); // at the next message boundary; its supervisor restarts it
   [[nodiscard]] std::uint32_t node() const; // that this process is; 0 leads
   void set(const dial& d); // from any thread; throws error where the wiring does not allow it
+
+  // Who waits for what at this moment, and who is to blame (actors/wait_graph.hpp, docs/why.md):
+  // from any thread, within a second, whoever is stuck. Node 0 asks all nodes.
+  [[nodiscard]] wait_graph why() const;
 
   struct impl;
   explicit run(std::unique_ptr<impl> impl);

@@ -100,7 +100,8 @@ run cluster::start(const wiring& w, run_options options) const {
         {.make_world = [&](const run_hooks&, const std::string&) -> std::unique_ptr<world> {
            return std::make_unique<live_world>(live);
          },
-         .kernel_threads = threads});
+         .kernel_threads = threads,
+         .is_watched = true});
 
   auto made = std::make_shared<cluster_world*>(nullptr); // the run's
   const auto make_world = [&, made](const run_hooks& hooks, const std::string& start) {
@@ -130,7 +131,8 @@ run cluster::start(const wiring& w, run_options options) const {
                     .kernel_threads = threads,
                     .conclude = [made](const order::over& how) { (*made)->conclude(how); },
                     .place = here,
-                    .plays = plays});
+                    .plays = plays,
+                    .is_watched = here.number == 0});
 }
 
 } // namespace troupe

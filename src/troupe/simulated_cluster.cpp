@@ -82,14 +82,15 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
   return start_run(w,
                    std::move(options),
                    {.make_world =
-                        [&](const run_hooks&, const std::string&) {
+                        [&](const run_hooks& hooks, const std::string&) {
                           auto out = std::make_unique<simulated_world>(simulated_world_options{
                               .model = with_failures(*this, w),
                               .node_of = [node_of](const address& a) { return node_of->at(a); },
                               .cost = cost_function(w, costs),
                               .on_message = on_message,
                               .files = disk_here,
-                              .actors = w.roles.size()});
+                              .actors = w.roles.size(),
+                              .name_sources = hooks.name_sources});
                           log->world = out.get();
                           return out;
                         },

@@ -21,6 +21,7 @@ struct run_hooks {
   std::function<void(const order::over&)> on_over; // of a node that does not lead
   // Likewise: the job begins again at that checkpoint; returns why it cannot, or nothing.
   std::function<std::string(const std::string&)> on_begin_again;
+  std::function<void(wait_graph&)> name_sources; // of waits that do not say from whom
 };
 
 struct stage_of_run {
@@ -34,6 +35,7 @@ struct stage_of_run {
   std::function<void(const order::over&)> conclude = {};
   node_place place = {}; // of how many nodes this is which; a spare will be one of them
   std::function<bool(const address&)> plays = {}; // here; empty: all
+  bool is_watched = false; // by the clock of the machine, and by other programs
 };
 
 // Whether the job goes on when it is killed.

@@ -216,7 +216,7 @@ TEST_CASE("a question that comes late does not displace that of the next incarna
   f.at(0).role.receive(protocol::want_copy{1, 2, 0});
   f.compute(f.at(0));
   f.talk();
-  CHECK(f.at(1).role.waiting().empty());
+  CHECK(f.at(1).role.waits().empty());
 }
 
 TEST_CASE("a copy whose bits are others says both digests") {

@@ -37,6 +37,9 @@ std::vector<command> commands() {
           {"launch-slurm", launch_slurm_settings(), false, nullptr, true},
           {"node", node_settings(), false, nullptr, true},
           {"top", top_settings(), false, nullptr},
+          {"why", why_settings(), false, nullptr},
+          {"kill", kill_settings(), false, nullptr},
+          {"stop", stop_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};
 }
 

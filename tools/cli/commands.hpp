@@ -20,6 +20,9 @@ int launch(const command_line& line);
 int launch_slurm(const command_line& line);
 int run_node(const command_line& line);
 int top(const command_line& line);
+int why(const command_line& line);
+int kill_actor(const command_line& line);
+int stop_run(const command_line& line);
 int doctor(const command_line& line);
 
 std::string cpu_name(); // of this machine

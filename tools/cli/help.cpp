@@ -25,6 +25,9 @@ const std::map<std::string, std::string>& summaries() {
       {"launch-slurm", "the same as a batch job (troupe launch slurm)"},
       {"node", "run a program as one node of a job whose others run elsewhere"},
       {"top", "watch a running job: its steps, nodes and links"},
+      {"why", "ask a running job who waits for what, and who is to blame"},
+      {"kill", "kill an actor of a running job; it is restarted"},
+      {"stop", "end a running job after its step, as Ctrl-C does"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
   return texts;
@@ -43,6 +46,7 @@ Examples:
   troupe simulate --replicas 8 --link "1 ms, 10 Gbit/s"    on a cluster that you do not have
   troupe launch -n 4 -- ./driver                   your program as four processes of one job
   troupe top                                       what the job of runs/ is doing right now
+  troupe why                                       what it waits for, and who is to blame
   troupe eval --load weights.safetensors           how good saved weights are
   troupe COMMAND --help                            options of a command
 )";
@@ -202,6 +206,35 @@ Examples:
   troupe top --json                                the same as one JSON object
 
 q or Ctrl-C ends it; the job goes on. docs/top.md says what the columns mean.
+)";
+  if (command == "why")
+    return R"(Asks a job that trains now who waits for what, and who is to blame: an actor that
+is down or does not come back from a handler, a node that does not answer, a deadlock. The answer
+comes within a second, whoever is stuck.
+
+Examples:
+  troupe why                                       the newest job below runs/
+  troupe why runs/2026-01-31-fashion-mnist-cnn-1
+  troupe why --watch                               once a second, until Ctrl-C
+  troupe why --dot | dot -Tsvg > waits.svg         everybody, and each wait an arrow
+  troupe why --json                                the same as one JSON object
+
+docs/why.md says how to read it. It works on the machine of node 0, for the user of the job.
+)";
+  if (command == "kill")
+    return R"(Kills an actor of a job that trains now, at its next message. Its supervisor starts it
+again, and the result of a synchronous job does not change by a bit.
+
+Examples:
+  troupe kill layer_shard/1/0
+  troupe kill parameter_holder/0 runs/2026-01-31-fashion-mnist-cnn-1
+)";
+  if (command == "stop")
+    return R"(Ends a job that trains now: what has begun is finished and saved, as after Ctrl-C.
+
+Examples:
+  troupe stop
+  troupe stop runs/2026-01-31-fashion-mnist-cnn-1
 )";
   return "What this machine has.\n";
 }

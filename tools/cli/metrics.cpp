@@ -90,6 +90,10 @@ json json_of(const node_event& e) {
           {"text", e.text}};
 }
 
+json json_of(const stalled_event& e) {
+  return {{"event", "stalled"}, {"step", e.step}, {"seconds", e.seconds}, {"text", e.text}};
+}
+
 json json_of(const links_event& e) {
   json out = {{"event", "links"}};
   out.update(figures_json(e));

@@ -99,6 +99,17 @@ std::string node_line(const node_event& e) {
   return (e.what == node_event::kind::up ? "  " : "  ! ") + e.text;
 }
 
+std::string stalled_lines(const stalled_event& e) {
+  constexpr std::size_t waits_told = 8;
+  std::string out = fmt::format("  ! no step for {:.1f} s: {}", e.seconds, e.text);
+  const auto verdict = verdict_of(e.waits);
+  if (verdict.suspects.empty()) return out;
+  const auto& path = verdict.suspects.front().path;
+  for (std::size_t i = 0; i < std::min(path.size(), waits_told); ++i)
+    out += fmt::format("\n      {} waits for {}", path[i].who.text(), text(path[i].what));
+  return out;
+}
+
 std::string saved_line(const saved_event& e) {
   return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
 }

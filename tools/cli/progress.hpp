@@ -29,6 +29,7 @@ std::string epoch_line(const epoch_event& e, std::int64_t epochs, bool tested, b
 std::string fault_line(const fault_event& e);
 std::string rollback_line(const rollback_event& e);
 std::string node_line(const node_event& e);
+std::string stalled_lines(const stalled_event& e); // who waits, and who is to blame
 std::string saved_line(const saved_event& e);
 
 // The table at the end.

@@ -4,11 +4,14 @@
 //   metrics.jsonl  the same lines as --metrics
 //   events.jsonl   faults, saved checkpoints, start and end
 //   checkpoints/   step-N.safetensors
+//   control        a socket, while the run goes on: troupe why, kill and stop ask there
 #pragma once
 
 #include <string>
 
 namespace troupe::cli {
+
+constexpr const char* control_name = "control";
 
 // Throws mistakes (exit_environment) unless a file can be written there; creates nothing.
 void check_writable(const std::string& path, const std::string& option);

@@ -32,6 +32,9 @@ int run_command(const command_line& line) {
   if (line.command == "launch-slurm") return launch_slurm(line);
   if (line.command == "node") return run_node(line);
   if (line.command == "top") return top(line);
+  if (line.command == "why") return why(line);
+  if (line.command == "kill") return kill_actor(line);
+  if (line.command == "stop") return stop_run(line);
   return doctor(line);
 }
 

@@ -43,6 +43,9 @@ setting_list launch_settings();
 setting_list launch_slurm_settings();
 setting_list node_settings();
 setting_list top_settings();
+setting_list why_settings();
+setting_list kill_settings();
+setting_list stop_settings();
 setting_list doctor_settings();
 
 enum class origin { standard, file, environment, flag };

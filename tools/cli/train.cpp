@@ -23,6 +23,7 @@ namespace {
 run_options run_options_of(const train_options& o, const run_folder& folder) {
   run_options out;
   out.checkpoint_folder = folder.file("checkpoints");
+  out.control = folder.file(control_name);
   out.checkpoint_every = o.checkpoint_every;
   out.load_weights = o.load;
   out.resume = o.resume.empty() ? "" : checkpoints_of_resume(o.resume);

@@ -313,6 +313,10 @@ std::vector<simulation_report::link_use> network::use() const {
   return out;
 }
 
+bool network::is_held(const letter& l) const {
+  return l.by != nullptr && l.by->along != nullptr && is_cut(*l.by->along);
+}
+
 std::string network::cuts_text() const {
   std::map<std::pair<int, int>, std::string> cuts;
   for (const edge& e : edges_)

@@ -83,8 +83,9 @@ public:
 
   [[nodiscard]] duration latency(int from, int to) const;
   [[nodiscard]] std::vector<simulation_report::link_use> use() const;
-  [[nodiscard]] std::string cuts_text() const; // "0 -> 1, node 2"; empty: none
-  [[nodiscard]] duration linger();             // at random, where the order explores
+  [[nodiscard]] std::string cuts_text() const;       // "0 -> 1, node 2"; empty: none
+  [[nodiscard]] bool is_held(const letter& l) const; // until its link heals
+  [[nodiscard]] duration linger();                   // at random, where the order explores
 
 private:
   struct channel_key {

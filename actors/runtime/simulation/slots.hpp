@@ -28,6 +28,16 @@ public:
   // What lies there stays until the place is taken again.
   void remove(number n) { free_.push_back(n); }
 
+  // Of all that are there, in the order of their places.
+  template <class Do>
+  void for_each(const Do& what) const {
+    std::vector<bool> gone(count_, false);
+    for (const number n : free_)
+      gone[n] = true;
+    for (number n = 0; n < count_; ++n)
+      if (!gone[n]) what((*this)[n]);
+  }
+
   void clear() {
     chunks_.clear();
     free_.clear();

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -21,13 +22,36 @@ Order crossed(const Order& o) {
   return std::get<Order>(decode_order(p));
 }
 
+waiting_actor some_actor() {
+  return {.who = shard,
+          .life = 2,
+          .node = 3,
+          .state = actor_state::computing,
+          .quiet = std::chrono::milliseconds(4),
+          .remaining = std::chrono::milliseconds(5),
+          .unheard = 6,
+          .last = "gradient",
+          .waits = {{.what = wait_kind::sum,
+                     .from = shard,
+                     .step = 7,
+                     .block = 8,
+                     .blocks = 9,
+                     .island = 10,
+                     .microbatch = 11,
+                     .microbatches = 12,
+                     .guessed = true,
+                     .due = std::chrono::seconds(13)}}};
+}
+
 std::vector<cluster_order> some_orders() {
   return {order::view{{{1, 2, 3}}, {{shard, 4, 5}}, "step 0"},
           order::place{{{1, 2, 3}}, {{shard, 4, 5}}},
           order::leave{"why"},
           order::lost{{1, 2, 3}, 4, "silent"},
           order::kill{shard},
-          order::over{5, 6, true, {.what = "what", .why = "why"}}};
+          order::over{5, 6, true, {.what = "what", .why = "why"}},
+          order::ask{7},
+          order::waits{8, {some_actor()}, true}};
 }
 
 TEST_CASE("orders between nodes cross as they were given") {
@@ -47,6 +71,22 @@ TEST_CASE("orders between nodes cross as they were given") {
   CHECK(over.digest == 6);
   CHECK(over.interrupted);
   CHECK(over.failure.why == "why");
+  CHECK(crossed(order::ask{7}).number == 7);
+  const auto waits = crossed(order::waits{8, {some_actor(), {.who = shard}}, true});
+  CHECK(waits.number == 8);
+  CHECK(waits.last);
+  REQUIRE(waits.actors.size() == 2);
+  const auto& a = waits.actors.front();
+  CHECK(a.who == shard);
+  CHECK(a.life == 2);
+  CHECK(a.node == 3);
+  CHECK(a.state == actor_state::computing);
+  CHECK(a.quiet == some_actor().quiet);
+  CHECK(a.remaining == some_actor().remaining);
+  CHECK(a.unheard == 6);
+  CHECK(a.last == "gradient");
+  CHECK(a.waits == some_actor().waits);
+  CHECK_FALSE(waits.actors.back().quiet.has_value());
 }
 
 TEST_CASE("an order that is cut, followed by more, of no kind, or with a tensor is refused") {

@@ -1,0 +1,40 @@
+// What the commands take that ask a run which goes on.
+#include "cli/settings.hpp"
+
+namespace troupe::cli {
+
+namespace {
+
+constexpr auto flag = setting_kind::flag;
+
+setting folder_setting() {
+  return {.group = "Run",
+          .name = "run-folder",
+          .value = "FOLDER",
+          .help = "of the job (the newest below runs/)",
+          .bare = true};
+}
+
+} // namespace
+
+setting_list why_settings() {
+  return {folder_setting(),
+          {"Screen", "json", "", "false", "print one JSON object", flag},
+          {"Screen", "dot", "", "false", "print a graph for Graphviz", flag},
+          {"Screen", "watch", "", "false", "ask again each second, until Ctrl-C", flag}};
+}
+
+setting_list kill_settings() {
+  return {{.group = "Run",
+           .name = "actor",
+           .value = "ADDRESS [FOLDER]",
+           .help = "who, and in which run folder (the newest below runs/)",
+           .repeats = true,
+           .bare = true}};
+}
+
+setting_list stop_settings() {
+  return {folder_setting()};
+}
+
+} // namespace troupe::cli

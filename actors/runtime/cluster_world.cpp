@@ -78,10 +78,11 @@ void cluster_world::impl::take(const order::place& o) {
 // The actors that were here end; what they still say is not heard.
 bool cluster_world::impl::prepare_to_begin(const order::place& o) {
   if (leads() || !options.on_begin_again) return true;
-  const auto problem = options.on_begin_again(o.where);
+  const auto& where = o.where.empty() ? begins_at : o.where;
+  const auto problem = options.on_begin_again(where);
   if (!problem.empty())
-    finish({.failure = {.what = fmt::format("node {} cannot begin the job again", me),
-                        .where = o.where,
+    finish({.failure = {.what = fmt::format("node {} cannot begin where node 0 does", me),
+                        .where = where,
                         .why = problem,
                         .help = "give all nodes one checkpoint folder"}});
   return problem.empty();
@@ -188,6 +189,8 @@ bool cluster_world::impl::begins_like(const order::view& o) {
   });
   if (has_begun || o.start.empty() || options.start.empty() || o.start == options.start)
     return true;
+  begins_at = o.where; // node 0 was started again, and goes on with what was saved
+  if (!begins_at.empty()) return true;
   finish({.failure = {.what = fmt::format("node {} and node 0 do not begin alike", me),
                       .where = {},
                       .why = fmt::format("{} at node {}, {} at node 0", options.start, me, o.start),

@@ -34,6 +34,7 @@ struct cluster_world_options {
   std::string coordinator; // where node 0 is met, for people
   std::uint32_t nodes = 1;
   std::string start; // where the job begins: of nodes that have a part of it the same; else empty
+  std::string start_at; // its checkpoint, if it begins at one: other nodes go there
   std::function<std::uint32_t(const address&)> node_of;
   std::function<bool(const address&)> has_state; // that others may not have
   // Of the others: the job begins again there; returns why it cannot, or nothing.

@@ -28,7 +28,7 @@ struct cluster_world::impl final : far_world {
       : options(std::move(o)),
         me(options.link.number),
         known(me),
-        leader(known, options.nodes, options.start, options.has_state),
+        leader(known, options.nodes, {options.start, options.start_at}, options.has_state),
         board(options.nodes),
         here(with_far_side(options.live, *this)),
         desk(
@@ -94,7 +94,8 @@ struct cluster_world::impl final : far_world {
   std::map<std::uint32_t, std::uint32_t> ordinals; // links so far, by node
   std::chrono::nanoseconds figures_at{0};          // when they are told next
   std::map<std::uint32_t, std::deque<std::pair<net::lane_kind, net::parcel>>> backlog;
-  bool taken_in = false; // of the others: it heard who plays what
+  std::string begins_at; // of the others: not where they were told to
+  bool taken_in = false; // likewise: it heard who plays what
   bool plays = false;    // of node 0: the job has begun
   bool gave_up = false;  // node 0, to wait for others
   bool ending = false;

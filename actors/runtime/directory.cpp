@@ -26,6 +26,11 @@ void directory::place(const placement& p) {
 }
 
 void directory::view(const std::vector<member>& members, const std::vector<placement>& all) {
+  // Node 0 may be another process than before, which counts from 1 again.
+  for (auto& [node, n] : nodes_)
+    n.admitted = {};
+  for (auto& [who, e] : entries_)
+    e.life = e.lost = 0;
   for (const member& m : members)
     nodes_[m.node].admitted = m;
   waiting_.clear();

@@ -426,6 +426,7 @@ void live_world::enter_again(const std::vector<std::pair<address, incarnation>>&
     seat& s = *impl_->find(who);
     const std::lock_guard lock(s.mutex);
     s.first_life = life;
+    s.given_up = std::min(s.given_up, life - 1); // whoever leads now may count from 1 again
   }
   enter(whom);
 }

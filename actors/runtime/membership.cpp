@@ -8,7 +8,7 @@ namespace troupe {
 
 membership::membership(directory& known,
                        std::uint32_t nodes,
-                       std::string start,
+                       std::pair<std::string, std::string> start,
                        std::function<bool(const address&)> has_state)
     : known_(known), nodes_(nodes), start_(std::move(start)), has_state_(std::move(has_state)) {}
 
@@ -61,7 +61,7 @@ void membership::take_in(const net::node_life& who, outcome& out) {
   const auto others = to_all(order::place{{fresh}, {}});
   out.orders.insert(out.orders.end(), others.begin(), others.end());
   there_[who.node] = fresh;
-  order::view everything{{}, known_.placements(), start_};
+  order::view everything{{}, known_.placements(), start_.first, start_.second};
   for (const auto& [node, m] : there_)
     everything.members.push_back(m);
   everything.members.push_back(known_.admitted(0));

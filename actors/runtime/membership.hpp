@@ -21,10 +21,11 @@ namespace troupe {
 
 class membership {
 public:
-  // `start`: where the job begins. `has_state`: whether what an actor knows may be lost with it.
+  // Where the job begins: in words to be compared, and the checkpoint. `has_state`: whether what an
+  // actor knows may be lost with it.
   membership(directory& known,
              std::uint32_t nodes,
-             std::string start,
+             std::pair<std::string, std::string> start,
              std::function<bool(const address&)> has_state);
 
   struct outcome {
@@ -55,7 +56,7 @@ private:
 
   directory& known_;
   const std::uint32_t nodes_;
-  const std::string start_;
+  const std::pair<std::string, std::string> start_;
   std::function<bool(const address&)> has_state_;
   std::map<std::uint32_t, member> there_;
   std::map<std::uint32_t, std::string> ended_; // why the last term did

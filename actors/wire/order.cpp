@@ -87,7 +87,7 @@ void serialize(A& a, traffic& v) {
 
 template <class A>
 void serialize(A& a, view& v) {
-  all_fields(a, v, v.members, v.placements, v.start);
+  all_fields(a, v, v.members, v.placements, v.start, v.where);
 }
 
 template <class A>

@@ -39,7 +39,8 @@ namespace order {
 struct view {
   std::vector<member> members;
   std::vector<placement> placements;
-  std::string start; // where the job begins
+  std::string start; // where the job begins, to be compared
+  std::string where; // its checkpoint, for who begins elsewhere; empty: then they do not fit
 };
 
 // From node 0: who is there now; actors that begin, each on its node.

@@ -160,6 +160,7 @@ struct run::impl {
 
   // Where the run began, and how it begins again where state was lost.
   checkpoint begin;
+  std::string begin_path; // of a checkpoint; other nodes may have begun elsewhere
   std::optional<casting> cast;
   bool knows_start = true; // some role here does
   std::atomic<bool> wants_again{false};
@@ -229,6 +230,7 @@ checkpoint run::impl::last_good(std::string& path) {
     } catch (const error&) {
       path.clear();
     }
+  path = begin_path;
   return begin;
 }
 
@@ -424,6 +426,35 @@ std::string start_text(std::uint64_t step, const run_result& begin) {
 
 } // namespace
 
+namespace {
+
+// A process that was started again leads on from what the job has saved, if any of it can be read.
+// Returns what cannot.
+std::vector<std::string>
+resume_what_was_saved(const wiring& w, const node_place& here, run_options& o) {
+  std::vector<std::string> skipped;
+  if (here.restarts == 0 || here.number != 0 || !o.resume.empty() || o.checkpoint_folder.empty())
+    return skipped;
+  std::string path;
+  try {
+    path = newest_checkpoint(o.checkpoint_folder, skipped);
+  } catch (const error&) {
+    return skipped; // it begins as before
+  }
+  if (w.order.as_they_come())
+    throw error({.what = "an asynchronous job does not go back by itself",
+                 .where = path,
+                 .why = "node 0 died, and workers were told that updates are applied which this "
+                        "checkpoint does not have",
+                 .help = "where these may be lost: --resume",
+                 .kind = error_kind::request});
+  o.resume = path;
+  o.load_weights.clear();
+  return skipped;
+}
+
+} // namespace
+
 run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   if (const auto mistakes = mistakes_of(w); !mistakes.empty()) throw joined(mistakes);
   if (options.supervision)
@@ -443,6 +474,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   state->result.nodes = stage.place.count;
   state->knows_start = plays_some(w, stage, begins_with_state);
   if (!state->knows_start) state->options.resume = state->options.load_weights = {};
+  const auto found = resume_what_was_saved(w, stage.place, state->options);
   auto begin = starting_state_of(w.job, state->options, *state->layout);
   if (stage.instead.source) // nobody computes with them
     for (tensor& p : begin.content.parameters)
@@ -451,7 +483,10 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   check_stashed_start(w, state->first_step);
   state->result.steps = state->first_step;
   state->log->step = state->log->next_step = begin.content.step;
+  state->begin_path = begin.path;
   state->result.skipped_checkpoints = begin.skipped;
+  state->result.skipped_checkpoints.insert(
+      state->result.skipped_checkpoints.end(), found.begin(), found.end());
   state->result.layout = *state->layout;
   state->result.parameter_digest = parameter_digest(*state->layout, begin.content.parameters);
   if (!state->options.checkpoint_folder.empty() &&
@@ -470,8 +505,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
                       state->callbacks(),
                       stage.kernel_threads,
                       stage.instead);
-  state->world =
-      stage.make_world(state->hooks(), begins); // a spare waits there, with all else done
+  state->world = stage.make_world(
+      state->hooks(), {begins, state->begin_path}); // a spare waits there, with all else done
   for (const auto& role : state->wired->roles)
     state->world->add(role.where, state->cast->role_at(role));
   for (const auto& k : state->options.kills)

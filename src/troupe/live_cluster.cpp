@@ -97,14 +97,14 @@ run cluster::start(const wiring& w, run_options options) const {
     return start_run(
         w,
         std::move(options),
-        {.make_world = [&](const run_hooks&, const std::string&) -> std::unique_ptr<world> {
+        {.make_world = [&](const run_hooks&, const start_of_run&) -> std::unique_ptr<world> {
            return std::make_unique<live_world>(live);
          },
          .kernel_threads = threads,
          .is_watched = true});
 
   auto made = std::make_shared<cluster_world*>(nullptr); // the run's
-  const auto make_world = [&, made](const run_hooks& hooks, const std::string& start) {
+  const auto make_world = [&, made](const run_hooks& hooks, const start_of_run& start) {
     settle(here);
     hooks.on_number(here.number);
     auto out = std::make_unique<cluster_world>(cluster_world_options{
@@ -112,7 +112,8 @@ run cluster::start(const wiring& w, run_options options) const {
         .link = links_of(here, w),
         .coordinator = here.coordinator,
         .nodes = here.count,
-        .start = start,
+        .start = start.text,
+        .start_at = start.checkpoint,
         .node_of = [home](const address& who) { return home->at(who); },
         .has_state = [mortal](const address& who) { return !mortal->contains(who); },
         .on_begin_again = hooks.on_begin_again,

@@ -82,7 +82,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
   return start_run(w,
                    std::move(options),
                    {.make_world =
-                        [&](const run_hooks& hooks, const std::string&) {
+                        [&](const run_hooks& hooks, const start_of_run&) {
                           auto out = std::make_unique<simulated_world>(simulated_world_options{
                               .model = with_failures(*this, w),
                               .node_of = [node_of](const address& a) { return node_of->at(a); },

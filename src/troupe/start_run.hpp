@@ -24,9 +24,15 @@ struct run_hooks {
   std::function<void(wait_graph&)> name_sources; // of waits that do not say from whom
 };
 
+// Where the job begins.
+struct start_of_run {
+  std::string text;       // for nodes to compare
+  std::string checkpoint; // for those that begin elsewhere; empty: it is none
+};
+
 struct stage_of_run {
-  // Called when nothing is wrong. `start`: where the job begins, for nodes to compare.
-  std::function<std::unique_ptr<world>(const run_hooks&, const std::string& start)> make_world;
+  // Called when nothing is wrong.
+  std::function<std::unique_ptr<world>(const run_hooks&, const start_of_run& start)> make_world;
   int kernel_threads = 1; // of the world
   stand_ins instead = {};
   std::shared_ptr<disk> files = {};             // where checkpoints go; empty: the machine's

@@ -13,6 +13,7 @@ namespace troupe {
 
 struct starting_state {
   checkpoint content;
+  std::string path;                 // of the checkpoint; empty: it is none
   std::vector<std::string> skipped; // checkpoints that were found to be damaged
 };
 

@@ -225,8 +225,12 @@ TEST_CASE("the job ends with node 0, with its code") {
   CHECK(contains(failing.errors(), "node 0 ended with code 7: the job ends"));
   CHECK(all_gone(numbers_in(text_of(here.file("pids")))));
   const scratch_folder there;
-  launched_program killed(there, launch(2, "[ $TROUPE_RANK = 0 ] && kill -9 $$; exec sleep 600"));
-  CHECK(killed.wait() == 137);
+  launched_program killed(
+      there,
+      launch(
+          2,
+          "[ $TROUPE_RANK = 0 ] || exec sleep 600; [ $TROUPE_RESTART = 2 ] && exit 5; kill -9 $$"));
+  CHECK(killed.wait() == 5); // it was started again as long as it was killed
 }
 
 TEST_CASE("nodes may end before node 0, and are ended when they do not end with it") {

@@ -162,7 +162,7 @@ A .secret file stays on its machine, readable by its owner alone. The .public fi
   if (command == "launch")
     return R"(Runs a program as N processes of one job on this machine. A node that dies is started
 again at once; if it keeps dying young, after 5 ms, 10 ms, ... 10 s. Node 0 writes to the terminal,
-the others to files. Node 0 is not restarted: when it ends the job ends, with its exit code.
+the others to files. When node 0 ends by itself the job ends, with its exit code.
 
 Examples:
   troupe launch -n 4 -- ./driver --epochs 3

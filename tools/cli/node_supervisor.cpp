@@ -168,7 +168,9 @@ void node_supervisor::ended(node& n, int status) {
   // Some engines signal the driver as well, and it may be the first to hear.
   const bool was_told_to = WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
   const int code = n.plan.number == 0 && was_told_to ? options_.ended_code : code_of(status);
-  if (n.plan.number == 0) {
+  // One that is killed goes on from what it saved; one that ends by itself ends the job.
+  const bool killed = WIFSIGNALED(status) && !was_told_to && WTERMSIG(status) != SIGINT;
+  if (n.plan.number == 0 && !(killed && !interrupted_ && phase_ == phase::running)) {
     if (code != 0 && !interrupted_ && phase_ == phase::running)
       talk(fmt::format("  ! node 0 {}: the job ends", ending_text(status)));
     if (code != 0 && !cause_) cause_ = n.plan.number;

@@ -16,6 +16,8 @@ namespace troupe::cli {
 
 namespace fs = std::filesystem;
 
+constexpr const char* launch_name = "launch";
+
 namespace {
 
 constexpr int runs_per_day_max = 100'000;
@@ -132,6 +134,24 @@ run_folder::open(const std::string& asked, const std::string& resume, const std:
   return out;
 }
 
+run_folder run_folder::left_behind(const std::string& asked, const std::string& launch) {
+  run_folder out;
+  if (asked == "none") return out;
+  std::error_code code;
+  const auto is_it = [&](const fs::path& at) {
+    return fs::exists(at / "job.toml", code) &&
+           (!asked.empty() || (fs::exists(at / launch_name, code) && !launch.empty() &&
+                               read_file((at / launch_name).string()) == launch));
+  };
+  if (!asked.empty()) {
+    if (is_it(asked)) out.path_ = asked;
+    return out;
+  }
+  for (fs::directory_iterator at("runs", code), end; !code && at != end; at.increment(code))
+    if (is_it(at->path())) out.path_ = at->path().string();
+  return out;
+}
+
 std::string run_folder::file(const std::string& name) const {
   return kept() ? (fs::path(path_) / name).string() : "";
 }
@@ -139,15 +159,17 @@ std::string run_folder::file(const std::string& name) const {
 void run_folder::discard() const {
   if (!made_) return;
   std::error_code ignored;
-  for (const char* name : {"job.toml", "log.jsonl", "metrics.jsonl", "events.jsonl", "checkpoints"})
+  for (const char* name :
+       {"job.toml", launch_name, "log.jsonl", "metrics.jsonl", "events.jsonl", "checkpoints"})
     fs::remove(fs::path(path_) / name, ignored);
   fs::remove(path_, ignored); // stays where something else lies in it
 }
 
-void run_folder::write_job(const std::string& text) const {
+void run_folder::write_job(const std::string& text, const std::string& launch) const {
   std::error_code ignored;
-  if (kept() && !fs::exists(file("job.toml"), ignored))
-    write_file_atomically(file("job.toml"), text);
+  if (!kept() || fs::exists(file("job.toml"), ignored)) return;
+  if (!launch.empty()) write_file_atomically(file(launch_name), launch);
+  write_file_atomically(file("job.toml"), text);
 }
 
 } // namespace troupe::cli

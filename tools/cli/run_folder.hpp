@@ -5,6 +5,7 @@
 //   events.jsonl   faults, saved checkpoints, start and end
 //   checkpoints/   step-N.safetensors
 //   control        a socket, while the run goes on: troupe why, kill and stop ask there
+//   launch         which one started it, so that a process that is started again finds it
 #pragma once
 
 #include <string>
@@ -34,12 +35,17 @@ public:
   static run_folder
   open(const std::string& asked, const std::string& resume, const std::string& name);
 
+  // That of a process which died and is started again: `asked` where it is one, or the one that
+  // this launch made; one that keeps nothing if there is none.
+  static run_folder left_behind(const std::string& asked, const std::string& launch);
+
   bool kept() const { return !path_.empty(); }
 
   const std::string& path() const { return path_; }
 
   std::string file(const std::string& name) const; // "" when nothing is kept
-  void write_job(const std::string& text) const;   // job.toml, unless it is there
+  // job.toml, unless it is there; and who launched it, if anybody did.
+  void write_job(const std::string& text, const std::string& launch) const;
   void discard() const; // of a run that never began: removes what open() made
 
 private:

@@ -163,13 +163,16 @@ int train(const command_line& line) {
 
   const timeline_file timeline(o, w);
   const std::string name = fmt::format("{}-{}", o.data, o.model);
-  const run_folder folder = run_folder::open(o.run_folder, o.resume, name);
+  run_folder folder;
+  if (here.place->restarts > 0) folder = run_folder::left_behind(o.run_folder, here.place->job);
+  const bool goes_on = folder.kept() || !o.resume.empty();
+  if (!folder.kept()) folder = run_folder::open(o.run_folder, o.resume, name);
   watch.on_first([&folder] { // nothing has begun
     folder.discard();
     std::_Exit(exit_interrupted);
   });
-  folder.write_job(config_text(line.known, line.values, false));
-  metrics report_to(o.metrics, folder, !o.resume.empty(), o.digest_every);
+  folder.write_job(config_text(line.known, line.values, false), here.place->job);
+  metrics report_to(o.metrics, folder, goes_on, o.digest_every);
 
   screen_options look = screen_options_of(o, w.job);
   const double began = look.now();

@@ -179,4 +179,19 @@ TEST_CASE("a node that is taken in again knows who plays elsewhere, and that its
   CHECK(d.incoming(late) == directory::arrival::heard);
 }
 
+TEST_CASE("another process that leads counts lives and terms from 1 again") {
+  auto d = small_directory(1);
+  d.place({holder, 5, 0});
+  d.place({shard, 3, 1});
+  d.admit({2, 12, 7});
+  d.leave();
+  d.view({{0, 20, 1}, {1, 11, 1}}, {});
+  CHECK(d.admitted(2).term == 0);
+  d.admit({2, 12, 1});
+  CHECK(d.admitted(2).term == 1);
+  d.place({shard, 1, 1});
+  CHECK(d.at(shard).life == 1);
+  CHECK(d.incoming({shard, protocol::begin_step{1}, holder, 1, 1}) == directory::arrival::heard);
+}
+
 } // namespace

@@ -22,7 +22,7 @@ struct four_nodes {
   membership leader;
 
   explicit four_nodes(std::uint32_t holder_on = 0)
-      : leader(known, 4, "step 0", [](const address& a) {
+      : leader(known, 4, {"step 0", "saved/step-0"}, [](const address& a) {
           return a.role == role_kind::parameter_holder;
         }) {
     known.add(holder, holder_on);

@@ -406,8 +406,8 @@ void cluster_world::add(const address& who, role_factory make) {
   impl_->here.add(who, std::move(make));
 }
 
-void cluster_world::plan(const kill_plan& kill) {
-  impl_->here.plan(kill);
+void cluster_world::kill_at(const fault_point& where) {
+  impl_->here.kill_at(where);
 }
 
 void cluster_world::slow(const address& who, double factor) {

@@ -59,7 +59,7 @@ public:
   ~cluster_world() override;
 
   void add(const address& who, role_factory make) override;
-  void plan(const kill_plan& kill) override;
+  void kill_at(const fault_point& where) override;
   void slow(const address& who, double factor) override;
   void observe(world_observer& by) override;
   void start() override; // node 0 waits for the others; throws error when its patience ends

@@ -15,8 +15,9 @@ namespace {
 // What one incarnation sees of the world.
 class live_context final : public context {
 public:
-  live_context(live_world::impl& world, const seat& where, incarnation life)
+  live_context(live_world::impl& world, seat& where, incarnation life)
       : world_(world),
+        points_(where.points),
         who_(where.who),
         slowness_(where.slowness),
         life_(life),
@@ -33,12 +34,14 @@ public:
   void send(const address& to, message m) override {
     if (doing_->is_given_up()) return;
     world_.deliver(to, envelope{who_, 0, std::move(m)}, life_);
+    passed();
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
     world_.threads.submit_after(delay, [&world = world_, e = envelope{who_, life_, std::move(m)}] {
       world.deliver(e.from, e);
     });
+    passed();
   }
 
   [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.now(); }
@@ -55,19 +58,26 @@ public:
                            job = std::move(job)] {
                             carry_out(job, {world, who, life, step, flag, factor});
                           });
+    passed();
   }
 
   void abandon_computations() override {
     end();
     flag_ = new_flag();
+    passed();
   }
 
   incarnation start(const address& who) override {
-    return doing_->is_given_up() ? 0 : world_.start(who);
+    if (doing_->is_given_up()) return 0;
+    const auto life = world_.start(who);
+    passed();
+    return life;
   }
 
   void end(const address& who) override {
-    if (!doing_->is_given_up()) world_.kill(who);
+    if (doing_->is_given_up()) return;
+    world_.kill(who);
+    passed();
   }
 
   void send_to_all(const message& m) override {
@@ -80,6 +90,11 @@ public:
   activity& doing() { return *doing_; }
 
 private:
+  // One that was given up passes nothing: its successor does.
+  void passed() {
+    if (!doing_->is_given_up()) points_.calls();
+  }
+
   [[nodiscard]] std::shared_ptr<life_flag> new_flag() const {
     auto out = std::make_shared<life_flag>();
     out->doing = doing_;
@@ -87,6 +102,7 @@ private:
   }
 
   live_world::impl& world_;
+  fault_points& points_;
   address who_;
   double slowness_;
   incarnation life_;
@@ -157,8 +173,10 @@ public:
   caf::behavior make_behavior() override {
     const handling now(context_.doing());
     input_ = input_of_start;
+    seat_.points.begins(nullptr);
     role_ = seat_.make(context_);
     role_->started();
+    seat_.points.ends();
     input_.clear();
     return {[this](const envelope& e) { handle(e); },
             [this](const live::question& q) {
@@ -188,6 +206,7 @@ private:
       input_ = failed->text.where;
       throw std::runtime_error(failed->text.what);
     }
+    seat_.points.begins(&e.content);
     try {
       role_->receive(e.content);
     } catch (...) {
@@ -195,7 +214,7 @@ private:
       throw;
     }
     if (context_.doing().is_given_up()) throw killed("taken for dead");
-    follow(seat_.kills, e.content); // only the running incarnation touches the plan
+    seat_.points.ends();
   }
 
   live_world::impl& world_;
@@ -372,10 +391,10 @@ void live_world::add(const address& who, role_factory make) {
   TROUPE_ASSERT(fresh, "an address twice: " + who.text());
 }
 
-void live_world::plan(const kill_plan& kill) {
-  seat* s = impl_->find(kill.who);
-  TROUPE_ASSERT(s != nullptr, "kill plan for an unknown address: " + kill.who.text());
-  s->kills.push_back(kill);
+void live_world::kill_at(const fault_point& where) {
+  seat* s = impl_->find(where.who);
+  TROUPE_ASSERT(s != nullptr, "a fault point of an unknown address: " + where.who.text());
+  s->points.plan(where);
 }
 
 void live_world::slow(const address& who, double factor) {

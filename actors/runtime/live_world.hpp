@@ -38,7 +38,7 @@ public:
   ~live_world() override;
 
   void add(const address& who, role_factory make) override;
-  void plan(const kill_plan& kill) override;
+  void kill_at(const fault_point& where) override;
   void slow(const address& who, double factor) override;
   void observe(world_observer& by) override;
   void start() override;

@@ -3,7 +3,7 @@
 
 #include "actors/message_facts.hpp"
 #include "actors/runtime/down_ledger.hpp"
-#include "actors/runtime/kill_plans.hpp"
+#include "actors/runtime/fault_points.hpp"
 #include "actors/runtime/live_computation.hpp"
 #include "actors/runtime/live_world.hpp"
 #include "actors/runtime/lookout.hpp"
@@ -89,9 +89,9 @@ struct seat {
   address who;
   bool here = true; // else in another process
   role_factory make;
-  std::vector<kill_plan> kills; // done ones are removed
-  double slowness = 1;          // of its kernels
-  mutable std::mutex mutex;     // guards what follows
+  fault_points points;
+  double slowness = 1;      // of its kernels
+  mutable std::mutex mutex; // guards what follows
   caf::actor player;
   incarnation life = 0;
   incarnation first_life = 1; // with which the job began, or began again

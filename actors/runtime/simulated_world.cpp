@@ -1,5 +1,5 @@
 #include "actors/message_facts.hpp"
-#include "actors/runtime/kill_plans.hpp"
+#include "actors/runtime/fault_points.hpp"
 #include "actors/runtime/simulated_world_impl.hpp"
 #include "actors/runtime/simulation/membership.hpp"
 #include "actors/runtime/simulation/prefetch.hpp"
@@ -7,8 +7,6 @@
 #include "actors/runtime/simulation/stuck.hpp"
 #include "actors/runtime/simulation/waits_of.hpp"
 #include "ops/error.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
@@ -42,6 +40,7 @@ public:
 
   void send(const address& to, message m) override {
     world_.send(seat_, world_.at(to), std::move(m));
+    passed();
   }
 
   void send_after(std::chrono::nanoseconds delay, message m) override {
@@ -50,13 +49,18 @@ public:
                         .happen = [&world = world_, t] { world.hear_itself(t); },
                         .node = seat_.node,
                         .letter = t});
+    passed();
   }
 
   [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.events.now(); }
 
   void compute(lane where, std::uint64_t step, std::function<void(computation&)> job) override {
     world_.submit(seat_, running{&seat_, life_, where, step, std::move(job)});
+    passed();
   }
+
+  // They go on, as they may, and their core is taken until they end.
+  void abandon_computations() override { passed(); }
 
   incarnation start(const address& who) override {
     seat& s = world_.at(who);
@@ -64,6 +68,7 @@ public:
     s.node = place_of(s, world_.by_address, world_.absent);
     world_.begin_life(s, world_.net.latency(seat_.node, s.node) + world_.options.model.start_delay);
     world_.ledger.note_start(who, s.life);
+    passed();
     return s.life;
   }
 
@@ -73,14 +78,22 @@ public:
                         .happen = [&world = world_, &s, life = s.life] {
                           if (s.life == life) world.end(s, true, "stopped by the supervisor");
                         }});
+    passed();
   }
 
   void send_to_all(const message& m) override {
-    for (seat* const s : world_.by_address)
-      if (s != &seat_) world_.send(seat_, *s, m);
+    for (seat* const s : world_.by_address) {
+      if (s == &seat_) continue;
+      world_.send(seat_, *s, m);
+      passed();
+    }
   }
 
 private:
+  void passed() const {
+    if (seat_.points) seat_.points->calls();
+  }
+
   simulated_world::impl& world_;
   seat& seat_;
   incarnation life_;
@@ -114,8 +127,12 @@ void simulated_world::impl::enter(seat& s, incarnation life) {
   if (s.death > 0) deaths[s.death - 1].ready_seconds = seconds_of(events.now());
   s.world = std::make_unique<simulated_context>(*this, s);
   try {
+    if (s.points) s.points->begins(nullptr);
     s.player = s.make(*s.world);
     s.player->started();
+    if (s.points) s.points->ends();
+  } catch (const killed& k) {
+    end(s, true, k.what());
   } catch (const std::exception& e) {
     end(s, false, e.what(), input_of_start);
   }
@@ -153,6 +170,22 @@ void simulated_world::impl::hear(const letter& l, bool copy) {
     s.early.push_back(l);
     return;
   }
+  try {
+    if (s.points) s.points->begins(&l.content);
+    note_heard(s, l, copy);
+    const auto* failed = std::get_if<protocol::job_failed>(&l.content);
+    if (failed != nullptr && l.to_life != 0)
+      return end(s, false, failed->text.what, failed->text.where);
+    s.player->receive(l.content);
+    if (s.points) s.points->ends();
+  } catch (const killed& k) {
+    end(s, true, k.what());
+  } catch (const std::exception& problem) {
+    end(s, false, problem.what(), input_text(l.content));
+  }
+}
+
+void simulated_world::impl::note_heard(seat& s, const letter& l, bool copy) {
   const heard_message told{
       events.now(), names[l.from], s.who, &l.content, copy, l.sent, events.now()};
   heard.note(told);
@@ -163,17 +196,6 @@ void simulated_world::impl::hear(const letter& l, bool copy) {
   s.last = {step_of(l.content).value_or(seat::no_step),
             static_cast<std::uint32_t>(l.content.index()),
             l.from};
-  try {
-    const auto* failed = std::get_if<protocol::job_failed>(&l.content);
-    if (failed != nullptr && l.to_life != 0)
-      return end(s, false, failed->text.what, failed->text.where);
-    s.player->receive(l.content);
-    if (s.kills) follow(*s.kills, l.content);
-  } catch (const killed& k) {
-    end(s, true, k.what());
-  } catch (const std::exception& problem) {
-    end(s, false, problem.what(), input_text(l.content));
-  }
 }
 
 void simulated_world::impl::end(seat& s,
@@ -296,65 +318,6 @@ void simulated_world::impl::finish(const std::shared_ptr<running>& r) {
   if (std::exchange(r->has_core, false)) node_of(s).release();
 }
 
-void simulated_world::impl::end_all(const std::string& reason,
-                                    const std::function<bool(const seat&)>& whom) {
-  for (seat& s : by_index)
-    if (whom(s)) end(s, true, reason);
-}
-
-void simulated_world::impl::leave(int node) {
-  if (!absent.insert(node).second) return;
-  end_all(fmt::format("node {} left", node), [&](const seat& s) { return s.node == node; });
-  node_at(node).resume();
-}
-
-void simulated_world::impl::join(int node) {
-  if (absent.erase(node) == 0) return;
-  end_all(fmt::format("moves to node {}, which joined", node),
-          [&](const seat& s) { return s.home == node; });
-}
-
-void simulated_world::impl::happen(const fault& f) {
-  struct doing {
-    impl& world;
-
-    void operator()(const kill_fault& k) const {
-      seat& s = world.at(k.who);
-      if (s.now == seat::phase::down) return;
-      world.end(s, true, "killed");
-      world.deaths[s.death - 1].killed = true;
-    }
-
-    void operator()(const kill_node_fault& k) const {
-      world.end_all(fmt::format("node {} was killed", k.node),
-                    [&](const seat& s) { return s.node == k.node; });
-    }
-
-    void operator()(const leave_fault& l) const { world.leave(l.node); }
-
-    void operator()(const join_fault& j) const { world.join(j.node); }
-
-    void operator()(const pause_fault& p) const {
-      world.paused = true;
-      world.node_at(p.node).pause();
-    }
-
-    void operator()(const resume_fault& r) const { world.node_at(r.node).resume(); }
-
-    void operator()(const slow_fault& s) const { world.node_at(s.node).slowness = s.factor; }
-
-    void operator()(const cut_fault& c) const { world.net.cut(c.from, c.to); }
-
-    void operator()(const heal_fault& h) const { world.net.heal(h.from, h.to); }
-
-    void operator()(const isolate_fault& i) const { world.net.isolate(i.what, i.number); }
-
-    void operator()(const reconnect_fault& r) const { world.net.reconnect(r.what, r.number); }
-  };
-
-  std::visit(doing{*this}, f);
-}
-
 void simulated_world::impl::take_orders() {
   if (!ordered.load(std::memory_order_relaxed) || !ordered.exchange(false)) return;
   std::vector<std::function<void()>> taken;
@@ -397,12 +360,11 @@ void simulated_world::add(const address& who, role_factory make) {
   s.index = index;
   s.home = s.node = impl_->options.node_of(who);
   s.make = std::move(make);
+  if (impl_->options.on_point) impl::points_of(s).watch(impl_->options.on_point, who);
 }
 
-void simulated_world::plan(const kill_plan& kill) {
-  auto& kills = impl_->at(kill.who).kills;
-  if (!kills) kills = std::make_unique<std::vector<kill_plan>>();
-  kills->push_back(kill);
+void simulated_world::kill_at(const fault_point& where) {
+  impl::points_of(impl_->at(where.who)).plan(where);
 }
 
 void simulated_world::slow(const address& who, double factor) {

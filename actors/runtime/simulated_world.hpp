@@ -34,6 +34,7 @@ struct simulated_world_options {
   // On a node of slowness 1.
   std::function<std::chrono::nanoseconds(const address&, const work&)> cost;
   std::function<void(const heard_message&)> on_message = {}; // may be empty
+  std::function<void(const fault_point&)> on_point = {};     // each that is passed; may be empty
   std::shared_ptr<disk> files = {}; // empty: in memory, and gone with the world
   std::size_t actors = 0;           // that will be added, if it is known
   // Who will say what actors wait for, where they do not know; may be empty.
@@ -46,7 +47,7 @@ public:
   ~simulated_world() override;
 
   void add(const address& who, role_factory make) override;
-  void plan(const kill_plan& kill) override;
+  void kill_at(const fault_point& where) override;
   void slow(const address& who, double factor) override;
   void observe(world_observer& by) override;
   void start() override;

@@ -1,5 +1,5 @@
 // The inside of a simulated world: its seats, its events, and what happens to them. Of
-// simulated_world.cpp alone.
+// simulated_world.cpp and simulated_faults.cpp alone.
 #pragma once
 
 #include "actors/runtime/down_ledger.hpp"
@@ -67,6 +67,12 @@ struct simulated_world::impl {
     mail.remove(t);
   }
 
+  // Most seats of a large world need none.
+  static fault_points& points_of(seat& s) {
+    if (!s.points) s.points = std::make_unique<fault_points>();
+    return *s.points;
+  }
+
   simulated_node& node_of(const seat& s) { return node_at(s.node); }
 
   simulated_node& node_at(int number);
@@ -75,6 +81,7 @@ struct simulated_world::impl {
   void enter(seat& s, incarnation life);
   void send(seat& from, seat& to, message m);
   void hear(const letter& l, bool copy);
+  void note_heard(seat& s, const letter& l, bool copy);
   void end(seat& s, bool on_purpose, const std::string& reason, const std::string& input = {});
   void begin_supervisor(seat& s, const protocol::down& last);
   void note_death(seat& s);

@@ -6,31 +6,23 @@
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/fault_point.hpp"
 #include "actors/message.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/runtime/world_observer.hpp"
 #include "actors/wait_graph.hpp"
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
 namespace troupe {
-
-// End the incarnation that is at `who` when it has handled its `after_messages`-th message of
-// `step`.
-struct kill_plan {
-  address who;
-  std::uint64_t step = 0;
-  int after_messages = 1;
-};
 
 class world {
 public:
   virtual ~world() = default;
 
   virtual void add(const address& who, role_factory make) = 0;
-  virtual void plan(const kill_plan& kill) = 0; // before start()
+  virtual void kill_at(const fault_point& where) = 0; // before start()
   // Before start(). Kernels of the actor at `who` take `factor`, 1 or more, times as long: what
   // they report is heard later. No thread is busy meanwhile.
   virtual void slow(const address& who, double factor) = 0;

@@ -41,13 +41,18 @@ void check_played(const wiring& w, const address& who, const std::string& where)
 
 void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
   for (const auto& k : kills) {
-    const auto where = fmt::format("--kill {}@step={}", k.who.text(), k.step);
+    const auto where = "--kill " + text(k);
     check_mortal(w, k.who, where);
+    if (k.message < 1 || k.call.value_or(0) < 0)
+      throw error({.what = "a fault point is numbered from message 1, and from call 0",
+                   .where = where,
+                   .help = "call 0 is before the handler of the message"});
+    if (k.step == fault_point::any_step) continue;
     if (k.who.role == role_kind::supervisor)
       throw error({.what = "a supervisor has no steps in which it could be killed",
                    .where = where,
                    .why = "it hears of deaths, and of nothing else",
-                   .help = "in C++ run::kill; in a simulation --event \"30 ms kill supervisor\""});
+                   .help = "count its messages since the job began: --kill supervisor@message=3"});
     if (k.step < 0 || k.step >= w.job.total_steps())
       throw error({.what = fmt::format("step {} is not a step of this job", k.step),
                    .where = where,
@@ -510,7 +515,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   for (const auto& role : state->wired->roles)
     state->world->add(role.where, state->cast->role_at(role));
   for (const auto& k : state->options.kills)
-    state->world->plan({k.who, static_cast<std::uint64_t>(k.step), k.after_messages});
+    state->world->kill_at(k);
   for (const auto& s : state->options.slow)
     state->world->slow(s.who, s.factor);
   if (state->options.watch) state->world->observe(*state->options.watch);

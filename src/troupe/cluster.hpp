@@ -5,6 +5,7 @@
 #include "actors/address.hpp"
 #include "actors/cluster_figures.hpp"
 #include "actors/credit.hpp"
+#include "actors/fault_point.hpp"
 #include "actors/runtime/simulation/report.hpp"
 #include "actors/runtime/world_observer.hpp"
 #include "actors/shares.hpp"
@@ -112,13 +113,8 @@ using run_event = std::variant<step_event,
                                links_event,
                                stalled_event>;
 
-// Kill the actor at `who` when it has handled `after_messages` messages of step `step` (kernels of
-// a layer shard report as messages, so every moment of a step can be named).
-struct planned_kill {
-  address who;
-  std::int64_t step = 0;
-  int after_messages = 1;
-};
+// Where an actor is killed: {who, step, 4} when it has handled its fourth message of the step.
+using planned_kill = fault_point;
 
 // The kernels of the actor at `who` take `factor` times as long as they compute. No core is busy
 // meanwhile, and no bit of a synchronous job changes.

@@ -54,6 +54,7 @@ simulated_cluster undisturbed(simulated_cluster c) {
   c.failures.reset();
   c.timing_only = true;
   c.on_message = {};
+  c.on_point = {};
   c.files.reset();
   return c;
 }
@@ -88,6 +89,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                               .node_of = [node_of](const address& a) { return node_of->at(a); },
                               .cost = cost_function(w, costs),
                               .on_message = on_message,
+                              .on_point = on_point,
                               .files = disk_here,
                               .actors = w.roles.size(),
                               .name_sources = hooks.name_sources});

@@ -23,6 +23,9 @@ struct simulated_cluster {
   // thousand nodes take seconds. Losses and digests are void, and nothing is evaluated.
   bool timing_only = false;
   std::function<void(const heard_message&)> on_message; // everything that is heard, in order
+  // Each fault point that is passed, numbered since the job began: what can be named in
+  // run_options::kills.
+  std::function<void(const fault_point&)> on_point = {};
   // Where checkpoints are written; empty: in memory, and gone with the run.
   std::shared_ptr<disk> files;
 

@@ -1,6 +1,5 @@
 #include "cli/command_line.hpp"
 #include "cli/dial.hpp"
-#include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
 #include "cli/train_options.hpp"
@@ -31,15 +30,6 @@ std::string wrong_of(std::vector<std::string> words) {
   } catch (const mistakes& wrong) {
     CHECK(wrong.code() == exit_usage);
     return wrong.what();
-  }
-  return "";
-}
-
-std::string kill_wrong(const std::string& text) {
-  try {
-    parse_kill(text);
-  } catch (const error& e) {
-    return report(e.text());
   }
   return "";
 }
@@ -195,17 +185,12 @@ TEST_CASE("all wrong values are told at once") {
   CHECK(wrong_of({"--augment", "flip:2"}).find("'flip:2' is not understood") != std::string::npos);
 }
 
-TEST_CASE("a kill names who, when and after how many messages") {
-  const planned_kill kill = parse_kill("layer_shard/1/0@step=30,message=4");
-  CHECK(kill.who == parse_address("layer_shard/1/0"));
-  CHECK(kill.step == 30);
-  CHECK(kill.after_messages == 4);
-  CHECK(parse_kill("data_loader@step=1").after_messages == 1);
-  const planned_kill again = parse_kill(kill_text(kill));
-  CHECK(again.who == kill.who);
-  CHECK(again.step == kill.step);
-  CHECK(again.after_messages == kill.after_messages);
-  CHECK(options({"--kill", "data_loader@step=1", "--kill", "director@step=2"}).kills.size() == 2);
+TEST_CASE("a kill is at a fault point, and may be said more than once") {
+  const train_options o =
+      options({"--kill", "layer_shard/1/0@step=30,message=4,call=2", "--kill", "director@step=2"});
+  REQUIRE(o.kills.size() == 2);
+  CHECK(o.kills[0] == planned_kill{parse_address("layer_shard/1"), 30, 4, 2});
+  CHECK(o.kills[1] == planned_kill{parse_address("director"), 2, 1});
 }
 
 TEST_CASE("slices are of layers, by the path of the model's table") {
@@ -227,21 +212,12 @@ TEST_CASE("slices are of layers, by the path of the model's table") {
   }
 }
 
-TEST_CASE("a kill that is not understood is told with a cure") {
-  CHECK(kill_wrong("layer_shard") == "error: a kill names who and when\n"
-                                     "  --> --kill layer_shard\n"
-                                     "  ROLE@step=N[,message=K]\n"
-                                     "  help: --kill layer_shard/1/0@step=30\n");
-  CHECK(kill_wrong("layer_shard@stp=3") == "error: a kill has no 'stp'\n"
-                                           "  --> --kill layer_shard@stp=3\n"
-                                           "  step and message are known\n"
-                                           "  help: did you mean 'step'?\n");
-  CHECK(kill_wrong("layer_shard@step=x").find("step 'x' of a kill is not a number") !=
-        std::string::npos);
-  CHECK(kill_wrong("layer_shard@message=2").find("a kill says in which step") != std::string::npos);
-  const std::string role = kill_wrong("layer_shart@step=3");
-  CHECK(role.find("--> --kill layer_shart@step=3\n") != std::string::npos);
-  CHECK(role.find("did you mean 'layer_shard'?") != std::string::npos);
+TEST_CASE("a kill that is not understood is told with its option") {
+  CHECK(wrong_of({"--kill", "layer_shard"}) ==
+        "error: a fault point names who and when\n"
+        "  --> --kill layer_shard\n"
+        "  ADDRESS@step=N[,message=K][,call=C]; without a step, message K since the job began\n"
+        "  help: layer_shard/1/0@step=30\n");
 }
 
 TEST_CASE("a kill of an actor that the wiring lacks is refused") {

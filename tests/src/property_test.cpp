@@ -153,6 +153,7 @@ draw_run(chance& c, const job& j, const hybrid_options& options, std::string& to
   }
   run.kills = random_kills(c, run.wired);
   if (options.holder_copies > 1) add_holder_kills(c, run.wired, run.kills);
+  draw_calls(j.seed, run.kills);
   run.dials = random_dials(c, run.wired);
   run.threads = c.between(1, 3);
   if (run.wired.deals_shares()) run.slow = random_slow(c, run.wired);

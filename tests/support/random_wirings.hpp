@@ -206,6 +206,13 @@ inline std::vector<planned_kill> random_kills(chance& c, const wiring& w) {
   return out;
 }
 
+// Half of them inside a handler or before it. From a stream of their own, as copies are.
+inline void draw_calls(std::uint64_t seed, std::vector<planned_kill>& of) {
+  chance c(seed ^ 0xCA115U);
+  for (planned_kill& k : of)
+    if (c.percent(50)) k.call = c.between(0, 4);
+}
+
 // From a stream of their own: what else is drawn of a seed without copies is what it was.
 inline int random_copies(std::uint64_t seed) {
   chance c(seed ^ 0xC0B1E5U);
@@ -281,8 +288,7 @@ inline std::string text(const std::vector<dial>& dials) {
 inline std::string text(const std::vector<planned_kill>& kills) {
   std::string out;
   for (const auto& k : kills)
-    out +=
-        fmt::format("\nkill {}@step={} after {} messages", k.who.text(), k.step, k.after_messages);
+    out += "\nkill " + troupe::text(k);
   return out;
 }
 

@@ -1,4 +1,3 @@
-#include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
 #include "cli/train_options.hpp"
@@ -129,7 +128,7 @@ wiring wiring_of(const train_options& o, data_split data) {
       o.wired.file.empty() ? made(o.wired, std::move(j)) : loaded(o.wired.file, std::move(j));
   std::vector<error_text> wrong;
   for (const planned_kill& kill : o.kills)
-    check_played(out, kill.who, "kill", "--kill " + kill_text(kill), wrong);
+    check_played(out, kill.who, "kill", "--kill " + text(kill), wrong);
   for (const slow_actor& slow : o.slow)
     check_played(out, slow.who, "slow down", "--slow " + slow_text(slow), wrong);
   for (const dial& d : o.dials)

@@ -1,7 +1,6 @@
 #include "cli/train_options.hpp"
 
 #include "cli/dial.hpp"
-#include "cli/kill.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
 #include "cli/values.hpp"
@@ -86,7 +85,7 @@ void read_wiring(value_reader& read, train_options& out) {
   out.threads = static_cast<int>(read.whole("threads", 0, 4096));
   for (const std::string& text : read.value("kill").values)
     try {
-      out.kills.push_back(parse_kill(text));
+      out.kills.push_back(parse_fault_point(text, "--kill " + text));
     } catch (const error& e) {
       read.add(e.text());
     }

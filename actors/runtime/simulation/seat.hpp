@@ -1,10 +1,10 @@
 // One address of a simulated world: who plays it now, and what is known of it.
 #pragma once
 
+#include "actors/runtime/fault_points.hpp"
 #include "actors/runtime/role.hpp"
 #include "actors/runtime/simulation/event_queue.hpp"
 #include "actors/runtime/simulation/letter.hpp"
-#include "actors/runtime/world.hpp"
 #include "actors/runtime/world_observer.hpp"
 
 #include <cstddef>
@@ -47,7 +47,7 @@ struct seat {
     std::uint32_t from = 0;
   } last; // of the messages heard
 
-  std::unique_ptr<std::vector<kill_plan>> kills; // done ones are removed; null: none
+  std::unique_ptr<fault_points> points; // null: nobody asked for them
   std::uint32_t index = 0;
   int node = 0; // that it is on, or was last
 

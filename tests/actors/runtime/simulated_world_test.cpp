@@ -554,7 +554,7 @@ TEST_CASE("a new incarnation hears what comes while it starts, and others are to
   s.world->add(two, plays([](context& c, const message& m) {
                  if (std::holds_alternative<protocol::restarted>(m)) c.send(one, number(9));
                }));
-  s.world->plan({one, 3, 1});
+  s.world->kill_at({one, 3, 1});
   s.world->start();
   s.world->send(one, number(3));
   s.play_until([] { return false; });

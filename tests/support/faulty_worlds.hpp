@@ -1,0 +1,85 @@
+// Small jobs under the topologies that people use, and all fault points that their actors pass in
+// two steps of the calm run: where it can be killed is a list.
+#pragma once
+
+#include "support/world_checks.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace troupe::test {
+
+struct named_world {
+  std::string name;
+  drawn_world world;
+};
+
+// Two epochs of two steps, each epoch evaluated.
+inline job tiny_job() {
+  job out = small_job(4, 2);
+  out.model = sequential(flatten{}, dense{6}, relu{}, dense{6}, relu{}, dense{10});
+  out.augment = {};
+  out.data = load_data("synthetic:16", 3);
+  out.batch = 8;
+  return out;
+}
+
+inline named_world world_of(std::string name, const hybrid_options& options) {
+  drawn_world out{.job = tiny_job(), .options = options, .evaluates = true};
+  out.cluster.model.link = {.latency = std::chrono::microseconds(200)};
+  return {std::move(name), std::move(out)};
+}
+
+// Those of an asynchronous job have copies of their holders: everybody is mortal.
+inline std::vector<named_world> faulty_worlds() {
+  return {world_of("data-parallel", {.replicas = 2}),
+          world_of("pipeline", {.stages = 3}),
+          world_of("parameter-server", {.replicas = 2, .holders = 2, .holder_copies = 2}),
+          world_of("asynchronous",
+                   {.replicas = 2,
+                    .holders = 2,
+                    .holder_copies = 2,
+                    .order = {.kind = consistency_kind::asynchronous}}),
+          world_of("bounded",
+                   {.replicas = 2,
+                    .holders = 2,
+                    .holder_copies = 2,
+                    .order = {.kind = consistency_kind::bounded, .staleness = 1}}),
+          world_of("hybrid", {.replicas = 2, .stages = 2})};
+}
+
+// Those that are passed until the job ends, and the places in them at which steps were committed.
+struct passed_points {
+  std::vector<fault_point> all;
+  std::vector<std::size_t> commits;
+};
+
+inline passed_points points_of(const drawn_world& d) {
+  passed_points out;
+  auto where = d.disturbed();
+  where.on_point = [&](const fault_point& p) { out.all.push_back(p); };
+  auto how = d.run_with("/saved");
+  how.observer = [&](const run_event& e) {
+    if (std::holds_alternative<step_event>(e)) out.commits.push_back(out.all.size());
+  };
+  try {
+    where.start(d.wired(), how).wait();
+  } catch (const error&) { // all copies of something are lost
+  }
+  return out;
+}
+
+// From the end of the first step to that of the third, with what lies between: an evaluation.
+inline std::vector<fault_point> points_of_two_steps(const drawn_world& d) {
+  const auto passed = points_of(d);
+  const auto at = [&](std::size_t step) {
+    return passed.all.begin() + static_cast<std::ptrdiff_t>(passed.commits.at(step));
+  };
+  return {at(0), at(2)};
+}
+
+} // namespace troupe::test

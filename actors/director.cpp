@@ -201,11 +201,13 @@ std::uint64_t director::first_step_of(const address& shard) const {
   }
 }
 
+// What workers' updates made last may be of a step that is on record already: a new director hears
+// of it all the same.
 void director::on(const protocol::committed& m) {
-  if (m.step < committed_) return;
   const block_key key{m.island, m.block};
-  record_of(m.step).blocks[key] = m;
   if (auto& newest = newest_[key]; m.version >= newest.version) newest = m;
+  if (m.step < committed_) return;
+  record_of(m.step).blocks[key] = m;
   const bool further = m.island > 0 && count_steps(m.island);
   finish_steps();
   if (!further || phase_ == phase::beginning || next_of_island_[m.island] <= committed_) return;

@@ -354,6 +354,19 @@ TEST_CASE("a new recorder is told what is not on record yet, in order") {
   CHECK(f.world.sent.size() == 1);
 }
 
+TEST_CASE("a new director tells the digest of the newest parameters, whichever step made them") {
+  fixture f({.workers = 2, .steps_ahead = 4}, {.life = 2, .step = 1});
+  for (const int block : {0, 1}) { // step 0 was applied after step 1
+    f.boss.on(protocol::committed{.step = 0, .block = block, .digest = 30, .version = 2});
+    f.boss.on(protocol::committed{.step = 1, .block = block, .digest = 20, .version = 1});
+  }
+  f.report(1, 0, 1.0);
+  f.report(1, 1, 3.0);
+  const auto steps = f.world.of<protocol::step_committed>();
+  REQUIRE(steps.size() == 1);
+  CHECK(steps[0].digest == 60);
+}
+
 TEST_CASE("a share is on record before a shard hears of it, and is not dealt again") {
   const address other{.role = role_kind::layer_shard, .replica = 1};
   const director_options dealing{

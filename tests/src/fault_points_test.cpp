@@ -1,7 +1,7 @@
 // Every actor is killed at every fault point of two steps: before each message that it handles,
 // after each call of each handler, at each handler's end. What comes of the job is compared with
 // one plain loop; of an asynchronous one each update is computed again from what was read.
-//   TROUPE_FAULT_STRIDE=1     every so-manieth point
+//   TROUPE_FAULT_STRIDE=1     all of them; the default is every second point
 //   TROUPE_FAULT_PAIRS=5000   so many pairs, the second of them among the points of a run in which
 //                             the first has killed
 //   TROUPE_FAULT_POINT="hybrid layer_shard/1/0@message=12,call=1 director@message=40"
@@ -64,6 +64,12 @@ bool replayed(const std::string& test) {
 
 constexpr int failures_max = 5;
 
+// Every so-manieth point is tried: in the quick suite every second, of a test so many times as long
+// as the others fewer.
+std::size_t points_apart(std::uint64_t longer) {
+  return number_from_environment("TROUPE_FAULT_STRIDE", longer * unless_sanitized(2, 20));
+}
+
 void kill_everywhere(const std::string& name) {
   const std::string test = "*at every fault point of two steps*" + name;
   if (replayed(test)) return;
@@ -72,7 +78,7 @@ void kill_everywhere(const std::string& name) {
   REQUIRE(points.size() > 200);
   std::set<address> killed;
   const auto expected = reference_of(w.world);
-  const auto stride = number_from_environment("TROUPE_FAULT_STRIDE", 1);
+  const auto stride = points_apart(1);
   int failures = 0, kills = 0;
   for (std::size_t p = 0; p < points.size() && failures < failures_max; p += stride) {
     w.world.kills = {points[p]};
@@ -107,6 +113,35 @@ TEST_CASE("an actor may be killed at every fault point of two steps: bounded") {
 
 TEST_CASE("an actor may be killed at every fault point of two steps: hybrid") {
   kill_everywhere("hybrid");
+}
+
+// Of whom a calm run hears nothing, as of supervisors, and what only recovery does.
+TEST_CASE("actors may be killed at every fault point of another's recovery") {
+  constexpr const char* test = "actors may be killed at every fault point of another's recovery";
+  if (replayed(test)) return;
+  constexpr std::size_t recovery = 120; // points, about
+  int failures = 0;
+  std::size_t kills = 0, of_supervisors = 0;
+  for (auto w : faulty_worlds()) {
+    const auto expected = reference_of(w.world);
+    const auto calm = points_of_two_steps(w.world);
+    const auto stride = points_apart(2);
+    const fault_point first = calm[calm.size() / 3];
+    w.world.kills = {first};
+    auto later = points_of(w.world).all;
+    const auto dead = std::find(later.begin(), later.end(), first);
+    REQUIRE(dead != later.end());
+    later.erase(later.begin(), dead + 1);
+    for (std::size_t p = 0; p < std::min(recovery, later.size()); p += stride) {
+      if (failures == failures_max) return;
+      w.world.kills = {first, later[p]};
+      failures += bears(w, expected, test) ? 0 : 1;
+      of_supervisors += later[p].who.role == role_kind::supervisor ? 1 : 0;
+      ++kills;
+    }
+  }
+  CHECK(of_supervisors > 0);
+  MESSAGE(kills, " kills in recoveries, ", of_supervisors, " of supervisors");
 }
 
 TEST_CASE("two actors may be killed at any two fault points, the second while the first recovers") {

@@ -121,18 +121,6 @@ inline void draw_kills_of_the_supervisor(chance& c, drawn_world& d) {
   }
 }
 
-// Of anybody, at any fault point. From a stream of their own.
-inline void draw_kills_at_points(drawn_world& d, const wiring& w) {
-  chance c(d.seed ^ 0xFA017U);
-  if (!c.percent(40)) return;
-  const auto mortal = mortals_of(w);
-  for (int n = c.between(1, 4); n > 0; --n)
-    d.kills.push_back({.who = mortal[c.below(mortal.size())],
-                       .step = fault_point::any_step,
-                       .message = c.percent(50) ? c.between(1, 20) : c.between(1, 200),
-                       .call = c.between(0, 5)});
-}
-
 // Workers and servers, each of whose updates is applied as it comes.
 inline void draw_as_they_come(chance& c, drawn_world& d) {
   d.job.outer = {};
@@ -188,8 +176,6 @@ inline std::optional<drawn_world> draw_world(std::uint64_t seed) {
   draw_differences(c, out);
   const wiring w = out.wired();
   out.kills = random_kills(c, w);
-  draw_calls(seed, out.kills);
-  draw_kills_at_points(out, w);
   out.dials = random_dials(c, w);
   out.cluster = random_cluster(c, w, seed);
   out.troubles = random_troubles(c, w, nodes_of(out.cluster, w));

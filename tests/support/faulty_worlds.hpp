@@ -28,8 +28,10 @@ inline job tiny_job() {
   return out;
 }
 
+// Each layer is a block of its own, else there would be one in all.
 inline named_world world_of(std::string name, const hybrid_options& options) {
   drawn_world out{.job = tiny_job(), .options = options, .evaluates = true};
+  out.options.block_bytes_min = 0;
   out.cluster.model.link = {.latency = std::chrono::microseconds(200)};
   return {std::move(name), std::move(out)};
 }

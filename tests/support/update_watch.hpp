@@ -34,7 +34,7 @@ public:
     if (update != nullptr && m.to.role == role_kind::parameter_holder)
       accepted_.try_emplace({update->step, update->block}, *update);
     const auto* done = std::get_if<protocol::committed>(m.content);
-    if (done != nullptr && !m.copy && !said_before(*done)) applied_[done->block].push_back(*done);
+    if (done != nullptr && !m.copy && !said_before(*done)) note_applied(*done);
     const auto* entry = std::get_if<protocol::log_entry>(m.content);
     if (entry != nullptr && entry->kind == protocol::log_kind::update) note_entry(*entry);
   }
@@ -65,6 +65,14 @@ private:
              return known.version == m.version && known.step == m.step &&
                     known.digest == m.digest && known.staleness == m.staleness;
            });
+  }
+
+  // A director that is new hears of several at once, in any order.
+  void note_applied(const protocol::committed& m) {
+    auto& all = applied_[m.block];
+    const auto newer = std::find_if(
+        all.begin(), all.end(), [&](const auto& known) { return known.version > m.version; });
+    all.insert(newer, m);
   }
 
   // What copies do is what counts, by the newest head that says it: an older one may have taken up

@@ -162,7 +162,8 @@ setting_list who_computes() {
        "kill",
        "ROLE@step=N",
        "",
-       "kill an actor in step N, e.g. layer_shard/1/0@step=30[,message=K][,call=C] (docs/faults.md); "
+       "kill an actor in step N, e.g. layer_shard/1/0@step=30[,message=K][,call=C] "
+       "(docs/faults.md); "
        "may be repeated",
        text,
        true},

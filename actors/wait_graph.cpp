@@ -157,7 +157,9 @@ std::string inquiry::down_text(const waiting_actor& a) const {
 }
 
 void inquiry::look_at_state(const waiting_actor& a) {
-  const auto for_so_long = a.quiet ? " for " + duration_text(*a.quiet) : std::string();
+  const auto for_so_long = a.quiet.value_or(nanoseconds(0)).count() > 0
+                               ? " for " + duration_text(*a.quiet)
+                               : std::string();
   switch (a.state) {
   case actor_state::down:
     return note(blame::down, a, down_text(a));
@@ -179,9 +181,8 @@ void inquiry::look_at_state(const waiting_actor& a) {
         a,
         a.remaining.count() > 0
             ? fmt::format("{} computes, and will for {}", a.who.text(), duration_text(a.remaining))
-            : fmt::format("{} computes, and has got no further{}",
-                          a.who.text(),
-                          for_so_long.empty() ? " yet" : for_so_long));
+            : a.who.text() + " computes" + (for_so_long.empty() ? "" : ", and has got no further") +
+                  for_so_long);
   case actor_state::alive:
     if (computes(a))
       note(blame::computing,

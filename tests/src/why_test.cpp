@@ -195,7 +195,7 @@ TEST_CASE("a job that is well is never said to be in a deadlock, whenever it is 
 }
 
 TEST_CASE("evaluating and saving are waited for by name") {
-  auto w = data_parallel(small_job(4), {.replicas = 2});
+  auto w = data_parallel(small_job(20), {.replicas = 2}); // more than an epoch
   w.job.data.test = w.job.data.train;
   simulated_cluster where;
   std::set<wait_kind> kinds;

@@ -73,14 +73,15 @@ int why(const command_line& line) {
 }
 
 int kill_actor(const command_line& line) {
-  const auto& words = line.values.at("actor").values;
-  if (words.empty() || words.front().empty() || words.size() > 2)
-    throw mistakes({.what = "a kill names an actor, and perhaps a run folder",
+  value_reader read(line.values);
+  const auto said = read.text("actor");
+  if (said.empty())
+    throw mistakes({.what = "nothing says who is to be killed",
                     .where = "troupe kill",
                     .why = "",
                     .help = "troupe kill layer_shard/1/0"});
-  const auto who = actor_of(words.front(), "troupe kill " + words.front());
-  const auto folder = watched_folder(words.size() > 1 ? words[1] : "");
+  const auto who = actor_of(said, "troupe kill " + said);
+  const auto folder = watched_folder(read.text("run-folder"));
   print(ask(folder, {{"ask", "kill"}, {"who", who.text()}}));
   return exit_done;
 }

@@ -27,10 +27,10 @@ setting_list why_settings() {
 setting_list kill_settings() {
   return {{.group = "Run",
            .name = "actor",
-           .value = "ADDRESS [FOLDER]",
-           .help = "who, and in which run folder (the newest below runs/)",
-           .repeats = true,
-           .bare = true}};
+           .value = "ADDRESS",
+           .help = "who, e.g. layer_shard/1/0",
+           .bare = true},
+          folder_setting()};
 }
 
 setting_list stop_settings() {

@@ -85,4 +85,27 @@ starting_state_of(const job& j, const run_options& options, const parameter_layo
   return out;
 }
 
+std::vector<std::string>
+resume_what_was_saved(const wiring& w, const node_place& here, run_options& o) {
+  std::vector<std::string> skipped;
+  if (here.restarts == 0 || here.number != 0 || !o.resume.empty() || o.checkpoint_folder.empty())
+    return skipped;
+  std::string path;
+  try {
+    path = newest_checkpoint(o.checkpoint_folder, skipped);
+  } catch (const error&) {
+    return skipped; // it begins as before
+  }
+  if (w.order.as_they_come())
+    throw error({.what = "an asynchronous job does not go back by itself",
+                 .where = path,
+                 .why = "node 0 died, and workers were told that updates are applied which this "
+                        "checkpoint does not have",
+                 .help = "where these may be lost: --resume",
+                 .kind = error_kind::request});
+  o.resume = path;
+  o.load_weights.clear();
+  return skipped;
+}
+
 } // namespace troupe

@@ -21,6 +21,11 @@ struct starting_state {
 starting_state
 starting_state_of(const job& j, const run_options& options, const parameter_layout& layout);
 
+// A process that was started again leads on from what the job has saved, if any of it can be read:
+// sets `resume`. Returns what cannot be read. Throws error: an asynchronous job does not go back.
+std::vector<std::string>
+resume_what_was_saved(const wiring& w, const node_place& here, run_options& o);
+
 // What must be equal for a checkpoint to continue this job to the same bits.
 std::map<std::string, std::string> describe_job(const job& j);
 

@@ -287,12 +287,12 @@ std::string cluster_world::impl::trouble() const {
   return last_refusal;
 }
 
-// Node 0 has said that they do not belong together.
-bool cluster_world::impl::refused_for_good() const {
-  const auto dials = link->report().dials;
-  return !leads() && std::any_of(dials.begin(), dials.end(), [this](const auto& d) {
-    return d.abandoned && d.endpoint == options.coordinator;
-  });
+// Why they do not belong together, where node 0 has said so.
+std::optional<std::string> cluster_world::impl::refused_for_good() const {
+  if (!leads())
+    for (const auto& d : link->report().dials)
+      if (d.abandoned && d.endpoint == options.coordinator) return d.trouble;
+  return {};
 }
 
 void cluster_world::impl::give_up_waiting(error_text why) {
@@ -378,10 +378,10 @@ void cluster_world::impl::tell_figures(std::unique_lock<talk_mutex>& lock,
 void cluster_world::impl::look_for_missing(missing_nodes& wait, std::chrono::nanoseconds now) {
   wait.update(missing(), now);
   if (wait.nodes().empty()) return;
-  if (refused_for_good())
+  if (const auto why = refused_for_good())
     give_up_waiting({.what = fmt::format("node {} does not belong to the job", me),
                      .where = options.coordinator,
-                     .why = trouble(),
+                     .why = *why,
                      .help = "start all nodes with one version, TROUPE_JOB, wiring and job, each "
                              "with a number of its own",
                      .kind = error_kind::request});

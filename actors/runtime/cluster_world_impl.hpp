@@ -72,7 +72,7 @@ struct cluster_world::impl final : far_world {
   [[nodiscard]] std::chrono::nanoseconds patience_of(const missing_nodes& wait) const;
   [[nodiscard]] std::vector<std::uint32_t> missing() const;
   [[nodiscard]] std::string trouble() const;
-  [[nodiscard]] bool refused_for_good() const;
+  [[nodiscard]] std::optional<std::string> refused_for_good() const;
   void give_up_waiting(error_text why);
   [[nodiscard]] roll_call call_roll();
 

@@ -294,7 +294,7 @@ TEST_CASE("a simulation in which nobody can go on says who waits") {
   CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("seed 77"), error);
   CHECK_THROWS_WITH_AS(
       simulate(w, torn), doctest::Contains("the link from node 0 to node 1 is cut"), error);
-  CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("waits for the commit of step"), error);
+  CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("for the commit of step 2"), error);
   CHECK_THROWS_WITH_AS(simulate(w, torn), doctest::Contains("last heard"), error);
 }
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,7 +57,8 @@ void let_go_of_files(int kept) {
 
 launch_keeper::launch_keeper(const std::string& folder) {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0 || (keeper_ = ::fork()) < 0)
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0 ||
+      (keeper_ = ::fork()) < 0)
     throw mistakes({.what = "cannot start another process",
                     .where = "the launch",
                     .why = std::generic_category().message(errno),
@@ -75,17 +77,12 @@ launch_keeper::~launch_keeper() {
   ::waitpid(keeper_, nullptr, 0);
 }
 
-void launch_keeper::began(pid_t group) const {
-  tell(group);
-}
-
 void launch_keeper::ended(pid_t group) const {
-  tell(-group);
+  tell_keeper(line_, -group);
 }
 
-void launch_keeper::tell(pid_t group) const {
-  // A keeper that was killed does not hear, and the job goes on: SIGPIPE is blocked here.
-  while (::write(line_, &group, sizeof group) < 0 && errno == EINTR) {
+void tell_keeper(int line, pid_t group) {
+  while (line >= 0 && ::send(line, &group, sizeof group, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 

@@ -18,14 +18,18 @@ public:
   launch_keeper(const launch_keeper&) = delete;
   launch_keeper& operator=(const launch_keeper&) = delete;
 
-  void began(pid_t group) const;
+  // Where a process that leads a group says so, before it does anything else (start_process).
+  [[nodiscard]] int line() const { return line_; }
+
   void ended(pid_t group) const; // REQUIRES: nobody else can have its number yet
 
 private:
-  void tell(pid_t group) const;
-
   int line_ = -1;
   pid_t keeper_ = 0;
 };
+
+// The group is there; of -group: it has ended. May be called between fork and exec. A keeper that
+// was killed does not hear it.
+void tell_keeper(int line, pid_t group);
 
 } // namespace troupe::cli

@@ -1,5 +1,6 @@
 #include "cli/node_process.hpp"
 
+#include "cli/launch_keeper.hpp"
 #include "cli/mistakes.hpp"
 
 #include <fcntl.h>
@@ -66,10 +67,12 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
                          const std::array<int, 3>& files,
                          int inherits,
                          pid_t parent,
+                         int keeper,
                          int trouble) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(exit_failed); // it died before the kernel knew what to do
+  tell_keeper(keeper, ::getpid());
   for (int target = 0; target < 3; ++target)
     if (files.at(static_cast<std::size_t>(target)) >= 0)
       ::dup2(files.at(static_cast<std::size_t>(target)), target);
@@ -79,6 +82,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::execvpe(words[0], words, variables);
   const int why = errno;
+  tell_keeper(keeper, -::getpid());
   if (::write(trouble, &why, sizeof why) != sizeof why) ::_exit(exit_usage);
   ::_exit(exit_usage);
 }
@@ -94,7 +98,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 } // namespace
 
-pid_t start_process(const process_plan& plan) {
+pid_t start_process(const process_plan& plan, int keeper) {
   std::vector<std::string> words = plan.words, variables;
   for (const auto& [name, value] : plan.variables)
     variables.push_back(fmt::format("{}={}", name, value));
@@ -115,6 +119,7 @@ pid_t start_process(const process_plan& plan) {
            {input.get(), output.get(), errors.get()},
            plan.inherits,
            parent,
+           keeper,
            writing.get());
   ::setpgid(child, child); // here, too: nobody waits for the other
   writing.close();

@@ -19,9 +19,10 @@ struct process_plan {
   int inherits = -1;          // a descriptor that stays open in it; -1: none
 };
 
-// The process, which leads its group. Throws mistakes where a file cannot be opened or the program
+// The process, which leads its group; before its program begins, it has said so on `keeper`'s line
+// (launch_keeper.hpp; -1: none). Throws mistakes where a file cannot be opened or the program
 // cannot be run. REQUIRES: this process has one thread.
-pid_t start_process(const process_plan& plan);
+pid_t start_process(const process_plan& plan, int keeper = -1);
 
 // Where this process was started without them, so that no other file takes their numbers.
 void open_standard_files();

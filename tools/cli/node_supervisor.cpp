@@ -83,16 +83,13 @@ void node_supervisor::start(node& n) {
   n.errors = plan.errors;
   n.errors_from = size_of(plan.errors);
   n.due.reset();
-  // (The keeper knows a spare already.)
   const auto spare = n.restarts > 0 ? spares_.take(plan, clock::now()) : std::nullopt;
-  n.process = spare ? *spare : start_process(plan);
+  n.process = spare ? *spare : start_process(plan, keeper_->line());
   n.started = clock::now();
-  if (!spare) keeper_->began(n.process);
 }
 
 void node_supervisor::start_due() {
-  if (phase_ == phase::running)
-    if (const auto spare = spares_.start_due(clock::now())) keeper_->began(*spare);
+  if (phase_ == phase::running) spares_.start_due(clock::now(), keeper_->line());
   for (node& n : nodes_) {
     if (!n.due || *n.due > clock::now()) continue;
     try {

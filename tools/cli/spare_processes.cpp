@@ -40,19 +40,18 @@ std::optional<spare_processes::clock::time_point> spare_processes::due() const {
   return next_;
 }
 
-std::optional<pid_t> spare_processes::start_due(clock::time_point now) {
-  if (!due() || next_ > now) return {};
+void spare_processes::start_due(clock::time_point now, int keeper) {
+  if (!due() || next_ > now) return;
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     next_ = now + after_the_node;
-    return {};
+    return;
   }
   process_plan plan = plan_(ends[0]);
   plan.inherits = ends[0];
-  const pid_t out = start_process(plan);
+  const pid_t out = start_process(plan, keeper);
   ::close(ends[0]);
   waiting_.push_back({out, ends[1]});
-  return out;
 }
 
 std::optional<pid_t> spare_processes::take(const process_plan& plan, clock::time_point now) {

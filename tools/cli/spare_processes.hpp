@@ -25,8 +25,8 @@ public:
   spare_processes(const spare_processes&) = delete;
   spare_processes& operator=(const spare_processes&) = delete;
 
-  // Starts one, if one is due. Returns it, for whoever has to know of all processes.
-  std::optional<pid_t> start_due(clock::time_point now);
+  // Starts one, if one is due, which says so to the keeper (start_process).
+  void start_due(clock::time_point now, int keeper);
   [[nodiscard]] std::optional<clock::time_point> due() const; // nothing: none is wanted
 
   // One of them is that node from now on, as `plan` says it; nothing: there is none.

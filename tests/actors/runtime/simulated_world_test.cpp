@@ -573,7 +573,7 @@ TEST_CASE("where nothing is left to happen, it is told who heard what last") {
                            "seed 42",
                            "cut links: 1 -> 2",
                            "node 2 is paused",
-                           "the link from node 1 to node 2 is cut",
+                           "the job waits for layer_shard/2/0: node 2 is paused",
                            "last heard begin_step of step 2 from layer_shard/1/0"})
     CHECK_MESSAGE(s.stuck.find(part) != std::string::npos, part, " in\n", s.stuck);
 }

@@ -64,6 +64,7 @@ void sessions::received(connection c,
   }
   try {
     frame f = decode(first, std::move(payloads), options_.limits);
+    if (options_.faults && !options_.faults->hears(f)) return;
     take(c, at->second, std::move(f), now);
   } catch (const other_version& e) {
     ++counts_.malformed;

@@ -14,6 +14,7 @@
 #include "net/lender.hpp"
 #include "net/reliable_link.hpp"
 #include "net/trust.hpp"
+#include "net/wire_faults.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -49,7 +50,8 @@ struct session_options {
   // How long a connection may outlive the process at its other end: it is read until it breaks.
   std::chrono::nanoseconds last_words_within = std::chrono::milliseconds(100);
   std::size_t connections_max = 4096;
-  std::shared_ptr<lender> lends; // none: all payloads are sent
+  std::shared_ptr<lender> lends;                  // none: all payloads are sent
+  std::shared_ptr<const wire_faults> faults = {}; // none: whatever comes is heard
 };
 
 struct peer {

@@ -15,7 +15,7 @@ set_tests_properties("the quickstart runs" PROPERTIES LABELS long TIMEOUT 600
   PASS_REGULAR_EXPRESSION "test accuracy 0\\.[89]")
 
 # Each of these prints whether its digests agree.
-foreach(example pipeline hybrid all_reduce parameter_server own_topology simulated_cluster)
+foreach(example pipeline hybrid all_reduce parameter_server own_topology simulated_cluster fault_injection)
   add_test(NAME "the example ${example} runs" COMMAND example_${example})
   set_tests_properties("the example ${example} runs" PROPERTIES TIMEOUT 120
     PASS_REGULAR_EXPRESSION "digest [0-9a-f]+[^\n]*: the bits of|the same bits" FAIL_REGULAR_EXPRESSION "OTHER BITS")

@@ -2,8 +2,6 @@
 #include "actors/wire/lane.hpp"
 #include "net/archive.hpp"
 #include "net/processes.hpp"
-#include "ops/assert.hpp"
-#include "ops/error.hpp"
 
 #include <fmt/format.h>
 
@@ -157,6 +155,7 @@ void cluster_world::impl::obey(const net::node_life& from, const cluster_order& 
   }
   if (const auto* q = std::get_if<order::ask>(&o); q != nullptr && from.node == 0)
     return desk.asked(q->number);
+  if (const auto* i = std::get_if<order::inject>(&o)) return happen(fault_of(*i));
   if (leads()) {
     if (const auto* w = std::get_if<order::waits>(&o)) desk.heard(from.node, *w);
     if (const auto* l = std::get_if<order::lost>(&o)) {

@@ -70,6 +70,10 @@ public:
 
   void send(const address& to, message m) override;
   void kill(const address& who) override;
+  void inject(const fault& what) override;
+  [[nodiscard]] std::string refusal(const fault& what) const override;
+  [[nodiscard]] std::chrono::nanoseconds now() const override;
+  void after(std::chrono::nanoseconds delay, std::function<void()> what) override;
   void stop() final;
   wait_graph waits() override; // node 0 asks all nodes; others know what is theirs
 

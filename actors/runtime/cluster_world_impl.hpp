@@ -7,10 +7,13 @@
 #include "actors/runtime/missing_nodes.hpp"
 #include "actors/runtime/talk_mutex.hpp"
 #include "actors/runtime/wait_desk.hpp"
+#include "net/wire_faults.hpp"
+#include "ops/error.hpp"
 
 #include <condition_variable>
 #include <deque>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -36,7 +39,9 @@ struct cluster_world::impl final : far_world {
               const std::lock_guard lock(mutex);
               order_to(node, said);
             },
-            [this] { return here.waits(); }) {}
+            [this] { return here.waits(); }) {
+    options.link.faults = wire;
+  }
 
   // What actors here want from elsewhere.
   [[nodiscard]] bool has(const address& who) const override { return !known.is_here(who); }
@@ -62,6 +67,7 @@ struct cluster_world::impl final : far_world {
   void end_here();
   void flush();
   void order_to(std::uint32_t node, const cluster_order& o);
+  void happen(const fault& what); // on this node
   void post(const net::node_life& to, net::lane_kind lane, const net::parcel& content);
   void finish(order::over how); // of a node that does not lead
   void tell(node_news::kind what, std::vector<std::uint32_t> nodes, std::string text);
@@ -80,13 +86,14 @@ struct cluster_world::impl final : far_world {
 
   [[nodiscard]] bool is_playing() const { return leads() ? plays : taken_in; }
 
-  const cluster_world_options options;
+  cluster_world_options options; // fixed once it is made
   const std::uint32_t me;
   std::vector<address> own; // fixed after add()
 
   // A role's thread and the links' meet here. Nothing below waits, or calls back.
   talk_mutex mutex;
   std::condition_variable_any changed;
+  const std::shared_ptr<net::wire_faults> wire = std::make_shared<net::wire_faults>();
   directory known;
   membership leader;                               // of node 0
   figures_board board;                             // likewise
@@ -119,5 +126,9 @@ struct cluster_world::impl final : far_world {
   std::thread lookout;
   wait_desk desk; // asks, and is asked, who waits for what
 };
+
+// What is told to another node, and what that makes of it; throws net::malformed.
+order::inject order_of(const fault& f);
+fault fault_of(const order::inject& o);
 
 } // namespace troupe

@@ -55,7 +55,7 @@ public:
 
   [[nodiscard]] const std::optional<work>& doing() const { return doing_; }
 
-  disk& files() override { return machine_disk(); }
+  disk& files() override { return asked_.site.files(); }
 
   void post(message m) override {
     get_further();

@@ -21,6 +21,7 @@ public:
   virtual void later(std::chrono::nanoseconds delay, std::function<void()> what) = 0;
   [[nodiscard]] virtual std::chrono::nanoseconds now() const = 0;
   [[nodiscard]] virtual world_observer* watcher() const = 0; // null: nobody looks on
+  virtual disk& files() = 0;
 };
 
 // Of the computations of one incarnation, until it abandons them or ends.

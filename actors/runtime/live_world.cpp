@@ -6,6 +6,7 @@
 #include "actors/runtime/live_world_impl.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 namespace troupe {
@@ -47,17 +48,18 @@ public:
   [[nodiscard]] std::chrono::nanoseconds now() const override { return world_.now(); }
 
   void compute(lane where, std::uint64_t step, std::function<void(computation&)> job) override {
-    world_.threads.submit(where,
-                          step,
-                          [&world = world_,
-                           who = who_,
-                           life = life_,
-                           step,
-                           flag = flag_,
-                           factor = where == lane::kernels ? slowness_ : 1,
-                           job = std::move(job)] {
-                            carry_out(job, {world, who, life, step, flag, factor});
-                          });
+    world_.threads.submit(
+        where,
+        step,
+        [&world = world_,
+         who = who_,
+         life = life_,
+         step,
+         flag = flag_,
+         factor = world_.slowness * (where == lane::kernels ? slowness_.load() : 1),
+         job = std::move(job)] {
+          carry_out(job, {world, who, life, step, flag, factor});
+        });
     passed();
   }
 
@@ -104,7 +106,7 @@ private:
   live_world::impl& world_;
   fault_points& points_;
   address who_;
-  double slowness_;
+  const std::atomic<double>& slowness_;
   incarnation life_;
   bool begins_;
   std::shared_ptr<activity> doing_;
@@ -178,7 +180,7 @@ public:
     role_->started();
     seat_.points.ends();
     input_.clear();
-    return {[this](const envelope& e) { handle(e); },
+    return {[this](const envelope& e) { hear(e); },
             [this](const live::question& q) {
               q.to->note(q.who, {role_->waits(), mailbox().size()});
             }};
@@ -195,6 +197,17 @@ public:
   }
 
 private:
+  // While its node is paused what it is told waits here, in order.
+  void hear(const envelope& e) {
+    if (world_.paused || !held_.empty()) held_.push_back(e);
+    if (held_.empty()) return handle(e);
+    while (!world_.paused && !held_.empty()) {
+      const envelope first = std::move(held_.front());
+      held_.pop_front();
+      handle(first);
+    }
+  }
+
   void handle(const envelope& e) {
     if (e.to_life != 0 && e.to_life != life_) return;
     const handling now(context_.doing());
@@ -222,6 +235,7 @@ private:
   incarnation life_;
   live_context context_;
   std::unique_ptr<role> role_;
+  std::deque<envelope> held_; // while paused
   bool killed_ = false;
   std::string reason_, input_;
 };

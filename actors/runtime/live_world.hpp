@@ -49,6 +49,9 @@ public:
 
   void send(const address& to, message m) override;
   void kill(const address& who) override;
+  void inject(const fault& what) override; // of those of other nodes: what concerns this one
+  [[nodiscard]] std::string refusal(const fault& what) const override;
+  void after(std::chrono::nanoseconds delay, std::function<void()> what) override;
   void stop() final;
   wait_graph waits() override; // of the actors that are here
 
@@ -61,7 +64,7 @@ public:
   // To an actor that is here. `credit` is kept until the message is handled.
   void
   hear(const address& from, const address& to, message m, std::shared_ptr<const void> credit = {});
-  [[nodiscard]] std::chrono::nanoseconds now() const;
+  [[nodiscard]] std::chrono::nanoseconds now() const override;
 
   struct impl;
 

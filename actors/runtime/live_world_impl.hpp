@@ -4,6 +4,7 @@
 #include "actors/message_facts.hpp"
 #include "actors/runtime/down_ledger.hpp"
 #include "actors/runtime/fault_points.hpp"
+#include "actors/runtime/limited_disk.hpp"
 #include "actors/runtime/live_computation.hpp"
 #include "actors/runtime/live_world.hpp"
 #include "actors/runtime/lookout.hpp"
@@ -90,8 +91,8 @@ struct seat {
   bool here = true; // else in another process
   role_factory make;
   fault_points points;
-  double slowness = 1;      // of its kernels
-  mutable std::mutex mutex; // guards what follows
+  std::atomic<double> slowness{1}; // of its kernels
+  mutable std::mutex mutex;        // guards what follows
   caf::actor player;
   incarnation life = 0;
   incarnation first_life = 1; // with which the job began, or began again
@@ -180,6 +181,10 @@ struct live_world::impl final : computation_site {
 
   [[nodiscard]] world_observer* watcher() const override { return observer; }
 
+  disk& files() override { return disk_here; }
+
+  void happen(const fault& what);
+  void wake_all();
   static incarnation next_life(seat& s);
   void seat_player(seat& s, incarnation life); // lazily: it does nothing before its first message
   void wake(seat& s);
@@ -215,8 +220,11 @@ struct live_world::impl final : computation_site {
   int ending = 0;               // that have ended, but not told it
   std::condition_variable all_ended;
   world_observer* observer = nullptr; // fixed after start()
-  std::mutex ledger_mutex;            // nothing is sent under it
-  down_ledger ledger;                 // where the supervisor is
+  limited_disk disk_here{machine_disk()};
+  std::atomic<bool> paused{false}; // nobody here hears anything
+  std::atomic<double> slowness{1}; // of all that is computed here
+  std::mutex ledger_mutex;         // nothing is sent under it
+  down_ledger ledger;              // where the supervisor is
   std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 

@@ -265,7 +265,7 @@ void simulated_world::impl::compute(const std::shared_ptr<running>& r) {
                    static_cast<double>(options.cost(s.who, w).count()) * factor)) +
                net.linger();
       },
-      *options.files,
+      files_of(s.node),
       std::exchange(said_before, {}));
   auto said = here.carry_out(r->job, r->step);
   r->job = nullptr;
@@ -364,7 +364,7 @@ void simulated_world::add(const address& who, role_factory make) {
 }
 
 void simulated_world::kill_at(const fault_point& where) {
-  impl::points_of(impl_->at(where.who)).plan(where);
+  impl_->order([world = impl_.get(), where] { impl::points_of(world->at(where.who)).plan(where); });
 }
 
 void simulated_world::slow(const address& who, double factor) {
@@ -443,18 +443,14 @@ void simulated_world::begin_again(const std::string&, const std::function<void()
 }
 
 void simulated_world::send(const address& to, message m) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->orders.emplace_back([world = impl_.get(), to, m = std::move(m)] {
+  impl_->order([world = impl_.get(), to, m = std::move(m)] {
     seat& s = world->at(to);
     world->send(s, s, m);
   });
-  impl_->ordered = true;
 }
 
 void simulated_world::kill(const address& who) {
-  const std::lock_guard lock(impl_->mutex);
-  impl_->orders.emplace_back([world = impl_.get(), who] { world->happen(kill_fault{who}); });
-  impl_->ordered = true;
+  inject(kill_fault{who});
 }
 
 void simulated_world::stop() {

@@ -56,10 +56,13 @@ public:
   void begin_again(const std::string& where, const std::function<void()>& set) override;
   void send(const address& to, message m) override;
   void kill(const address& who) override;
+  void inject(const fault& what) override;
+  [[nodiscard]] std::string refusal(const fault& what) const override;
+  void after(std::chrono::nanoseconds delay, std::function<void()> what) override;
   void stop() override;
   wait_graph waits() override;
 
-  [[nodiscard]] std::chrono::nanoseconds now() const;
+  [[nodiscard]] std::chrono::nanoseconds now() const override;
   [[nodiscard]] simulation_report report() const; // all but the commits
 
   struct impl;

@@ -94,6 +94,8 @@ struct simulated_world::impl {
   void leave(int node);
   void join(int node);
   void happen(const fault& f);
+  disk& files_of(int node);
+  void order(std::function<void()> what); // any thread; it is done between two events
   void take_orders();
   void step();
   [[nodiscard]] wait_graph waits() const;
@@ -111,6 +113,8 @@ struct simulated_world::impl {
   std::vector<seat*> by_address;                                       // made by start()
   simulation::flat_table<address, std::uint32_t, address_hash> places; // in by_index
   bool paused = false;                                                 // some node, once
+  std::set<int> full_disks;                                            // nodes whose disk is full
+  std::unique_ptr<disk> no_space;                                      // what they write on
   std::vector<simulation_report::death> deaths;
   const seat* supervising = nullptr; // null: nobody
   down_ledger ledger;                // of what came to the supervisor's seat

@@ -111,6 +111,11 @@ void serialize(A& a, kill& v) {
 }
 
 template <class A>
+void serialize(A& a, inject& v) {
+  all_fields(a, v, v.verb, v.object);
+}
+
+template <class A>
 void serialize(A& a, over& v) {
   all_fields(a, v, v.steps, v.digest, v.interrupted, v.failure);
 }

@@ -68,6 +68,11 @@ struct kill {
   address who;
 };
 
+// To a node, or to one end of a link: that goes wrong there. In the words of actors/fault.hpp.
+struct inject {
+  std::string verb, object;
+};
+
 // To node 0, now and then: what its links did.
 struct traffic {
   struct sample {
@@ -109,7 +114,8 @@ using cluster_order = std::variant<order::view,
                                    order::over,
                                    order::traffic,
                                    order::ask,
-                                   order::waits>;
+                                   order::waits,
+                                   order::inject>;
 
 bool is_order(const net::parcel& p); // else it is a message of an actor
 net::parcel encode(const cluster_order& o);

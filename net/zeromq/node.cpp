@@ -70,6 +70,7 @@ session_options sessions_of(const node_options& o) {
   // A peer that can be reached again must not be given up because nobody tried in time.
   out.dial.longest_wait = std::min(out.dial.longest_wait, o.give_up_after / 4);
   out.handshake_within = o.give_up_after;
+  out.faults = o.faults;
   return out;
 }
 
@@ -209,11 +210,18 @@ struct node::state {
       ways->close(*c);
   }
 
+  // Whether there is such a connection.
+  bool carry(const sending& what) {
+    const auto fate = options.faults ? options.faults->of(what.what) : wire_faults::fate::arrives;
+    return fate == wire_faults::fate::is_lost ||
+           ways->send(what.to, what.what, fate == wire_faults::fate::is_damaged);
+  }
+
   // Whether nothing broke.
   bool send_all(time_point time) {
     bool out = true;
     while (const auto next = who->next_sending(time))
-      if (!ways->send(next->to, next->what)) {
+      if (!carry(*next)) {
         who->broken(next->to, "the connection broke", time);
         out = false;
       }

@@ -51,6 +51,7 @@ struct node_options {
   bool check_payloads = true;
   // Tensors for processes of this machine and user are not sent, but read where they lie.
   bool shares_memory = true;
+  std::shared_ptr<wire_faults> faults = {}; // what is made to go wrong; none: nothing
   int io_threads = 1; // of ZeroMQ: one carries about 3 GB/s, or 0.5 GB/s encrypted
 };
 

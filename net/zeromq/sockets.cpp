@@ -452,7 +452,7 @@ void sockets::close(connection c) {
   state_->close(c);
 }
 
-bool sockets::send(connection c, const frame& f) {
+bool sockets::send(connection c, const frame& f, bool damaged) {
   zmq::socket_t* by = nullptr;
   zmq::message_t route;
   bool leaves_machine = true;
@@ -469,7 +469,8 @@ bool sockets::send(connection c, const frame& f) {
     return false;
   }
   const bool checked = leaves_machine && !state_->options.keys && state_->options.check_payloads;
-  const auto first = encode(f, checked);
+  auto first = encode(f, checked);
+  if (damaged) first.back() ^= std::byte{1};
   const auto flags = zmq::send_flags::dontwait;
   const bool more = state::to_follow(f.content.payloads) > 0;
   const auto last = more ? flags | zmq::send_flags::sndmore : flags;

@@ -57,7 +57,8 @@ public:
 
   std::string dial(const dial_order& order); // the trouble, or ""
   void close(connection c);
-  bool send(connection c, const frame& f); // false: there is no such connection any more
+  // False: there is no such connection any more. `damaged`: with a wrong byte, on purpose.
+  bool send(connection c, const frame& f, bool damaged = false);
 
   // prepare(), wait(), collect(), in turn, by one thread. prepare(): whether there is something
   // to collect already.

@@ -6,6 +6,8 @@
 #include "troupe/casting.hpp"
 #include "troupe/default_supervision.hpp"
 #include "troupe/dials.hpp"
+#include "troupe/fault_checks.hpp"
+#include "troupe/fault_injector.hpp"
 #include "troupe/run_control.hpp"
 #include "troupe/stall_watch.hpp"
 #include "troupe/start_run.hpp"
@@ -25,57 +27,6 @@
 namespace troupe {
 
 namespace {
-
-void check_played(const wiring& w, const address& who, const std::string& where) {
-  const auto played = w.of(who.role);
-  if (std::find(played.begin(), played.end(), who) != played.end()) return;
-  std::string there;
-  for (const auto& a : played)
-    there += (there.empty() ? "" : ", ") + a.text();
-  throw error({.what = fmt::format("nobody plays {}", who.text()),
-               .where = where,
-               .why = there.empty() ? fmt::format("the wiring has no {}", role_text(who.role))
-                                    : fmt::format("the wiring has {}", there),
-               .help = "name one of them"});
-}
-
-void check_kills(const wiring& w, const std::vector<planned_kill>& kills) {
-  for (const auto& k : kills) {
-    const auto where = "--kill " + text(k);
-    check_mortal(w, k.who, where);
-    if (k.message < 1 || k.call.value_or(0) < 0)
-      throw error({.what = "a fault point is numbered from message 1, and from call 0",
-                   .where = where,
-                   .help = "call 0 is before the handler of the message"});
-    if (k.step == fault_point::any_step) continue;
-    if (k.who.role == role_kind::supervisor)
-      throw error({.what = "a supervisor has no steps in which it could be killed",
-                   .where = where,
-                   .why = "it hears of deaths, and of nothing else",
-                   .help = "count its messages since the job began: --kill supervisor@message=3"});
-    if (k.step < 0 || k.step >= w.job.total_steps())
-      throw error({.what = fmt::format("step {} is not a step of this job", k.step),
-                   .where = where,
-                   .why = fmt::format("its steps are 0 to {}", w.job.total_steps() - 1)});
-  }
-}
-
-void check_slow(const wiring& w, const std::vector<slow_actor>& slow) {
-  for (const auto& s : slow) {
-    const auto where = fmt::format("--slow {}@x{}", s.who.text(), s.factor);
-    check_played(w, s.who, where);
-    if (s.who.role != role_kind::layer_shard && s.who.role != role_kind::evaluator)
-      throw error({.what = fmt::format("{} has no kernels to slow down", role_text(s.who.role)),
-                   .where = where,
-                   .why = "what others compute is brief",
-                   .help = "slow a layer_shard or an evaluator down"});
-    if (!(s.factor >= 1 && s.factor <= slow_actor::factor_max))
-      throw error({.what = fmt::format("a slow actor cannot take {} times as long", s.factor),
-                   .where = where,
-                   .why = fmt::format("the factor is 1 to {}", slow_actor::factor_max),
-                   .help = fmt::format("--slow {}@x4", s.who.text())});
-  }
-}
 
 void check_dials(const wiring& w, const std::vector<dial>& dials) {
   std::vector<error_text> wrong;
@@ -101,31 +52,14 @@ void check_stashed_start(const wiring& w, std::int64_t step) {
 
 } // namespace
 
-bool has_state(role_kind role) {
-  return role == role_kind::parameter_holder || role == role_kind::residual_keeper;
-}
-
-bool is_mortal(const wiring& w, const address& who) {
-  return !w.order.as_they_come() || who.role != role_kind::parameter_holder ||
-         copies_of(w, who).size() > 1;
-}
-
-void check_mortal(const wiring& w, const address& who, const std::string& where) {
-  check_played(w, who, where);
-  if (is_mortal(w, who)) return;
-  throw error({.what = fmt::format("{} has no copy", who.text()),
-               .where = where,
-               .why = "no other actor has what it knows, and an asynchronous job cannot go back: "
-                      "workers were told that their updates are applied",
-               .help = "give the parameter holders copies: --holder-copies 2"});
-}
-
 // Everything of a run; its callbacks come from the recorder's actor, wait() from the owner.
 struct run::impl {
   std::shared_ptr<const wiring> wired;
   run_options options;
   std::shared_ptr<const parameter_layout> layout;
   std::unique_ptr<troupe::world> world;
+  std::shared_ptr<fault_costs> costs;      // of that world, where it has been told to look on
+  std::optional<fault_injector> faults;    // of that world
   std::function<void(run_result&)> report; // of the world; may be empty
   std::function<void(const order::over&)> conclude;
 
@@ -189,8 +123,30 @@ struct run::impl {
   void end(const order::over& how);
   bool may_begin_again(const protocol::job_ended& m);
   checkpoint last_good(std::string& path);
+  void inject_first();
+  void inject(const injected_fault& f);
   void begin_again();
 };
+
+// Each process kills its own actors at points; the rest is node 0's to bring about.
+void run::impl::inject_first() {
+  faults.emplace(
+      wired, *world, static_cast<int>(result.nodes), costs, [this](const fault_record& r) {
+        tell(r);
+      });
+  for (const auto& f : options.faults)
+    faults->check(f);
+  for (const auto& f : options.faults)
+    if (f.point) faults->add(f);
+  world->start();
+  for (const auto& f : options.faults)
+    if (!f.point && result.node == 0) faults->add(f);
+}
+
+void run::impl::inject(const injected_fault& f) {
+  faults->check(f);
+  faults->add(f);
+}
 
 run_hooks run::impl::hooks() {
   return {.on_number = [this](std::uint32_t number) { result.node = number; },
@@ -299,11 +255,13 @@ recorder_options run::impl::callbacks() {
                             m.reports_lost});
             result.steps = static_cast<std::int64_t>(m.step) + 1;
             result.parameter_digest = m.digest;
+            faults->committed(result.steps);
           },
       .on_epoch = [this](const protocol::epoch_ended& m, double seconds) { end_epoch(m, seconds); },
       .on_restart =
           [this](const protocol::restarted& m) {
             ++result.restarts;
+            faults->restarted(m.who, m.recovery_ms);
             want_again(m.who);
             tell(fault_event{m.who, m.life, first_step + steps_here, m.reason, m.recovery_ms});
           },
@@ -345,9 +303,10 @@ void run::impl::open_control() {
   control = std::make_unique<control_server>(
       options.control,
       requests_to({.why = [this] { return why(); },
-                   .kill = [this](const address& who) { world->kill(who); },
-                   .stop = [this] { stop(); }},
-                  *wired));
+                   .stop = [this] { stop(); },
+                   .inject = [this](const injected_fault& f) { inject(f); },
+                   .calm = [this] { faults->calm(); },
+                   .faults = [this] { return faults->happened(); }}));
 }
 
 void run::impl::stop() {
@@ -436,8 +395,10 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   if (options.supervision)
     if (const auto mistakes = mistakes_of(*options.supervision, w); !mistakes.empty())
       throw joined(mistakes);
-  check_kills(w, options.kills);
-  check_slow(w, options.slow);
+  for (const auto& k : options.kills)
+    check_kill(w, k, "--kill " + text(k));
+  for (const auto& slow : options.slow)
+    check_slow(w, slow, fmt::format("--slow {}@x{}", slow.who.text(), slow.factor));
   check_dials(w, options.dials);
 
   auto state = std::make_unique<run::impl>();
@@ -489,8 +450,12 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
     state->world->kill_at(k);
   for (const auto& s : state->options.slow)
     state->world->slow(s.who, s.factor);
-  if (state->options.watch) state->world->observe(*state->options.watch);
-  state->world->start();
+  state->costs = std::make_shared<fault_costs>(state->options.watch);
+  if (!state->options.faults.empty())
+    state->world->observe(*state->costs);
+  else if (state->options.watch)
+    state->world->observe(*state->options.watch);
+  state->inject_first();
   if (stage.is_watched) {
     state->stalls.begin(
         state->first_step,
@@ -524,6 +489,7 @@ run_result run::wait() {
     add(impl_->result.credit, use);
   for (const auto& [who, use] : impl_->memory)
     note(impl_->result.memory, use);
+  impl_->result.faults = impl_->faults->happened();
   if (impl_->report) impl_->report(impl_->result);
   if (impl_->conclude)
     impl_->conclude({.steps = static_cast<std::uint64_t>(impl_->result.steps),
@@ -552,6 +518,18 @@ wait_graph run::impl::why() const {
 
 wait_graph run::why() const {
   return impl_->why();
+}
+
+void run::inject(const injected_fault& f) {
+  impl_->inject(f);
+}
+
+void run::calm() {
+  impl_->faults->calm();
+}
+
+std::vector<fault_record> run::faults() const {
+  return impl_->faults->happened();
 }
 
 std::uint32_t run::node() const {

@@ -15,6 +15,7 @@
 #include "ops/tensor.hpp"
 #include "troupe/cluster_environment.hpp"
 #include "troupe/credit_use.hpp"
+#include "troupe/faults.hpp"
 #include "troupe/shard_memory.hpp"
 #include "troupe/staleness_count.hpp"
 #include "troupe/topology.hpp"
@@ -104,6 +105,9 @@ struct stalled_event {
   wait_graph waits;
 };
 
+// A fault that is injected, when it happens. Told in between the others, by any thread.
+using injection_event = fault_record;
+
 using run_event = std::variant<step_event,
                                epoch_event,
                                fault_event,
@@ -111,7 +115,8 @@ using run_event = std::variant<step_event,
                                saved_event,
                                node_event,
                                links_event,
-                               stalled_event>;
+                               stalled_event,
+                               injection_event>;
 
 // Where an actor is killed: {who, step, 4} when it has handled its fourth message of the step.
 using planned_kill = fault_point;
@@ -134,7 +139,8 @@ struct run_options {
   bool evaluate = true;     // test and validation set after each epoch
   std::vector<planned_kill> kills;
   std::vector<slow_actor> slow;
-  std::vector<dial> dials; // set when so many steps are committed; see docs/credit.md
+  std::vector<injected_fault> faults; // of this run, as run::inject; docs/faults.md
+  std::vector<dial> dials;            // set when so many steps are committed; see docs/credit.md
   std::function<void(const run_event&)> observer;
   std::shared_ptr<world_observer> watch; // every message and every computation: run_timeline.hpp
   std::optional<supervision_tree> supervision; // none: default_supervision(wiring)
@@ -155,6 +161,7 @@ struct run_result {
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise; of a simulated cluster: virtual
   std::int64_t restarts = 0;
+  std::vector<fault_record> faults;    // that were injected; but for kills at fault points
   std::int64_t rollbacks = 0;          // to a checkpoint, or to where the run began
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used
@@ -182,8 +189,11 @@ public:
 
   run_result wait();    // throws error if the job failed (NaN loss, a role that keeps dying ...)
   void stop() noexcept; // finish the step, save, end; safe from any thread
-  void kill(const address& who); // at the next message boundary; its supervisor restarts it
-  [[nodiscard]] std::uint32_t node() const; // that this process is; 0 leads
+  void kill(const address& who);        // at the next message boundary; its supervisor restarts it
+  void inject(const injected_fault& f); // from any thread; throws error where it cannot happen
+  void calm(); // what is injected and still to come does not happen, but for repairs; any thread
+  [[nodiscard]] std::vector<fault_record> faults() const; // so far; any thread
+  [[nodiscard]] std::uint32_t node() const;               // that this process is; 0 leads
   void set(const dial& d); // from any thread; throws error where the wiring does not allow it
 
   // Who waits for what at this moment, and who is to blame (actors/wait_graph.hpp, docs/why.md):

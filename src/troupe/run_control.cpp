@@ -1,6 +1,5 @@
 #include "troupe/run_control.hpp"
 
-#include "troupe/start_run.hpp"
 #include "troupe/wait_graph_json.hpp"
 
 #include <fmt/format.h>
@@ -28,32 +27,57 @@ std::string told(const wait_graph& g, const std::string& as) {
                .kind = error_kind::request});
 }
 
-address actor_in(const wiring& w, const control_arguments& request) {
-  const auto said = argument(request, "who", "");
-  if (said.empty())
-    throw error({.what = "nothing says who is to be killed",
-                 .where = "who",
-                 .why = "an actor has an address, its role among it",
-                 .help = R"({"ask": "kill", "who": "layer_shard/1/0"})",
-                 .kind = error_kind::request});
-  const auto who = parse_address(said);
-  check_mortal(w, who, "kill " + said);
-  return who;
+std::string
+said(const control_arguments& request, const std::string& name, const error_text& none) {
+  const auto out = argument(request, name, "");
+  if (out.empty()) throw error(none);
+  return out;
+}
+
+std::string kill(const controlled_run& run, const control_arguments& request) {
+  const auto who = parse_address(said(request,
+                                      "who",
+                                      {.what = "nothing says who is to be killed",
+                                       .where = "who",
+                                       .why = "an actor has an address, its role among it",
+                                       .help = R"({"ask": "kill", "who": "layer_shard/1/0"})",
+                                       .kind = error_kind::request}));
+  run.inject({.what = kill_fault{who}});
+  return fmt::format("{} is killed at its next message", who.text());
+}
+
+// All or nothing is added, unless a world changes its mind in between.
+std::string inject(const controlled_run& run, const control_arguments& request) {
+  const auto words = said(request,
+                          "fault",
+                          {.what = "nothing says what is to go wrong",
+                           .where = "fault",
+                           .why = "a fault is what goes wrong, and when",
+                           .help = R"({"ask": "inject", "fault": "2/s kill any"})",
+                           .kind = error_kind::request});
+  std::string out;
+  for (const auto& f : parse_injected_faults(words, "inject " + words)) {
+    run.inject(f);
+    out += (out.empty() ? "" : "\n") + text(f) + ": it is injected";
+  }
+  return out;
 }
 
 } // namespace
 
-std::map<std::string, control_request> requests_to(const controlled_run& run, const wiring& w) {
+std::map<std::string, control_request> requests_to(const controlled_run& run) {
   return {{"why",
            [why = run.why](const control_arguments& r) {
              return told(why(), argument(r, "as", "text"));
            }},
-          {"kill",
-           [kill = run.kill, &w](const control_arguments& r) {
-             const auto who = actor_in(w, r);
-             kill(who);
-             return fmt::format("{} is killed at its next message", who.text());
+          {"kill", [run](const control_arguments& r) { return kill(run, r); }},
+          {"inject", [run](const control_arguments& r) { return inject(run, r); }},
+          {"calm",
+           [calm = run.calm](const control_arguments&) {
+             calm();
+             return std::string("nothing more is injected");
            }},
+          {"faults", [faults = run.faults](const control_arguments&) { return summary(faults()); }},
           {"stop", [stop = run.stop](const control_arguments&) {
              stop();
              return std::string("the job ends after the steps that have begun");

@@ -3,21 +3,24 @@
 
 #include "actors/wait_graph.hpp"
 #include "troupe/control_server.hpp"
-#include "troupe/wiring.hpp"
+#include "troupe/faults.hpp"
 
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
 struct controlled_run {
   std::function<wait_graph()> why;
-  std::function<void(const address&)> kill; // one that is mortal
   std::function<void()> stop;
+  std::function<void(const injected_fault&)> inject; // throws error
+  std::function<void()> calm;
+  std::function<std::vector<fault_record>()> faults; // that were injected
 };
 
-// "why" ("as": text, json or dot), "kill" ("who"), "stop". `w` outlives them.
-std::map<std::string, control_request> requests_to(const controlled_run& run, const wiring& w);
+// "why" ("as": text, json or dot), "stop", "kill" ("who"), "inject" ("fault"), "calm", "faults".
+std::map<std::string, control_request> requests_to(const controlled_run& run);
 
 } // namespace troupe

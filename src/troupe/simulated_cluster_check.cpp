@@ -1,4 +1,5 @@
 #include "actors/runtime/simulation/membership.hpp"
+#include "troupe/fault_checks.hpp"
 #include "troupe/node_memory.hpp"
 #include "troupe/simulated_cluster.hpp"
 #include "troupe/start_run.hpp"
@@ -183,6 +184,29 @@ private:
   void check(const cut_fault& f) { check_ends("cut", f.from, f.to); }
 
   void check(const heal_fault& f) { check_ends("heal", f.from, f.to); }
+
+  void check(const kill_any_fault&) {
+    add(where("kill any"),
+        "who dies at a time is named",
+        "kills of somebody who is drawn come at a rate",
+        "--failures \"1 per 500 ms\"");
+  }
+
+  void check(const slow_actor_fault& f) {
+    try {
+      check_slow(wiring_, {f.who, f.factor}, where("slow " + f.who.text()));
+    } catch (const error& e) {
+      out_.push_back(e.text());
+    }
+  }
+
+  void check(const drop_fault& f) { check_ends("drop", f.from, f.to); }
+
+  void check(const corrupt_fault& f) { check_ends("corrupt", f.from, f.to); }
+
+  void check(const fill_disk_fault& f) { check_present("fill-disk", f.node); }
+
+  void check(const empty_disk_fault& f) { check_present("empty-disk", f.node); }
 
   void check(const isolate_fault& f) { check_whole("cut", f.what, f.number); }
 

@@ -20,7 +20,9 @@ namespace {
 simulated_cluster read(const std::string& text) {
   simulated_cluster out;
   std::vector<error_text> wrong;
-  read_scenario(text, "storm.toml", out, wrong);
+  std::vector<injected_fault> others;
+  read_scenario(text, "storm.toml", out, others, wrong);
+  CHECK(others.empty());
   CHECK_MESSAGE(wrong.empty(), report(wrong));
   return out;
 }
@@ -28,7 +30,8 @@ simulated_cluster read(const std::string& text) {
 std::string wrong_of(const std::string& text) {
   simulated_cluster out;
   std::vector<error_text> wrong;
-  read_scenario(text, "storm.toml", out, wrong);
+  std::vector<injected_fault> others;
+  read_scenario(text, "storm.toml", out, others, wrong);
   return report(wrong);
 }
 

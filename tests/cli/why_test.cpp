@@ -112,6 +112,13 @@ TEST_CASE("a job that goes on is asked, its actors are killed, and it is ended, 
     return text_of(here.file("run/events.jsonl")).find("\"layer_shard/1/0\"") != std::string::npos;
   }));
   CHECK(ask(here, {"why", "run", "--json", "--dot"}).code == 2);
+  CHECK(ask(here, {"inject", "'slow layer_shard/1 x1'", "run"}).text ==
+        "slow layer_shard/1/0 x1: it is injected\n");
+  CHECK(ask(here, {"chaos", "run", "--rate", "often"}).code == 2);
+  const auto storm = ask(here, {"chaos", "run", "--rate", "60/s", "--for", "'500 ms'"});
+  CHECK(storm.code == 0);
+  CHECK(storm.text.find("60/s kill any: it is injected\nnothing more is injected\n") == 0);
+  CHECK(storm.text.find("  kill ") != std::string::npos);
   CHECK(ask(here, {"stop", "run"}).text == "the job ends after the steps that have begun\n");
   CHECK(alone.wait() == 130);
   CHECK_FALSE(std::filesystem::exists(here.file("run/control")));

@@ -188,7 +188,7 @@ TEST_CASE("a live run says why it waits, kills whom it is told to, and stops") {
   const deadline end(60s, "a controlled run");
   const scratch_folder in;
   const auto path = in.file("control");
-  const auto w = data_parallel(small_job(100'000), {.replicas = 2});
+  const auto w = data_parallel(small_job(100'000), {.replicas = 2, .holder_copies = 2});
   std::atomic<std::int64_t> deaths{0}, steps{0};
   auto going = cluster{}.start(w,
                                {.evaluate = false,
@@ -215,11 +215,30 @@ TEST_CASE("a live run says why it waits, kills whom it is told to, and stops") {
     ask_run(path, {{"ask", "kill"}, {"who", "layer_shard/1/0"}});
     while (deaths < 1)
       std::this_thread::sleep_for(1ms);
+    CHECK(refusal_of([&] {
+            ask_run(path, {{"ask", "inject"}});
+          }).what == "nothing says what is to go wrong");
+    CHECK(refusal_of([&] {
+            ask_run(path, {{"ask", "inject"}, {"fault", "cut 0->1"}});
+          }).why == "a job in one process has no links");
+    CHECK(ask_run(path, {{"ask", "inject"}, {"fault", "100/s kill any"}}) ==
+          "100/s kill any: it is injected");
+    while (deaths < 4)
+      std::this_thread::sleep_for(1ms);
+    ask_run(path, {{"ask", "calm"}});
+    const auto said = ask_run(path, {{"ask", "faults"}});
+    CHECK(said.find(" faults\n") != std::string::npos);
+    CHECK(said.find("\n  kill layer_shard ") != std::string::npos); // the first of them
+    const int then = steps;
+    while (steps < then + 20)
+      std::this_thread::sleep_for(1ms);
+    CHECK(ask_run(path, {{"ask", "faults"}}).substr(0, 9) == said.substr(0, 9));
     ask_run(path, {{"ask", "stop"}});
   });
   const auto r = going.wait();
   asking.join();
   CHECK(r.interrupted);
-  CHECK(r.restarts == 1);
+  CHECK(r.restarts >= 4);
+  CHECK(r.faults.size() >= 4);
   CHECK_FALSE(std::filesystem::exists(path));
 }

@@ -187,45 +187,7 @@ inline std::string text(const link_model& l) {
 
 // As `troupe simulate --event` reads it.
 inline std::string text(const timed_fault& f) {
-  struct verb {
-    std::string operator()(const kill_fault& k) const { return "kill " + k.who.text(); }
-
-    std::string operator()(const kill_node_fault& k) const {
-      return fmt::format("kill node {}", k.node);
-    }
-
-    std::string operator()(const leave_fault& l) const { return fmt::format("leave {}", l.node); }
-
-    std::string operator()(const join_fault& j) const { return fmt::format("join {}", j.node); }
-
-    std::string operator()(const isolate_fault& i) const { return "cut " + text(i.what, i.number); }
-
-    std::string operator()(const reconnect_fault& r) const {
-      return "heal " + text(r.what, r.number);
-    }
-
-    static std::string text(whole what, int number) {
-      return fmt::format("{} {}", what == whole::node ? "node" : "rack", number);
-    }
-
-    std::string operator()(const pause_fault& p) const { return fmt::format("pause {}", p.node); }
-
-    std::string operator()(const resume_fault& r) const { return fmt::format("resume {}", r.node); }
-
-    std::string operator()(const slow_fault& s) const {
-      return fmt::format("slow {} x{}", s.node, s.factor);
-    }
-
-    std::string operator()(const cut_fault& c) const {
-      return fmt::format("cut {}->{}", c.from, c.to);
-    }
-
-    std::string operator()(const heal_fault& h) const {
-      return fmt::format("heal {}->{}", h.from, h.to);
-    }
-  };
-
-  return fmt::format("{} ms {}", milliseconds(f.when), std::visit(verb{}, f.what));
+  return fmt::format("{} ms {}", milliseconds(f.when), troupe::text(f.what));
 }
 
 inline std::string text(const simulated_cluster& s) {

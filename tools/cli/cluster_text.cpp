@@ -6,9 +6,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <climits>
-#include <optional>
 
 namespace troupe::cli {
 
@@ -17,20 +15,6 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr const char* event_example = "30 ms kill layer_shard/1";
-
-struct known_verb {
-  const char* name;
-  const char* object;
-};
-
-constexpr known_verb verbs[] = {{"kill", "ROLE or NODE"},
-                                {"leave", "NODE"},
-                                {"join", "NODE"},
-                                {"pause", "NODE"},
-                                {"resume", "NODE"},
-                                {"slow", "NODE xFACTOR"},
-                                {"cut", "A->B, A-B, node N or rack N"},
-                                {"heal", "A->B, A-B, node N or rack N"}};
 
 std::string trimmed(std::string word) {
   word.erase(0, word.find_first_not_of(' '));
@@ -43,14 +27,6 @@ bool parse_number(const std::string& word, int& number) {
   if (!parse_whole(trimmed(word), value) || value < 0 || value > INT_MAX) return false;
   number = static_cast<int>(value);
   return true;
-}
-
-// "node 3" or "3"
-std::optional<int> node_of(const std::string& text) {
-  int number = 0;
-  return parse_number(text.starts_with("node ") ? text.substr(5) : text, number)
-             ? std::optional(number)
-             : std::nullopt;
 }
 
 // Cuts "0-1: 1 ms" at the colon; without one it is for all.
@@ -81,56 +57,7 @@ bool set_racks(const std::string& part, rack_model& to) {
          parse_time(part, to.latency);
 }
 
-// "0->1", "0-1", "node 3", "rack 2"
-std::vector<fault> cuts_of(bool cut, const std::string& object) {
-  std::vector<std::pair<int, int>> ends;
-  int number = 0;
-  std::vector<fault> out;
-  if (parse_ends(object, ends))
-    for (const auto& [a, b] : ends)
-      out.push_back(cut ? fault(cut_fault{a, b}) : fault(heal_fault{a, b}));
-  for (const auto& [name, what] : {std::pair("node ", whole::node), {"rack ", whole::rack}})
-    if (object.starts_with(name) && parse_number(object.substr(5), number))
-      out.push_back(cut ? fault(isolate_fault{what, number})
-                        : fault(reconnect_fault{what, number}));
-  return out;
-}
-
-// The faults that a verb with its object says; none: it is not understood. Throws error: no such
-// role.
-std::vector<fault>
-faults_of(const std::string& verb, const std::string& object, const std::string& where) {
-  const auto node = node_of(object);
-  if (verb == "kill")
-    return {node ? fault(kill_node_fault{*node}) : fault(kill_fault{actor_of(object, where)})};
-  if (verb == "slow") {
-    const auto at = object.find(" x");
-    const auto slowed = node_of(object.substr(0, at));
-    double factor = 0;
-    if (at == std::string::npos || !slowed || !parse_real(object.substr(at + 2), factor)) return {};
-    return {slow_fault{*slowed, factor}};
-  }
-  if (verb == "cut" || verb == "heal") return cuts_of(verb == "cut", object);
-  if (!node) return {};
-  if (verb == "leave") return {leave_fault{*node}};
-  if (verb == "join") return {join_fault{*node}};
-  if (verb == "pause") return {pause_fault{*node}};
-  return {resume_fault{*node}};
-}
-
 } // namespace
-
-bool parse_ends(const std::string& text, std::vector<std::pair<int, int>>& ends) {
-  const auto arrow = text.find("->");
-  const auto dash = text.find('-');
-  int from = 0, to = 0;
-  if (dash == std::string::npos || !parse_number(text.substr(0, dash), from) ||
-      !parse_number(text.substr(arrow == std::string::npos ? dash + 1 : arrow + 2), to))
-    return false;
-  ends = {{from, to}};
-  if (arrow == std::string::npos) ends.emplace_back(to, from);
-  return true;
-}
 
 void parse_node(const std::string& text, simulation_model& to, std::vector<error_text>& wrong) {
   const auto [scope, rest] = scope_of(text);
@@ -187,40 +114,15 @@ void parse_racks(const std::string& text, simulation_model& to, std::vector<erro
                        .help = "--racks \"40 nodes, 100 Gbit/s, 2 us\""});
 }
 
-const std::vector<std::string>& event_verbs() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> out;
-    for (const auto& v : verbs)
-      out.emplace_back(v.name);
-    return out;
-  }();
-  return names;
-}
-
 void add_event(nanoseconds when,
                const std::string& verb,
                const std::string& object,
                const std::string& where,
                simulation_model& to,
                std::vector<error_text>& wrong) {
-  const auto* known = std::find_if(
-      std::begin(verbs), std::end(verbs), [&](const auto& v) { return verb == v.name; });
-  if (known == std::end(verbs)) {
-    wrong.push_back({.what = fmt::format("'{}' is nothing that happens", verb),
-                     .where = where,
-                     .why = choice_text(event_verbs()) + " are known",
-                     .help = suggestion(verb, event_verbs(), event_example)});
-    return;
-  }
   try {
-    const auto faults = faults_of(verb, object, where);
-    for (const auto& f : faults)
+    for (const auto& f : parse_faults(verb, object, where))
       to.faults.push_back({when, f, where});
-    if (faults.empty())
-      wrong.push_back({.what = fmt::format("'{} {}' is not understood", verb, object),
-                       .where = where,
-                       .why = fmt::format("{} {}", verb, known->object),
-                       .help = "a node is its number; 0->1 is one direction, 0-1 both"});
   } catch (const error& e) {
     wrong.push_back(e.text());
   }
@@ -242,7 +144,7 @@ void parse_event(const std::string& text,
                      .where = where,
                      .why = fmt::format("first a time, 0 or later ({}), then {}",
                                         time_units,
-                                        choice_text(event_verbs())),
+                                        choice_text(fault_verbs())),
                      .help = event_example});
     return;
   }

@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace troupe::cli {
@@ -34,10 +33,5 @@ void add_event(std::chrono::nanoseconds when,
                const std::string& where,
                simulation_model& to,
                std::vector<error_text>& wrong);
-
-const std::vector<std::string>& event_verbs();
-
-// "0->1" or "0-1": one way or both. False: neither.
-bool parse_ends(const std::string& text, std::vector<std::pair<int, int>>& ends);
 
 } // namespace troupe::cli

@@ -39,6 +39,8 @@ std::vector<command> commands() {
           {"top", top_settings(), false, nullptr},
           {"why", why_settings(), false, nullptr},
           {"kill", kill_settings(), false, nullptr},
+          {"inject", inject_settings(), false, nullptr},
+          {"chaos", chaos_settings(), false, nullptr},
           {"stop", stop_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};
 }
@@ -139,7 +141,7 @@ setting_values read_file_settings(const std::string& path, const command& c, boo
   }
   setting_values out = read_config(text, path, c.settings);
   if (resuming)
-    for (const char* once : {"load", "kill"})
+    for (const char* once : {"load", "kill", "inject", "faults"})
       out.erase(once);
   return out;
 }

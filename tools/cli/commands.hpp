@@ -22,6 +22,8 @@ int run_node(const command_line& line);
 int top(const command_line& line);
 int why(const command_line& line);
 int kill_actor(const command_line& line);
+int inject_fault(const command_line& line);
+int chaos(const command_line& line);
 int stop_run(const command_line& line);
 int doctor(const command_line& line);
 

@@ -1,8 +1,10 @@
-// troupe why, kill and stop: what is asked on the control channel of a run that goes on.
+// troupe why, kill, inject, chaos and stop: what is asked on the control channel of a run that goes
+// on.
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/run_folder.hpp"
+#include "cli/units.hpp"
 #include "cli/values.hpp"
 #include "cli/watched_run.hpp"
 #include "troupe/control_server.hpp"
@@ -12,6 +14,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 namespace troupe::cli {
@@ -33,11 +36,13 @@ void print(const std::string& answer) {
   std::fflush(stdout);
 }
 
+constexpr int looks_per_second = 10;
+constexpr auto between_looks = std::chrono::milliseconds(1000 / looks_per_second);
+
 // Until Ctrl-C, or until the run is over.
 void watch(const std::string& folder, const control_arguments& request) {
   interrupt_watch interrupt;
   interrupt.on_first([] {});
-  constexpr int looks_per_second = 10;
   for (bool first = true; !interrupt.interrupted(); first = false) {
     std::string said;
     try {
@@ -48,8 +53,31 @@ void watch(const std::string& folder, const control_arguments& request) {
     }
     print(first ? said : "\n" + said);
     for (int i = 0; i < looks_per_second && !interrupt.interrupted(); ++i)
-      std::this_thread::sleep_for(std::chrono::milliseconds(1000 / looks_per_second));
+      std::this_thread::sleep_for(between_looks);
   }
+}
+
+// Until Ctrl-C, or so long, or until the run is over; then what it did.
+void storm(const std::string& folder,
+           const std::string& fault,
+           std::optional<std::chrono::nanoseconds> lasts) {
+  interrupt_watch interrupt;
+  interrupt.on_first([] {});
+  print(ask(folder, {{"ask", "inject"}, {"fault", fault}}) +
+        (lasts ? "" : "; Ctrl-C ends that, and not the run"));
+  const auto began = std::chrono::steady_clock::now();
+  std::string said;
+  while (!interrupt.interrupted() &&
+         !(lasts && std::chrono::steady_clock::now() - began >= *lasts)) {
+    std::this_thread::sleep_for(between_looks);
+    try {
+      said = ask(folder, {{"ask", "faults"}});
+    } catch (const mistakes&) {
+      return print("the run is over" + (said.empty() ? "" : "; it had\n" + said));
+    }
+  }
+  print(ask(folder, {{"ask", "calm"}}));
+  print(ask(folder, {{"ask", "faults"}}));
 }
 
 } // namespace
@@ -83,6 +111,39 @@ int kill_actor(const command_line& line) {
   const auto who = actor_of(said, "troupe kill " + said);
   const auto folder = watched_folder(read.text("run-folder"));
   print(ask(folder, {{"ask", "kill"}, {"who", who.text()}}));
+  return exit_done;
+}
+
+int inject_fault(const command_line& line) {
+  value_reader read(line.values);
+  const auto said = read.text("fault");
+  if (said.empty())
+    throw mistakes({.what = "nothing says what is to go wrong",
+                    .where = "troupe inject",
+                    .why = "",
+                    .help = "troupe inject \"step 200 pause 0 for 2 s\""});
+  print(ask(watched_folder(read.text("run-folder")), {{"ask", "inject"}, {"fault", said}}));
+  return exit_done;
+}
+
+int chaos(const command_line& line) {
+  value_reader read(line.values);
+  double rate = 0;
+  if (!parse_rate(read.text("rate"), rate))
+    read.add({.what = fmt::format("'{}' is no rate", read.text("rate")),
+              .where = read.where("rate"),
+              .why = "so many times a second",
+              .help = "--rate 2/s"});
+  std::optional<std::chrono::nanoseconds> lasts;
+  if (const auto text = read.text("for"); !text.empty() && !parse_time(text, lasts.emplace()))
+    read.add({.what = fmt::format("'{}' is no time", text),
+              .where = read.where("for"),
+              .why = fmt::format("a number and one of {}", time_units),
+              .help = "--for \"30 s\""});
+  if (!read.wrong().empty()) throw mistakes(read.wrong());
+  storm(watched_folder(read.text("run-folder")),
+        fmt::format("{} kill {}", read.text("rate"), read.text("kill")),
+        lasts);
   return exit_done;
 }
 

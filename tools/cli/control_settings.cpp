@@ -33,6 +33,22 @@ setting_list kill_settings() {
           folder_setting()};
 }
 
+setting_list inject_settings() {
+  return {{.group = "Run",
+           .name = "fault",
+           .value = "TEXT",
+           .help = "what goes wrong, and when (docs/faults.md)",
+           .bare = true},
+          folder_setting()};
+}
+
+setting_list chaos_settings() {
+  return {folder_setting(),
+          {"Faults", "rate", "N/s", "2/s", "how often, on average; the times are random"},
+          {"Faults", "kill", "WHO", "any", "an actor, or any of those that may die"},
+          {"Faults", "for", "TIME", "", "how long (until Ctrl-C)"}};
+}
+
 setting_list stop_settings() {
   return {folder_setting()};
 }

@@ -27,6 +27,8 @@ const std::map<std::string, std::string>& summaries() {
       {"top", "watch a running job: its steps, nodes and links"},
       {"why", "ask a running job who waits for what, and who is to blame"},
       {"kill", "kill an actor of a running job; it is restarted"},
+      {"inject", "let something go wrong in a running job"},
+      {"chaos", "kill random actors of a running job, again and again"},
       {"stop", "end a running job after its step, as Ctrl-C does"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
@@ -228,6 +230,27 @@ again, and the result of a synchronous job does not change by a bit.
 Examples:
   troupe kill layer_shard/1/0
   troupe kill parameter_holder/0 runs/2026-01-31-fashion-mnist-cnn-1
+)";
+  if (command == "inject")
+    return R"(Lets something go wrong in a job that trains now: at once, after a time, after so many
+steps of the job, or again and again.
+
+Examples:
+  troupe inject "slow layer_shard/1 x4"
+  troupe inject "step 200 pause 0 for 2 s"
+  troupe inject "5/s kill layer_shard/0" runs/2026-01-31-fashion-mnist-cnn-1
+
+docs/faults.md says what there is. The run writes down what happened: faults.toml in its folder.
+)";
+  if (command == "chaos")
+    return R"(Kills random actors of a job that trains now, again and again, until Ctrl-C; then
+tells how many of which kind died, and how long it took until their successors were ready. The
+result of a synchronous job does not change by a bit.
+
+Examples:
+  troupe chaos
+  troupe chaos --rate 10/s --for "30 s"
+  troupe chaos --kill director runs/2026-01-31-fashion-mnist-cnn-1
 )";
   if (command == "stop")
     return R"(Ends a job that trains now: what has begun is finished and saved, as after Ctrl-C.

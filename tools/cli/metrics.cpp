@@ -78,6 +78,28 @@ json json_of(const rollback_event& e) {
           {"reason", e.reason}};
 }
 
+json json_of(const injection_event& e) {
+  return {{"event", "injected"}, {"fault", text(e.what)}, {"step", e.step}, {"seconds", e.seconds}};
+}
+
+json json_of(const std::optional<double>& number) {
+  return number ? json(*number) : json(nullptr);
+}
+
+json json_of(const std::vector<fault_record>& all) {
+  auto out = json::array();
+  for (const fault_record& r : all)
+    out.push_back({{"fault", text(r.what)},
+                   {"step", r.step},
+                   {"seconds", r.seconds},
+                   {"detection_ms", json_of(r.detection_ms)},
+                   {"recovery_ms", json_of(r.recovery_ms)},
+                   {"next_step_ms", json_of(r.next_step_ms)},
+                   {"recomputed_ms", r.cost.recomputed_ms},
+                   {"resent_bytes", r.cost.resent_bytes}});
+  return out;
+}
+
 json json_of(const saved_event& e) {
   return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
 }
@@ -175,6 +197,7 @@ std::string end_json(const run_result& r, const std::vector<memory_comparison>& 
               {"epochs", r.epochs},
               {"restarts", r.restarts},
               {"rollbacks", r.rollbacks},
+              {"faults", json_of(r.faults)},
               {"staleness", json_of(r.staleness)},
               {"credit", json_of(r.credit)},
               {"shares", json_of(r.shares)},

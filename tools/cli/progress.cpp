@@ -110,6 +110,45 @@ std::string stalled_lines(const stalled_event& e) {
   return out;
 }
 
+std::string injection_line(const injection_event& e) {
+  return fmt::format("  ! {} after {} steps", text(e.what), e.step);
+}
+
+// Of very many the last ones.
+std::string table(const std::vector<fault_record>& faults) {
+  if (faults.empty()) return {};
+  constexpr std::size_t told_max = 20;
+  const auto time = [](const std::optional<double>& ms) {
+    return ms ? fmt::format("{:.3g} ms", *ms) : std::string("-");
+  };
+  const bool paid = std::any_of(faults.begin(), faults.end(), [](const fault_record& r) {
+    return r.cost.recomputed_ms > 0 || r.cost.resent_bytes > 0;
+  });
+  const auto skipped = faults.size() - std::min(faults.size(), told_max);
+  auto out = fmt::format("{:<32} {:>11} {:>10} {:>10} {:>10}",
+                         "injected",
+                         "after steps",
+                         "detection",
+                         "recovery",
+                         "next step");
+  out += paid ? fmt::format(" {:>10} {:>10}\n", "recomputed", "resent") : "\n";
+  if (skipped > 0) out += fmt::format("{} more, and then\n", skipped);
+  for (auto i = skipped; i < faults.size(); ++i) {
+    const auto& r = faults[i];
+    out += fmt::format("{:<32} {:>11} {:>10} {:>10} {:>10}",
+                       text(r.what),
+                       count_text(r.step),
+                       time(r.detection_ms),
+                       time(r.recovery_ms),
+                       time(r.next_step_ms));
+    out += paid ? fmt::format(" {:>10} {:>10}\n",
+                              time(r.cost.recomputed_ms),
+                              bytes_text(r.cost.resent_bytes))
+                : "\n";
+  }
+  return out;
+}
+
 std::string saved_line(const saved_event& e) {
   return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
 }

@@ -31,6 +31,8 @@ std::string rollback_line(const rollback_event& e);
 std::string node_line(const node_event& e);
 std::string stalled_lines(const stalled_event& e); // who waits, and who is to blame
 std::string saved_line(const saved_event& e);
+std::string injection_line(const injection_event& e);
+std::string table(const std::vector<fault_record>& faults); // empty: none
 
 // The table at the end.
 std::string result_table(const run_result& r);

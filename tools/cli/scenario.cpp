@@ -23,7 +23,10 @@ constexpr std::int64_t nodes_max = 1'000'000;
 
 class scenario_reader {
 public:
-  scenario_reader(const std::string& name, simulated_cluster& to) : name_(name), to_(to) {}
+  scenario_reader(const std::string& name,
+                  simulated_cluster& to,
+                  std::vector<injected_fault>& faults)
+      : name_(name), to_(to), faults_(faults) {}
 
   void read(const toml::table& file) {
     read_keys(
@@ -268,36 +271,58 @@ private:
       model().links[pair] = own;
   }
 
-  // `at`, and one verb of the command line's events.
+  // When, and one verb of the command line's events.
   void read_event(const toml::table& from) {
-    std::optional<std::chrono::nanoseconds> at;
+    injected_fault when;
     std::vector<std::pair<std::string, const toml::node*>> said;
-    std::chrono::nanoseconds when{0};
-    std::vector<key_reader> keys = {time("at", "30 ms", when)};
-    const bool dated = from.contains("at");
-    for (const auto& verb : event_verbs())
+    std::chrono::nanoseconds at{0}, lasts{0};
+    std::vector<key_reader> keys = {
+        time("at", "30 ms", at),
+        time("for", "2 s", lasts),
+        whole("step", 0, INT64_MAX, [&](auto n) { when.step = n; }),
+        quantity("rate", "2/s", "how often, at random times", [&](const std::string& text) {
+          return parse_rate(text, when.per_second.emplace());
+        })};
+    for (const auto& verb : fault_verbs())
       keys.push_back({verb, [&said, verb](const toml::node& n) { said.emplace_back(verb, &n); }});
     read_keys(from, keys);
-    if (!dated)
+    if (from.contains("at")) when.at = at;
+    if (from.contains("for")) when.lasts = lasts;
+    check_event(from, said);
+    for (const auto& [verb, object] : said)
+      read_object(when, verb, *object);
+  }
+
+  void check_event(const toml::table& from,
+                   const std::vector<std::pair<std::string, const toml::node*>>& said) {
+    const auto* object = said.size() == 1 ? said.front().second->as_string() : nullptr;
+    const bool has_point = object != nullptr && object->get().find('@') != std::string::npos;
+    int moments = has_point ? 1 : 0;
+    for (const char* key : {"at", "step", "rate"})
+      moments += from.contains(key) ? 1 : 0;
+    if (moments == 0)
       add(from.source(),
           "an event without a time",
-          "in virtual time since the start",
+          "since the start, in a simulation virtual; or a step, or a rate",
           "at = \"30 ms\"");
+    if (moments > 1)
+      add(from.source(),
+          "an event with two moments",
+          "at, step, rate, or the fault point of a kill",
+          "an [[event]] of its own for each");
     if (said.empty())
       add(from.source(),
           "an event in which nothing happens",
-          choice_text(event_verbs()) + " can",
+          choice_text(fault_verbs()) + " can",
           "kill = \"layer_shard/1\"");
     if (said.size() > 1)
       add(said[1].second->source(),
           fmt::format("an event with two verbs: {} and {}", said[0].first, said[1].first),
           "one thing happens in each; several may have the same time",
           fmt::format("an [[event]] of its own for {}", said[1].first));
-    for (const auto& [verb, object] : said)
-      read_object(when, verb, *object);
   }
 
-  void read_object(std::chrono::nanoseconds when, const std::string& verb, const toml::node& n) {
+  void read_object(const injected_fault& when, const std::string& verb, const toml::node& n) {
     const auto* number = n.as_integer();
     const auto* text = n.as_string();
     if (number == nullptr && text == nullptr)
@@ -305,19 +330,39 @@ private:
                  verb + " says to whom",
                  "a node's number, or the words of --event",
                  fmt::format("{} = 1", verb));
-    std::vector<error_text> wrong;
-    add_event(when,
-              verb,
-              number != nullptr ? std::to_string(number->get()) : text->get(),
-              where(n.source()),
-              model(),
-              wrong);
-    for (auto& w : wrong)
-      wrong_.emplace_back(std::pair(n.source().begin.line, n.source().begin.column), std::move(w));
+    const auto object = number != nullptr ? std::to_string(number->get()) : text->get();
+    try {
+      if (verb == "kill" && object.find('@') != std::string::npos) {
+        const auto point = parse_fault_point(object, where(n.source()));
+        faults_.push_back({.what = kill_fault{point.who}, .point = point});
+        return;
+      }
+      for (const fault& f : parse_faults(verb, object, where(n.source())))
+        keep(when, f, where(n.source()));
+    } catch (const error& e) {
+      wrong_.emplace_back(std::pair(n.source().begin.line, n.source().begin.column), e.text());
+    }
+  }
+
+  void keep(const injected_fault& when, const fault& what, const std::string& where) {
+    const auto repair = repair_of(what);
+    if (when.lasts && !repair)
+      throw error({.what = fmt::format("'{}' does not last", troupe::text(what)),
+                   .where = where,
+                   .why = "what can be repaired lasts: pause, slow, cut and fill-disk",
+                   .help = "leave `for` out"});
+    if (when.at) {
+      model().faults.push_back({*when.at, what, where});
+      if (when.lasts) model().faults.push_back({*when.at + *when.lasts, *repair, where});
+      return;
+    }
+    faults_.push_back(when);
+    faults_.back().what = what;
   }
 
   const std::string& name_;
   simulated_cluster& to_;
+  std::vector<injected_fault>& faults_;
   std::vector<const toml::table*> some_nodes_, some_links_;
   std::vector<std::pair<std::pair<std::uint32_t, std::uint32_t>, error_text>> wrong_;
 };
@@ -327,10 +372,11 @@ private:
 void read_scenario(const std::string& text,
                    const std::string& name,
                    simulated_cluster& to,
+                   std::vector<injected_fault>& faults,
                    std::vector<error_text>& wrong) {
   try {
     const auto file = toml::parse(text, name);
-    scenario_reader reader(name, to);
+    scenario_reader reader(name, to, faults);
     reader.read(file);
     for (auto& w : reader.wrong())
       wrong.push_back(std::move(w));
@@ -341,6 +387,34 @@ void read_scenario(const std::string& text,
          .why = "the file is not TOML from here on",
          .help = "text stands in quotes: at = \"30 ms\""});
   }
+}
+
+void read_faults(const std::string& text,
+                 const std::string& name,
+                 std::vector<injected_fault>& faults,
+                 std::vector<error_text>& wrong) {
+  simulated_cluster passed_over;
+  read_scenario(text, name, passed_over, faults, wrong);
+  for (const timed_fault& f : passed_over.model.faults)
+    faults.push_back({.what = f.what, .at = f.when});
+}
+
+std::string faults_file(const std::vector<injected_fault>& faults) {
+  std::string out;
+  for (const injected_fault& f : faults) {
+    out += out.empty() ? "[[event]]\n" : "\n[[event]]\n";
+    if (f.at)
+      out += fmt::format("at = \"{:.6f} ms\"\n",
+                         std::chrono::duration<double, std::milli>(*f.at).count());
+    if (f.step) out += fmt::format("step = {}\n", *f.step);
+    if (f.per_second) out += fmt::format("rate = \"{:.10g}/s\"\n", *f.per_second);
+    if (f.lasts)
+      out += fmt::format("for = \"{:.6f} ms\"\n",
+                         std::chrono::duration<double, std::milli>(*f.lasts).count());
+    const auto [verb, object] = words_of(f.what);
+    out += fmt::format("{} = \"{}\"\n", verb, f.point ? troupe::text(*f.point) : object);
+  }
+  return out;
 }
 
 } // namespace troupe::cli

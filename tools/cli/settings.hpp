@@ -45,6 +45,8 @@ setting_list node_settings();
 setting_list top_settings();
 setting_list why_settings();
 setting_list kill_settings();
+setting_list inject_settings();
+setting_list chaos_settings();
 setting_list stop_settings();
 setting_list doctor_settings();
 

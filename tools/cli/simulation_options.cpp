@@ -25,7 +25,7 @@ simulation_options simulation_options_of(const setting_values& values) {
     }
   // The scenario says what the command line leaves open.
   if (const auto path = read.text("scenario"); !path.empty()) try {
-      read_scenario(read_file(path), path, out.cluster, wrong);
+      read_scenario(read_file(path), path, out.cluster, out.faults, wrong);
     } catch (const error& e) {
       wrong.push_back(e.text());
     }

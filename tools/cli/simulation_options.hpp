@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/values.hpp"
+#include "troupe/faults.hpp"
 #include "troupe/simulated_cluster.hpp"
 
 #include <chrono>
@@ -12,9 +13,10 @@ namespace troupe::cli {
 
 struct simulation_options {
   simulated_cluster cluster;
-  bool measured = false; // costs of this machine, instead of counted FLOPs
-  std::string trace;     // file; empty: none
-  std::string plot;      // file.svg or folder; empty: none
+  std::vector<injected_fault> faults; // that are not events of the cluster by a time
+  bool measured = false;              // costs of this machine, instead of counted FLOPs
+  std::string trace;                  // file; empty: none
+  std::string plot;                   // file.svg or folder; empty: none
 };
 
 // Throws mistakes: all of them.

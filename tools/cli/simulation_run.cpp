@@ -19,21 +19,26 @@ setting_values with_defaults(setting_values values) {
 }
 
 run_options run_options_of(const simulation_plan& plan) {
-  return {.load_weights = plan.training.load,
-          .evaluate = plan.evaluate,
-          .kills = plan.training.kills,
-          .slow = plan.training.slow,
-          .dials = plan.training.dials};
+  run_options out{.load_weights = plan.training.load,
+                  .evaluate = plan.evaluate,
+                  .kills = plan.training.kills,
+                  .slow = plan.training.slow,
+                  .faults = plan.training.faults,
+                  .dials = plan.training.dials};
+  out.faults.insert(out.faults.end(), plan.options.faults.begin(), plan.options.faults.end());
+  return out;
 }
 
 bool is_disturbed(const simulation_plan& plan) {
   const auto& cluster = plan.options.cluster;
-  return cluster.failures || !cluster.model.faults.empty() || !plan.training.kills.empty();
+  return cluster.failures || !cluster.model.faults.empty() || !plan.training.kills.empty() ||
+         !plan.training.faults.empty() || !plan.options.faults.empty();
 }
 
 simulation_report calm_report(const simulation_plan& plan) {
   auto options = run_options_of(plan);
   options.kills.clear();
+  options.faults.clear();
   return *undisturbed(plan.options.cluster).start(plan.wired, std::move(options)).wait().simulation;
 }
 

@@ -4,10 +4,12 @@
 #include "cli/metrics.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/run_folder.hpp"
+#include "cli/scenario.hpp"
 #include "cli/screen.hpp"
 #include "cli/serve.hpp"
 #include "cli/timeline_file.hpp"
 #include "cli/train_options.hpp"
+#include "ops/files/atomic_file.hpp"
 #include "ops/files/count_text.hpp"
 #include "troupe/price.hpp"
 
@@ -29,6 +31,7 @@ run_options run_options_of(const train_options& o, const run_folder& folder) {
   out.resume = o.resume.empty() ? "" : checkpoints_of_resume(o.resume);
   out.kills = o.kills;
   out.slow = o.slow;
+  out.faults = o.faults;
   out.dials = o.dials;
   return out;
 }
@@ -129,6 +132,16 @@ void tell_end(const train_options& o, const run_result& r, const run_folder& fol
     to.say("nothing to resume: there is no run folder (--run-folder none)");
 }
 
+// For --faults: each again after as many steps.
+void write_faults(const std::vector<fault_record>& faults, const run_folder& folder, screen& to) {
+  if (faults.empty() || !folder.kept()) return;
+  std::vector<injected_fault> same;
+  for (const fault_record& r : faults)
+    same.push_back(again(r));
+  write_file_atomically(folder.file("faults.toml"), faults_file(same));
+  to.say(fmt::format("the same faults again: --faults {}", folder.file("faults.toml")));
+}
+
 int finish(const train_options& o,
            const wiring& w,
            const run_result& r,
@@ -136,11 +149,13 @@ int finish(const train_options& o,
            screen& to,
            metrics& report_to) {
   if (!o.save.empty()) r.save_weights(o.save);
+  write_faults(r.faults, folder, to);
   tell_end(o, r, folder, to);
   std::vector<memory_comparison> memory;
   if (w.parts.size() > 1) memory = compared(r.memory, price_of(w));
   report_to.write_line(end_json(r, memory), true);
   fmt::print("{}", o.json ? end_json(r, memory) + "\n" : result_table(r) + text(memory));
+  if (!o.json && !r.faults.empty()) fmt::print("\n{}", table(r.faults));
   if (!o.json && !o.dials.empty()) fmt::print("\n{}", table(r.credit));
   std::fflush(stdout);
   return r.interrupted ? exit_interrupted : exit_done;

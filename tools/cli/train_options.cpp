@@ -2,8 +2,10 @@
 
 #include "cli/dial.hpp"
 #include "cli/mistakes.hpp"
+#include "cli/scenario.hpp"
 #include "cli/slow.hpp"
 #include "cli/values.hpp"
+#include "ops/files/atomic_file.hpp"
 
 #include <fmt/format.h>
 
@@ -79,6 +81,25 @@ void read_loss(value_reader& read, train_options& out) {
   }
 }
 
+void read_faults_of(value_reader& read, train_options& out) {
+  std::vector<error_text> wrong;
+  for (const std::string& text : read.value("inject").values)
+    try {
+      for (auto& f : parse_injected_faults(text, "--inject " + text))
+        out.faults.push_back(std::move(f));
+    } catch (const error& e) {
+      wrong.push_back(e.text());
+    }
+  for (const std::string& path : read.value("faults").values)
+    try {
+      read_faults(read_file(path), path, out.faults, wrong);
+    } catch (const error& e) {
+      wrong.push_back(e.text());
+    }
+  for (error_text& w : wrong)
+    read.add(std::move(w));
+}
+
 void read_wiring(value_reader& read, train_options& out) {
   out.wired = wiring_options_of(read);
   out.microbatches = static_cast<std::uint32_t>(read.whole("microbatches", 1, 1'000'000));
@@ -89,6 +110,7 @@ void read_wiring(value_reader& read, train_options& out) {
     } catch (const error& e) {
       read.add(e.text());
     }
+  read_faults_of(read, out);
   for (const std::string& said : read.value("dial").values)
     try {
       out.dials.push_back(parse_dial(said));

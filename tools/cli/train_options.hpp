@@ -35,6 +35,7 @@ struct train_options {
   std::uint32_t microbatches = 1;
   std::vector<planned_kill> kills;
   std::vector<slow_actor> slow;
+  std::vector<injected_fault> faults;
   std::vector<dial> dials;
 
   std::string load, save, resume, run_folder, metrics, timeline;

@@ -46,6 +46,10 @@ bool parse_share(const std::string& text, double& share) {
   return parse_quantity(text, {{"%", 0.01}}, 1e17, share) || parse_real(text, share);
 }
 
+bool parse_rate(const std::string& text, double& per_second) {
+  return parse_quantity(text, {{"/s", 1}}, 1e9, per_second) && per_second > 0;
+}
+
 bool parse_bandwidth(const std::string& text, double& bytes_per_second) {
   return parse_quantity(text,
                         {{"Gbit/s", 1e9 / 8},

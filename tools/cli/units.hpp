@@ -13,6 +13,7 @@ bool parse_share(const std::string& text, double& share);                 // "1 
 bool parse_bandwidth(const std::string& text, double& bytes_per_second);  // "10 Gbit/s", "1 GB/s"
 bool parse_bytes(const std::string& text, std::int64_t& bytes);           // "8 GB"
 bool parse_slowness(const std::string& text, double& slowness); // "2x slower", "2x faster"
+bool parse_rate(const std::string& text, double& per_second);   // "2/s"
 bool parse_count(const std::string& text, const std::string& noun, int& count); // "4 cores"
 
 inline constexpr const char* time_units = "ns, us, ms and s";

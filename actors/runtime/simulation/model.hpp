@@ -1,7 +1,7 @@
 // What a simulated world is made of: nodes, links, what computing costs, and what goes wrong when.
 #pragma once
 
-#include "actors/address.hpp"
+#include "actors/fault.hpp"
 #include "actors/runtime/world_observer.hpp"
 
 #include <chrono>
@@ -12,7 +12,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace troupe {
@@ -48,71 +47,6 @@ struct rack_model {
   double bytes_per_second = std::numeric_limits<double>::infinity();
   std::chrono::nanoseconds latency{0}; // between racks, on top of the link's
 };
-
-// What goes wrong, and what is repaired, at a virtual time.
-struct kill_fault {
-  address who;
-};
-
-struct kill_node_fault { // all of its actors at once; the node stays
-  int node = 0;
-};
-
-// It goes, and its actors are restarted on the node of those present that has the fewest.
-struct leave_fault {
-  int node = 0;
-};
-
-// It comes, and the actors that are wired to it are restarted there. A node whose first event this
-// is was not there before.
-struct join_fault {
-  int node = 0;
-};
-
-struct pause_fault { // nothing is heard, computed or timed on it; what it has sent still arrives
-  int node = 0;
-};
-
-struct resume_fault {
-  int node = 0;
-};
-
-struct slow_fault { // for what begins from now on
-  int node = 0;
-  double factor = 1;
-};
-
-struct cut_fault { // one direction: what is sent waits until it heals
-  int from = 0, to = 0;
-};
-
-struct heal_fault {
-  int from = 0, to = 0;
-};
-
-enum class whole : std::uint8_t { node, rack };
-
-struct isolate_fault { // all links between it and the rest, both ways
-  whole what = whole::node;
-  int number = 0;
-};
-
-struct reconnect_fault { // what isolate_fault cut; links that were cut by themselves stay so
-  whole what = whole::node;
-  int number = 0;
-};
-
-using fault = std::variant<kill_fault,
-                           kill_node_fault,
-                           leave_fault,
-                           join_fault,
-                           pause_fault,
-                           resume_fault,
-                           slow_fault,
-                           cut_fault,
-                           heal_fault,
-                           isolate_fault,
-                           reconnect_fault>;
 
 // Faults of the same time happen in their order.
 struct timed_fault {

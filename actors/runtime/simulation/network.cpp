@@ -177,10 +177,16 @@ void network::end_due(shared& s) {
 
 duration network::travel_time(edge& e) {
   auto out = latency(e.use.from, e.use.to) + exponential(jitter_, e.model->jitter) + linger();
-  while (chance(loss_, e.model->loss)) {
+  const auto lose = [&] {
     ++e.use.resent;
     out += e.model->resend_after;
+  };
+  if (e.to_lose > 0) {
+    --e.to_lose;
+    lose();
   }
+  while (chance(loss_, e.model->loss))
+    lose();
   return out;
 }
 
@@ -252,6 +258,10 @@ std::optional<duration> network::copy_after(letters::number t) {
 // are not blocked by it.
 void network::cut(int from, int to) {
   edge_of(from, to).cut = true;
+}
+
+void network::lose(int from, int to, int count) {
+  edge_of(from, to).to_lose += count;
 }
 
 void network::heal(int from, int to) {

@@ -51,6 +51,7 @@ struct edge {
   std::unique_ptr<shared> own;      // where it is narrower than the ports
   std::unique_ptr<stopped> waiting; // null: nothing is
   bool cut = false;
+  int to_lose = 0; // of the next
   simulation_report::link_use use;
 };
 
@@ -78,6 +79,7 @@ public:
 
   void cut(int from, int to);
   void heal(int from, int to);
+  void lose(int from, int to, int count); // of the next messages, each once
   void isolate(whole what, int number);
   void reconnect(whole what, int number);
 

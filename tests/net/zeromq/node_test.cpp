@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -53,6 +54,26 @@ std::vector<int> up_to(int count) {
   for (int i = 0; i < count; ++i)
     out.push_back(i);
   return out;
+}
+
+TEST_CASE("parcels that are dropped or damaged on purpose are sent again, once and in order") {
+  const deadline end(60s, "recovering");
+  for (const bool damaged : {false, true}) {
+    CAPTURE(damaged);
+    live_node one(listening(1));
+    auto speaks = dialling(2, one.endpoint());
+    speaks.faults = std::make_shared<wire_faults>();
+    const auto wire = speaks.faults;
+    live_node two(std::move(speaks));
+    REQUIRE(one.hears("up 2"));
+    for (int n = 0; n < 40; ++n) {
+      if (n % 10 == 9) // the last one as well: nothing after it shows that it is missing
+        damaged ? wire->damage(1, 1) : wire->drop(1, 1);
+      two.say(1, std::to_string(n));
+    }
+    CHECK(one.hears("2: 39"));
+    CHECK(numbers(one, 2) == up_to(40));
+  }
 }
 
 TEST_CASE("nodes meet over inproc, ipc and tcp, and parcels with payloads pass both ways") {

@@ -1,0 +1,208 @@
+#include "troupe/fault_injector.hpp"
+
+#include "actors/runtime/simulation/event_queue.hpp"
+#include "troupe/fault_checks.hpp"
+#include "troupe/start_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+namespace troupe {
+
+using std::chrono::nanoseconds;
+
+struct fault_injector::state : std::enable_shared_from_this<state> {
+  state(std::shared_ptr<const wiring> w,
+        world& there,
+        int count,
+        std::shared_ptr<const fault_costs> paid,
+        std::function<void(const fault_record&)> told)
+      : wired(std::move(w)),
+        where(there),
+        nodes(count),
+        costs(std::move(paid)),
+        tell(std::move(told)),
+        draws(simulation::stream_of(wired->job.seed, simulation::draw::failures)) {
+    for (const auto& role : wired->roles)
+      if (is_mortal(*wired, role.where)) victims.push_back(role.where);
+  }
+
+  void add(const injected_fault& f);
+  // Both only where nobody has wanted calm since `asked`.
+  void repeat(const injected_fault& f, std::uint64_t asked);
+  void happen(injected_fault f, std::uint64_t asked);
+  nanoseconds gap(double per_second);
+  void repair(const fault& f);
+
+  const std::shared_ptr<const wiring> wired;
+  world& where;
+  const int nodes;
+  const std::shared_ptr<const fault_costs> costs;
+  const std::function<void(const fault_record&)> tell;
+  std::vector<address> victims;
+
+  mutable std::mutex mutex; // guards what follows; nothing is injected under it
+  random_stream draws;
+  bool over = false;
+  std::uint64_t calmed = 0; // times
+  std::int64_t steps = 0;
+  std::vector<injected_fault> due_by_step;
+  std::vector<fault_record> record;
+  std::size_t followed = 0; // of these, by a step
+
+  fault_cost before_last; // what was paid before the last fault
+
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(where.now()).count();
+  }
+
+  void settle(); // what the last one has cost up to now
+};
+
+void fault_injector::state::settle() {
+  const auto paid = costs->total();
+  if (!record.empty())
+    record.back().cost = {paid.recomputed_ms - before_last.recomputed_ms,
+                          paid.resent_bytes - before_last.resent_bytes};
+}
+
+nanoseconds fault_injector::state::gap(double per_second) {
+  const double unit = (draws.next() + 0.5) / 4294967296.0; // (0, 1): its logarithm is finite
+  return nanoseconds(std::llround(-std::log(unit) / per_second * 1e9));
+}
+
+void fault_injector::state::happen(injected_fault f, std::uint64_t asked) {
+  fault_record now;
+  {
+    const std::lock_guard lock(mutex);
+    if (over || asked != calmed) return;
+    if (std::holds_alternative<kill_any_fault>(f.what))
+      f.what = kill_fault{victims[draws.below(static_cast<std::uint32_t>(victims.size()))]};
+    now = {.what = f.what, .step = steps, .seconds = seconds(), .lasts = f.lasts};
+    settle();
+    before_last = costs->total();
+    record.push_back(now);
+  }
+  tell(now);
+  where.inject(f.what);
+  if (f.lasts)
+    where.after(*f.lasts,
+                [self = shared_from_this(), repair = *repair_of(f.what)] { self->repair(repair); });
+}
+
+void fault_injector::state::repair(const fault& f) {
+  {
+    const std::lock_guard lock(mutex);
+    if (over) return;
+  }
+  where.inject(f);
+}
+
+// Its gaps are drawn one after the other, so that only the one that comes next waits.
+void fault_injector::state::repeat(const injected_fault& f, std::uint64_t asked) {
+  nanoseconds pause{0};
+  {
+    const std::lock_guard lock(mutex);
+    if (over || asked != calmed) return;
+    pause = gap(*f.per_second);
+  }
+  where.after(pause, [self = shared_from_this(), f, asked] {
+    self->happen(f, asked);
+    self->repeat(f, asked);
+  });
+}
+
+void fault_injector::state::add(const injected_fault& f) {
+  if (f.point) return where.kill_at(*f.point);
+  std::uint64_t asked = 0;
+  {
+    const std::lock_guard lock(mutex);
+    asked = calmed;
+    if (f.step && *f.step > steps) return due_by_step.push_back(f);
+  }
+  if (f.per_second) return repeat(f, asked);
+  if (f.at)
+    return where.after(std::max(*f.at - where.now(), nanoseconds(0)),
+                       [self = shared_from_this(), f, asked] { self->happen(f, asked); });
+  happen(f, asked);
+}
+
+fault_injector::fault_injector(std::shared_ptr<const wiring> w,
+                               world& where,
+                               int nodes,
+                               std::shared_ptr<const fault_costs> costs,
+                               std::function<void(const fault_record&)> tell)
+    : state_(
+          std::make_shared<state>(std::move(w), where, nodes, std::move(costs), std::move(tell))) {}
+
+fault_injector::~fault_injector() {
+  const std::lock_guard lock(state_->mutex);
+  state_->over = true;
+}
+
+void fault_injector::check(const injected_fault& f) const {
+  check_fault(*state_->wired, f, state_->nodes);
+  auto refusal = state_->where.refusal(f.what);
+  if (refusal.empty() && state_->victims.empty() && std::holds_alternative<kill_any_fault>(f.what))
+    refusal = "nobody of this job can be replaced";
+  if (!refusal.empty())
+    throw error({.what = "'" + text(f.what) + "' cannot happen here",
+                 .where = "fault " + text(f),
+                 .why = std::move(refusal),
+                 .help = "docs/faults.md says what can be injected where"});
+}
+
+void fault_injector::add(const injected_fault& f) {
+  state_->add(f);
+}
+
+void fault_injector::committed(std::int64_t steps) {
+  std::vector<injected_fault> due;
+  std::uint64_t asked = 0;
+  {
+    const std::lock_guard lock(state_->mutex);
+    asked = state_->calmed;
+    state_->steps = std::max(state_->steps, steps);
+    const auto now = state_->seconds();
+    for (; state_->followed < state_->record.size(); ++state_->followed) {
+      auto& r = state_->record[state_->followed];
+      r.next_step_ms = (now - r.seconds) * 1e3;
+    }
+    auto& waiting = state_->due_by_step;
+    const auto later = std::stable_partition(
+        waiting.begin(), waiting.end(), [&](const auto& f) { return *f.step > steps; });
+    due.assign(later, waiting.end());
+    waiting.erase(later, waiting.end());
+  }
+  for (const auto& f : due)
+    state_->happen(f, asked);
+}
+
+void fault_injector::calm() {
+  const std::lock_guard lock(state_->mutex);
+  ++state_->calmed;
+  state_->due_by_step.clear();
+}
+
+// Of several kills of one actor the first that nobody has recovered from.
+void fault_injector::restarted(const address& who, double recovery_ms) {
+  const std::lock_guard lock(state_->mutex);
+  const auto found =
+      std::find_if(state_->record.begin(), state_->record.end(), [&](const fault_record& r) {
+        const auto* kill = std::get_if<kill_fault>(&r.what);
+        return kill != nullptr && kill->who == who && !r.recovery_ms;
+      });
+  if (found == state_->record.end()) return;
+  found->recovery_ms = recovery_ms;
+  found->detection_ms = std::max((state_->seconds() - found->seconds) * 1e3 - recovery_ms, 0.0);
+}
+
+std::vector<fault_record> fault_injector::happened() const {
+  const std::lock_guard lock(state_->mutex);
+  state_->settle();
+  return state_->record;
+}
+
+} // namespace troupe

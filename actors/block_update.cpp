@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 namespace troupe {
 
@@ -49,6 +50,19 @@ block_rule::block_rule(const parameter_layout& layout,
       std::copy_n(start[static_cast<std::size_t>(k)].data(), trainable, slot.data());
     slots.push_back(std::move(slot));
   }
+}
+
+const std::vector<tensor>& block_rule::freeze() {
+  for (auto& slot : slots)
+    frozen.push_back(std::move(slot).freeze());
+  slots.clear();
+  return frozen;
+}
+
+std::vector<tensor> block_rule::thaw() {
+  for (const tensor& old : frozen)
+    slots.push_back(buffer_pool::global().take(old.dims()));
+  return std::exchange(frozen, {});
 }
 
 std::uint64_t block_rule::digest() const {
@@ -116,8 +130,10 @@ std::int64_t block_update::elements(std::size_t first_chunk, std::size_t last_ch
 void block_update::learn(const update_chunk& c, const float* gradient_sum) {
   const auto size = static_cast<std::size_t>(c.last - c.first);
   float* state[2] = {};
-  for (std::size_t k = 0; k < block->slots.size(); ++k)
+  for (std::size_t k = 0; k < block->slots.size(); ++k) {
     state[k] = block->slots[k].data() + c.first;
+    if (!old_slots.empty()) std::copy_n(old_slots[k].data() + c.first, size, state[k]);
+  }
   update(rule,
          rate,
          static_cast<std::int64_t>(step),

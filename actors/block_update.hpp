@@ -27,7 +27,8 @@ struct update_chunk {
 };
 
 // What an update of a block changes in place, and what it reads in every step. Computations share
-// it: they may outlive the holder.
+// it: they may outlive the holder. Optimizer state that somebody saves is frozen as it is; the next
+// update makes a copy on its way, chunk by chunk.
 struct block_rule {
   block_rule(const parameter_layout& layout,
              int block,
@@ -36,9 +37,13 @@ struct block_rule {
 
   std::int64_t trainable = 0;
   std::vector<update_chunk> chunks;
-  std::vector<mutable_tensor> slots;
+  std::vector<mutable_tensor> slots; // or these, where they are frozen
+  std::vector<tensor> frozen;
   bool at_rest = false;               // the slots are zeros
   std::vector<std::uint64_t> digests; // per chunk, of the newest version
+
+  const std::vector<tensor>& freeze(); // REQUIRES: no update runs
+  std::vector<tensor> thaw();          // slots whose values are to be copied from these; or none
 
   [[nodiscard]] std::uint64_t digest() const;  // of the block
   void digest_again(const tensor& parameters); // that somebody else has updated
@@ -49,7 +54,8 @@ struct block_update {
   std::shared_ptr<block_rule> block;
   std::uint64_t step = 0;
   tensor old_parameters;
-  tensor gradient, addend; // to be added to the gradient, if there is one
+  std::vector<tensor> old_slots; // where they were frozen; else they are changed in place
+  tensor gradient, addend;       // to be added to the gradient, if there is one
   // Delay compensation: the parameters that the gradient was computed with, and lambda.
   tensor read_parameters;
   float compensation = 0;

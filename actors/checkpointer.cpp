@@ -1,5 +1,8 @@
 #include "actors/checkpointer.hpp"
 
+#include "actors/checkpoint_files.hpp"
+#include "ops/error.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -7,15 +10,10 @@ namespace troupe {
 
 namespace {
 
-// The oldest ones of the folder in which the newest was written.
-void remove_old_checkpoints(disk& files, const std::string& newest, int kept) {
-  const auto folder = newest.substr(0, newest.rfind('/'));
-  auto names = files.list(folder);
-  std::erase_if(names, [](const std::string& name) {
-    return !name.starts_with("step-") || !name.ends_with(".safetensors");
-  });
-  for (std::size_t i = 0; i + static_cast<std::size_t>(std::max(kept, 1)) < names.size(); ++i)
-    files.remove(folder + "/" + names[i]);
+constexpr std::size_t problem_max = 600; // of a text that crosses between nodes
+
+bool is(const std::vector<address>& list, const address& who) {
+  return std::find(list.begin(), list.end(), who) != list.end();
 }
 
 } // namespace
@@ -23,112 +21,137 @@ void remove_old_checkpoints(disk& files, const std::string& newest, int kept) {
 checkpointer::checkpointer(context& world, checkpointer_options options)
     : world_(world), options_(std::make_shared<checkpointer_options>(std::move(options))) {}
 
-void checkpointer::on(const protocol::save& m) {
-  if ((wanted_ && wanted_->request == m.request) || m.request < newest_) return;
-  newest_ = m.request;
-  wanted_ = m;
-  collected_.clear();
-  residuals_.clear();
-  for (const auto& holder : options_->holders)
-    world_.send(holder, protocol::want_state{m.request, world_.self(), m.version});
-  for (const auto& keeper : options_->keepers)
-    world_.send(keeper, protocol::want_state{m.request, world_.self(), m.version});
-}
-
-void checkpointer::on(const protocol::restarted& m) {
-  const auto is = [&](const std::vector<address>& list) {
-    return std::find(list.begin(), list.end(), m.who) != list.end();
-  };
-  if (wanted_ && (is(options_->holders) || is(options_->keepers)))
-    world_.send(m.who, protocol::want_state{wanted_->request, world_.self(), wanted_->version});
-}
-
 std::vector<wait> checkpointer::waits() const {
   std::vector<wait> out;
-  if (!wanted_) return out;
-  if (written_ == wanted_->request)
-    return {{.what = wait_kind::computation, .from = world_.self(), .step = wanted_->version}};
-  const auto blocks = static_cast<int>(options_->layout->blocks.size());
-  for (std::uint32_t island = 0; island <= options_->islands; ++island)
+  const auto blocks = static_cast<int>(options_->blocks);
+  switch (stage_) {
+  case stage::idle:
+    break;
+  case stage::making_folder:
+  case stage::completing:
+    return {{.what = wait_kind::computation, .from = world_.self(), .step = wanted_.version}};
+  case stage::shards:
+    for (const address& writer : options_->writers)
+      if (!shards_.contains(writer))
+        out.push_back({.what = wait_kind::state, .from = writer, .step = wanted_.version});
+    break;
+  case stage::collecting:
     for (int b = 0; b < blocks; ++b)
-      if (!collected_.contains({island, b}))
-        out.push_back({.what = wait_kind::state,
-                       .step = wanted_->version,
-                       .block = b,
-                       .blocks = 1,
-                       .island = island});
-  for (const tree_span& node : options_->nodes)
-    for (int b = 0; b < blocks; ++b)
-      if (!residuals_.contains({node.first, b}))
-        out.push_back({.what = wait_kind::residual,
-                       .step = wanted_->version,
-                       .block = b,
-                       .blocks = 1,
-                       .microbatch = node.first,
-                       .microbatches = node.count});
+      if (!parameters_.contains(b))
+        out.push_back({.what = wait_kind::state, .step = wanted_.version, .block = b, .blocks = 1});
+    break;
+  }
   return out;
 }
 
-void checkpointer::on(const protocol::state& m) {
-  if (!wanted_ || m.request != wanted_->request) return;
-  collected_[{m.island, m.block}] = m;
-  write_if_complete();
-}
-
-void checkpointer::on(const protocol::kept_residual& m) {
-  if (!wanted_ || m.request != wanted_->request) return;
-  residuals_[{m.value.first_microbatch, m.value.block}] = m.value.value;
-  write_if_complete();
-}
-
-std::shared_ptr<checkpoint> checkpointer::assembled() {
-  auto content = std::make_shared<checkpoint>();
-  content->step = wanted_->version;
-  content->job = options_->job;
-  content->islands.resize(options_->islands);
-  for (const tree_span& node : options_->nodes) {
-    auto& of_node = content->residuals.emplace_back();
-    for (std::size_t b = 0; b < options_->layout->blocks.size(); ++b)
-      of_node.push_back(residuals_.at({node.first, static_cast<int>(b)}));
-  }
-  residuals_.clear();
-  for (auto& [key, state] : std::exchange(collected_, {})) {
-    island_state* island = key.first > 0 ? &content->islands[key.first - 1] : nullptr;
-    if (state.parameters)
-      (island ? island->parameters : content->parameters).push_back(state.parameters);
-    auto& slots = island ? island->slots : content->slots;
-    slots.resize(state.slots.size());
-    for (std::size_t k = 0; k < state.slots.size(); ++k)
-      slots[k].push_back(state.slots[k]);
-  }
-  return content;
-}
-
-void checkpointer::write_if_complete() {
-  const auto blocks = options_->layout->blocks.size();
-  if (collected_.size() != blocks * (1 + options_->islands)) return;
-  if (residuals_.size() != options_->nodes.size() * blocks) return;
-  const auto content = assembled();
-  written_ = wanted_->request;
-  world_.compute(lane::brief, [options = options_, want = *wanted_, content](computation& here) {
-    here.begin({work_kind::write, want.path.empty() ? 0 : options->layout->bytes() / 4});
-    protocol::saved out{want.request, want.path, content, {}};
+// A new director asks again for what the one before had asked for.
+void checkpointer::on(const protocol::save& m) {
+  if (m.request < wanted_.request || (m.request == wanted_.request && stage_ != stage::idle))
+    return;
+  const bool again = !m.path.empty() && m.path == wanted_.path && m.version == wanted_.version &&
+                     m.collects == wanted_.collects;
+  wanted_ = m;
+  if (again && stage_ == stage::idle) answer();
+  if (again) return;
+  answer_ = {.path = m.path};
+  shards_.clear();
+  parameters_.clear();
+  if (m.path.empty()) return collect();
+  stage_ = stage::making_folder;
+  world_.compute(lane::files, [want = m](computation& here) {
+    protocol::written out{want.path, protocol::save_stage::folder_made, {}};
     try {
-      if (!want.path.empty()) {
-        here.files().write(want.path, checkpoint_bytes(*options->layout, *content));
-        remove_old_checkpoints(here.files(), want.path, options->kept);
-      }
+      here.files().make_folder(want.path);
     } catch (const error& e) {
       out.problem = e.what();
     }
-    here.post(protocol::written{std::move(out)});
+    here.post(std::move(out));
   });
 }
 
-// Of a save before, where its state came twice: this one is still wanted.
+void checkpointer::ask_for_shard(const address& writer) {
+  world_.send(writer,
+              protocol::want_shard{wanted_.request, world_.self(), wanted_.version, wanted_.path});
+}
+
+void checkpointer::ask_for_state(const address& holder) {
+  world_.send(holder, protocol::want_state{wanted_.request, world_.self(), wanted_.version});
+}
+
+void checkpointer::on(const protocol::restarted& m) {
+  if (stage_ == stage::shards && is(options_->writers, m.who)) ask_for_shard(m.who);
+  if (stage_ == stage::collecting && is(options_->holders, m.who)) ask_for_state(m.who);
+}
+
+void checkpointer::on(const protocol::shard_written& m) {
+  if (stage_ != stage::shards || m.folder != wanted_.path) return;
+  shards_[m.writer] = m;
+  if (shards_.size() == options_->writers.size()) complete();
+}
+
+// All have answered: nobody writes into the folder any more.
+void checkpointer::complete() {
+  stage_ = stage::completing;
+  auto m = options_->manifest;
+  m.step = wanted_.version;
+  m.island_parameters = m.islands > 0 && options_->rounds.begin_of(m.step) != m.step;
+  for (const auto& [writer, done] : shards_) {
+    if (!done.problem.empty() && answer_.problem.empty()) answer_.problem = done.problem;
+    if (!done.file.name.empty()) m.shards.push_back(done.file);
+  }
+  world_.compute(
+      lane::files,
+      [want = wanted_, m, kept = options_->kept, problem = answer_.problem](computation& here) {
+        protocol::written out{want.path, protocol::save_stage::completed, problem};
+        try {
+          if (problem.empty()) write_manifest(here.files(), want.path, m);
+        } catch (const error& e) {
+          out.problem = e.what();
+        }
+        if (out.problem.empty())
+          retire_checkpoints(here.files(), want.path, kept);
+        else
+          remove_incomplete(here.files(), want.path);
+        here.post(std::move(out));
+      });
+}
+
 void checkpointer::on(const protocol::written& m) {
-  if (wanted_ && wanted_->request == m.value.request) wanted_.reset();
-  world_.send(options_->director, m.value);
+  using enum protocol::save_stage;
+  if (m.folder != wanted_.path) return; // of a save before
+  if (stage_ != (m.stage == folder_made ? stage::making_folder : stage::completing)) return;
+  answer_.problem = m.problem.substr(0, problem_max);
+  if (m.stage == folder_made && m.problem.empty()) {
+    stage_ = stage::shards;
+    for (const address& writer : options_->writers)
+      ask_for_shard(writer);
+  } else {
+    collect();
+  }
+}
+
+void checkpointer::collect() {
+  if (!wanted_.collects) return answer();
+  stage_ = stage::collecting;
+  for (const address& holder : options_->holders)
+    ask_for_state(holder);
+}
+
+void checkpointer::on(const protocol::state& m) {
+  if (stage_ != stage::collecting || m.version != options_->rounds.begin_of(wanted_.version))
+    return;
+  parameters_[m.block] = m.parameters;
+  if (parameters_.size() < options_->blocks) return;
+  for (auto& [block, value] : parameters_)
+    answer_.parameters.push_back(std::move(value));
+  parameters_.clear();
+  answer();
+}
+
+void checkpointer::answer() {
+  stage_ = stage::idle;
+  answer_.request = wanted_.request;
+  world_.send(options_->director, answer_);
 }
 
 } // namespace troupe

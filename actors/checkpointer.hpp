@@ -1,12 +1,14 @@
-// A checkpointer collects the state of all blocks from the holders and writes it to one file,
-// atomically. A file that cannot be written is reported and does not end the job; older checkpoints
-// are removed only after a newer one is complete.
+// A checkpointer makes the folder of a checkpoint, lets holders and keepers write their shards into
+// it while training goes on, and writes the manifest when all of them are durable. Then it retires
+// the oldest checkpoints. Where anybody cannot write its shard, what the others have written is
+// removed, and the director is told why; the job goes on, with the checkpoints that it has. It
+// knows nothing that a successor would need: that one asks again, and is answered again.
 #pragma once
 
 #include "actors/address.hpp"
+#include "actors/outer_rounds.hpp"
 #include "actors/runtime/role.hpp"
-#include "ops/files/checkpoint.hpp"
-#include "ops/reduction_tree.hpp"
+#include "ops/files/checkpoint_manifest.hpp"
 
 #include <cstdint>
 #include <map>
@@ -18,13 +20,13 @@
 namespace troupe {
 
 struct checkpointer_options {
-  std::shared_ptr<const parameter_layout> layout;
-  std::vector<address> holders;
-  std::vector<address> keepers; // of residuals
-  std::vector<tree_span> nodes; // of the reduction tree that have residuals
-  std::uint32_t islands = 0;    // each with a state of its own
+  std::size_t blocks = 0;
+  std::vector<address> writers; // of shards: the heads of holders, keepers of residuals
+  std::vector<address> holders; // of the parameters; of islands, of the outer ones
+  // Of each checkpoint; but for the step, the shards, and whether islands are within a round.
+  checkpoint_manifest manifest;
+  outer_rounds rounds;
   address director{.role = role_kind::director};
-  std::map<std::string, std::string> job; // goes into each checkpoint
   int kept = 3;
 };
 
@@ -36,20 +38,25 @@ public:
   void on(const protocol::save& m);
   void on(const protocol::restarted& m);
   void on(const protocol::state& m);
-  void on(const protocol::kept_residual& m);
+  void on(const protocol::shard_written& m);
   void on(const protocol::written& m);
 
 private:
-  void write_if_complete();
-  [[nodiscard]] std::shared_ptr<checkpoint> assembled();
+  enum class stage { idle, making_folder, shards, completing, collecting };
+
+  void ask_for_shard(const address& writer);
+  void ask_for_state(const address& holder);
+  void complete();
+  void collect();
+  void answer();
 
   context& world_;
   const std::shared_ptr<const checkpointer_options> options_;
-  std::optional<protocol::save> wanted_;
-  std::uint64_t newest_ = 0;  // request that was wanted
-  std::uint64_t written_ = 0; // request of which all was here
-  std::map<std::pair<std::uint32_t, int>, protocol::state> collected_; // by island, block
-  std::map<std::pair<std::uint32_t, int>, tensor> residuals_;          // by first microbatch, block
+  stage stage_ = stage::idle;
+  protocol::save wanted_;
+  std::map<address, protocol::shard_written> shards_;
+  std::map<int, tensor> parameters_; // by block
+  protocol::saved answer_;           // to what was wanted last
 };
 
 } // namespace troupe

@@ -50,6 +50,7 @@ director::director(context& world, director_options options)
       next_of_island_(options_.islands + 1, options_.first_step),
       shares_(options_.shares),
       round_(first_of_life(world.life())),
+      saved_(options_.first_step),
       told_{world.life(), 0} {
   save_.request = first_of_life(world.life());
   for (const dial& d : options_.dials)
@@ -69,6 +70,7 @@ void director::on(const protocol::cursor& m) {
   phase_ = m.ended ? phase::ended : phase::training;
   committed_ = recorded_ = permitted_ = dealt_ = m.step;
   digest_ = m.digest;
+  saved_ = std::max(saved_, m.saved);
   steps_.erase(steps_.begin(), steps_.lower_bound(committed_));
   for (auto& next : next_of_island_)
     next = std::max(next, committed_);
@@ -80,8 +82,12 @@ void director::on(const protocol::cursor& m) {
   }
   set_due_dials();
   if (phase_ == phase::ended) return;
+  save_next();
   if (must_pause(m)) return pause();
-  if (committed_ >= options_.last_step) return save(false);
+  if (committed_ >= options_.last_step) { // nothing is left to do
+    phase_ = phase::saving;
+    return save(committed_, false, true);
+  }
   const bool stop = std::exchange(stopping_, false); // what was permitted may be in flight
   permit();
   stopping_ = stop;
@@ -92,8 +98,7 @@ void director::on(const protocol::cursor& m) {
 // Whether the one before stopped training here, or would have: to evaluate, to save, to end.
 bool director::must_pause(const protocol::cursor& at) const {
   if (at.went_on || committed_ == options_.first_step) return false;
-  const bool saves = !options_.checkpoint_folder.empty() && options_.checkpoint_every > 0 &&
-                     committed_ % options_.checkpoint_every == 0;
+  const bool saves = pauses_to_save() && save_every() > 0 && committed_ % save_every() == 0;
   return at.paused || saves || committed_ % options_.steps_per_epoch == 0 ||
          committed_ >= options_.last_step;
 }
@@ -117,6 +122,7 @@ void director::on(const protocol::recorded& m) {
       permitted_ = std::max(permitted_, dealt->step + 1);
     further = further || step != nullptr || dealt != nullptr || goes_on(event);
   }
+  if (phase_ != phase::ended) save_next();
   if (further && phase_ == phase::training) permit();
 }
 
@@ -124,9 +130,30 @@ std::uint64_t director::boundary() const {
   if (stopping_) return permitted_;
   const auto next_multiple = [&](std::uint64_t of) { return (committed_ / of + 1) * of; };
   std::uint64_t out = std::min(options_.last_step, next_multiple(options_.steps_per_epoch));
-  if (!options_.checkpoint_folder.empty() && options_.checkpoint_every > 0)
-    out = std::min(out, next_multiple(options_.checkpoint_every));
+  if (pauses_to_save() && save_every() > 0) out = std::min(out, next_multiple(save_every()));
   return out;
+}
+
+// 0: no checkpoints are written.
+std::uint64_t director::save_every() const {
+  if (options_.checkpoint_folder.empty()) return 0;
+  return options_.checkpoint_every > 0 ? options_.checkpoint_every : options_.steps_per_epoch;
+}
+
+std::uint64_t director::next_save() const {
+  return (saved_ / save_every() + 1) * save_every();
+}
+
+// While training goes on. That of the last step is its end's. What became of the one before is on
+// record first: a successor would ask for that one.
+void director::save_next() {
+  if (saving_ || save_every() == 0 || pauses_to_save()) return;
+  const auto next = next_save();
+  if (next > committed_ || next >= options_.last_step) return;
+  const bool is_told = std::none_of(untold_.begin(), untold_.end(), [](const auto& e) {
+    return std::holds_alternative<protocol::checkpoint_saved>(e.content);
+  });
+  if (is_told) save(next, true, false);
 }
 
 // By what is on record: nobody leaves a step behind that a successor might have to ask for again.
@@ -138,7 +165,8 @@ void director::permit() {
   if (std::any_of(untold_.begin(), untold_.end(), [](const auto& e) { return goes_on(e.content); }))
     return;
   const auto untold = announced_;
-  const auto within = std::min(boundary(), recorded_ + options_.steps_ahead);
+  auto within = std::min(boundary(), recorded_ + options_.steps_ahead);
+  if (save_every() > 0 && !pauses_to_save()) within = std::min(within, next_save() + save_every());
   if (shares_.deals())
     deal(within);
   else
@@ -308,6 +336,7 @@ void director::finish_steps() {
     ++committed_;
     shares_.forget_before(committed_);
     set_due_dials();
+    save_next();
     if (committed_ >= pause_at) pause();
   }
 }
@@ -387,12 +416,12 @@ void director::after_evaluation() {
     parts_.clear();
     tell(out);
   }
-  const bool ends = stopping_ || committed_ >= options_.last_step;
-  const bool due =
-      options_.checkpoint_every > 0 ? committed_ % options_.checkpoint_every == 0 : epoch_ends;
-  const bool write = !options_.checkpoint_folder.empty() && (due || ends);
-  if (write || ends) {
-    save(write);
+  if (stopping_ || committed_ >= options_.last_step) {
+    phase_ = phase::saving;
+    end();
+  } else if (pauses_to_save() && save_every() > 0 && committed_ % save_every() == 0) {
+    phase_ = phase::saving;
+    save(committed_, true, false);
   } else {
     phase_ = phase::training;
     tell(protocol::training_paused{false, committed_});
@@ -416,29 +445,46 @@ director::totals(protocol::evaluation_sums protocol::evaluated::*set) const {
   return out;
 }
 
-void director::save(bool write) {
-  phase_ = phase::saving;
+void director::save(std::uint64_t version, bool write, bool collects) {
+  saving_ = true;
   save_ = {save_.request + 1,
-           write ? fmt::format("{}/step-{:08}.safetensors", options_.checkpoint_folder, committed_)
-                 : "",
-           committed_};
+           write ? fmt::format("{}/step-{:08}", options_.checkpoint_folder, version) : "",
+           version,
+           collects};
   world_.send(options_.checkpointer, save_);
 }
 
+// When the checkpoint that is being written is: with the state of the last step, which is saved,
+// too.
+void director::end() {
+  phase_ = phase::saving;
+  if (!saving_) save(committed_, !options_.checkpoint_folder.empty() && good_ != committed_, true);
+}
+
 void director::on(const protocol::saved& m) {
-  if (phase_ != phase::saving || m.request != save_.request) return;
-  if (!save_.path.empty()) tell(protocol::checkpoint_saved{committed_, m.path, m.problem});
-  if (stopping_ || committed_ >= options_.last_step) {
+  if (!saving_ || m.request != save_.request || phase_ == phase::ended) return;
+  saving_ = false;
+  if (!save_.path.empty()) {
+    saved_ = std::max(saved_, save_.version);
+    if (m.problem.empty()) good_ = save_.version;
+    tell(protocol::checkpoint_saved{save_.version, m.path, m.problem});
+  }
+  if (save_.collects) {
     phase_ = phase::ended;
     tell(protocol::job_ended{.steps = committed_,
                              .digest = digest_,
                              .interrupted = stopping_ && committed_ < options_.last_step,
-                             .state = m.content});
-    return;
+                             .parameters = m.parameters});
+  } else if (phase_ == phase::saving && (stopping_ || committed_ >= options_.last_step)) {
+    end();
+  } else if (phase_ == phase::saving) {
+    phase_ = phase::training;
+    tell(protocol::training_paused{false, committed_});
+    permit();
+  } else if (phase_ == phase::training) {
+    save_next();
+    permit();
   }
-  phase_ = phase::training;
-  tell(protocol::training_paused{false, committed_});
-  permit();
 }
 
 void director::on(const protocol::stop_job&) {
@@ -480,7 +526,7 @@ void director::on(const protocol::restarted& m) {
   if (is(options_.shards) && permitted_ > 0) permit(m.who, recorded_);
   if (is(options_.evaluators) && phase_ == phase::evaluating)
     world_.send(m.who, protocol::evaluate{round_, committed_});
-  if (m.who == options_.checkpointer && phase_ == phase::saving) world_.send(m.who, save_);
+  if (m.who == options_.checkpointer && saving_) world_.send(m.who, save_);
 }
 
 } // namespace troupe

@@ -1,7 +1,10 @@
 // The director decides how far the job may run: it permits steps, notices when one is committed
-// (all blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate and
-// to save. A step's loss is summed in the order of the microbatches, so the log of a run is a
-// function of the job. It owns the dials, and tells who holds the credit what they are set to.
+// (all blocks applied, all microbatches reported), and pauses the job at boundaries to evaluate. It
+// has the job saved while training goes on; where updates are applied as they come it pauses for
+// that, too. One checkpoint is written at a time, and nobody gets further than to the one after the
+// next: so holders keep the state of two. A step's loss is summed in the order of the microbatches,
+// so the log of a run is a function of the job. It owns the dials, and tells who holds the credit
+// what they are set to.
 //
 // It may die. What it told the recorder is on record there, and each event is kept here until it
 // is. Its successor begins where the record ends: holders and layer shards say again what they have
@@ -113,6 +116,12 @@ private:
   };
 
   [[nodiscard]] std::uint64_t boundary() const; // pause when so many steps are committed
+  [[nodiscard]] std::uint64_t save_every() const;
+
+  [[nodiscard]] bool pauses_to_save() const { return options_.workers > 0; }
+
+  [[nodiscard]] std::uint64_t next_save() const; // steps committed then
+  void save_next();
   void ask_for_cursor();
   [[nodiscard]] bool must_pause(const protocol::cursor& at) const;
   template <class Event>
@@ -136,7 +145,8 @@ private:
   void after_evaluation();
   [[nodiscard]] protocol::evaluation_totals
   totals(protocol::evaluation_sums protocol::evaluated::*set) const;
-  void save(bool write);
+  void save(std::uint64_t version, bool write, bool collects);
+  void end();
   void fail(const error_text& why, bool begin_again = false);
   [[nodiscard]] std::vector<wait> waits_of_step() const;
   void add_report(std::vector<wait>& out, const tree_span& run) const;
@@ -161,6 +171,9 @@ private:
   std::uint64_t round_ = 0;
   std::map<std::uint32_t, protocol::evaluated> parts_;
   protocol::save save_;
+  bool saving_ = false;     // it is not answered
+  std::uint64_t saved_ = 0; // of checkpoints up to this step it is known whether they were written
+  std::uint64_t good_ = 0;  // the last one that was; 0: none
   std::map<address, std::uint64_t>
       reporting_; // of workers' shards: no report of a step below comes
   protocol::event_number told_;

@@ -38,7 +38,7 @@ std::vector<wait> director::waits() const {
     return out;
   }
   case phase::saving:
-    return {{.what = wait_kind::save, .from = options_.checkpointer, .step = committed_}};
+    return {{.what = wait_kind::save, .from = options_.checkpointer, .step = save_.version}};
   case phase::ended:
     break;
   }
@@ -50,6 +50,8 @@ std::vector<wait> director::waits_of_step() const {
   std::vector<wait> out;
   if (permitted_ <= committed_ && !untold_.empty())
     return {{.what = wait_kind::record, .from = options_.recorder, .step = committed_}};
+  if (permitted_ <= committed_ && saving_) // nobody gets further before it is written
+    return {{.what = wait_kind::save, .from = options_.checkpointer, .step = save_.version}};
   const auto found = steps_.find(committed_);
   const auto* step = found == steps_.end() ? nullptr : &found->second;
   for (std::uint32_t island = options_.islands > 0 ? 1 : 0; island <= options_.islands; ++island)

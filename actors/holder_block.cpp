@@ -7,17 +7,6 @@ namespace troupe {
 
 namespace {
 
-tensor frozen(mutable_tensor& t) {
-  return t ? make_tensor(t.dims(), t.values()) : tensor{};
-}
-
-mutable_tensor thawed(const tensor& t) {
-  if (!t) return {};
-  auto out = buffer_pool::global().take(t.dims());
-  std::copy_n(t.data(), t.elements(), out.data());
-  return out;
-}
-
 // As after the last step of a round: the update is done but for the outer parameters.
 void await_outer(holder_block& block) {
   const auto& sent = block.outer->sent;
@@ -28,6 +17,26 @@ void await_outer(holder_block& block) {
 }
 
 } // namespace
+
+tensor outer_step::freeze_residual() {
+  if (residual) frozen_residual = std::move(residual).freeze();
+  return frozen_residual;
+}
+
+tensor outer_step::thaw_residual() {
+  if (frozen_residual) residual = buffer_pool::global().take(frozen_residual.dims());
+  return std::exchange(frozen_residual, {});
+}
+
+void outer_step::copy_residual(const tensor& from) {
+  std::copy_n(from.data(), from.elements(), residual.data());
+}
+
+block_snapshot snapshot_of(const holder_block& block) {
+  block_snapshot out{block.versions.at(block.version), block.rule->freeze(), {}};
+  if (block.outer) out.residual = block.outer->freeze_residual();
+  return out;
+}
 
 protocol::block_copy copy_of(const holder_block& block) {
   protocol::block_copy out{.version = block.version,
@@ -48,14 +57,13 @@ protocol::block_copy copy_of(const holder_block& block) {
   }
   for (const auto& [version, parameters] : versions)
     out.versions.push_back({version, parameters});
-  for (auto& slot : block.rule->slots)
-    out.slots.push_back(frozen(slot));
+  out.slots = block.rule->freeze();
   for (const auto& [version, done] : block.told)
     out.told.push_back(done);
   if (!block.outer) return out;
   if (block.outer->round_start.data() != block.versions.at(block.version).data())
     out.round_start = block.outer->round_start;
-  out.residual = frozen(block.outer->residual);
+  out.residual = block.outer->freeze_residual();
   out.sent = block.outer->sent;
   return out;
 }
@@ -66,8 +74,7 @@ void take_over(holder_block& block, const protocol::block_copy& copy) {
   for (const auto& v : copy.versions)
     block.versions[v.version] = v.parameters;
   block.rule->slots.clear();
-  for (const auto& slot : copy.slots)
-    block.rule->slots.push_back(thawed(slot));
+  block.rule->frozen = copy.slots;
   block.rule->at_rest = copy.at_rest;
   block.rule->digests = copy.digests;
   block.update = nullptr;
@@ -80,10 +87,12 @@ void take_over(holder_block& block, const protocol::block_copy& copy) {
   for (const auto& done : copy.told)
     block.told[done.version] = done;
   block.entries.clear();
+  block.snapshots.clear();
   if (!block.outer) return;
   auto& outer = *block.outer;
   outer.round_start = copy.round_start ? copy.round_start : block.versions.at(block.version);
-  outer.residual = thawed(copy.residual);
+  outer.residual = {};
+  outer.frozen_residual = copy.residual;
   outer.sent = copy.sent;
   outer.adopted = {};
   if (block.awaits_outer()) await_outer(block);

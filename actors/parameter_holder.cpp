@@ -31,7 +31,8 @@ parameter_holder::parameter_holder(context& world, parameter_holder_options opti
     : world_(world),
       options_(std::move(options)),
       order_(options_.order),
-      copies_(world, options_.copies, !options_.blocks.empty()) {
+      copies_(world, options_.copies, !options_.blocks.empty()),
+      shard_(world, options_.layout) {
   for (const auto& held : options_.blocks) {
     auto& block = blocks_[held.block];
     block.version = options_.version;
@@ -103,8 +104,10 @@ void parameter_holder::begin_update(int index, const protocol::reduced_gradient&
     update->delta = buffer_pool::global().take(update->old_parameters.dims());
   }
   block.rule->at_rest = update->is_at_rest();
-  if (!block.rule->at_rest)
+  if (!block.rule->at_rest) {
     update->new_parameters = buffer_pool::global().take(update->old_parameters.dims());
+    update->old_slots = block.rule->thaw();
+  }
   block.update = std::move(update);
   compute_update(index, m.encoded);
 }
@@ -120,6 +123,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
       std::clamp<std::int64_t>(update->old_parameters.elements() / part_elements_min,
                                1,
                                decoder || encoder ? 1 : options_.parts_max));
+  const tensor old_residual = encoder ? block.outer->thaw_residual() : tensor{};
   const std::size_t chunks = block.rule->chunks.size();
   block.parts_left = static_cast<int>(parts);
   for (std::size_t p = 0; p < parts; ++p)
@@ -129,6 +133,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
          decoder,
          encoder,
          outer = block.outer,
+         old_residual,
          key = codec_key{options_.seed, block.version, 0, options_.island - 1},
          index,
          first = chunks * p / parts,
@@ -137,6 +142,7 @@ void parameter_holder::compute_update(int index, bool encoded) {
               {.kind = work_kind::update, .amount = update->elements(first, last), .which = index});
           if (decoder) update->gradient = decoder->decode(update->gradient);
           update->run(first, last);
+          if (old_residual) outer->copy_residual(old_residual);
           if (encoder)
             update->payload =
                 encoder->encode(std::move(update->delta).freeze(), outer->residual.values(), key);
@@ -234,6 +240,7 @@ void parameter_holder::publish(int index, tensor parameters) {
   auto& block = blocks_.at(index);
   block.version = next_step(block) + 1;
   block.versions[block.version] = std::move(parameters);
+  keep_if_saved(block);
   if (!options_.order.as_they_come())
     for (const auto& reader : options_.readers[static_cast<std::size_t>(index)])
       say(block, reader, parameters_of(index, block.version, block.versions[block.version]));
@@ -341,31 +348,6 @@ void parameter_holder::on(const protocol::set_credit& m) {
   copies_.to_all(m); // whatever was read within this bound, they know it
   for (const auto& [index, block] : blocks_)
     answer_pulls(index);
-}
-
-// A late copy of the question finds another version, of which nothing is to be saved.
-void parameter_holder::on(const protocol::want_state& m) {
-  const auto wanted = options_.island > 0 ? m.version : options_.rounds.begin_of(m.version);
-  for (auto& [index, block] : blocks_) {
-    if (block.version != wanted) continue;
-    std::vector<tensor> slots;
-    for (auto& slot : block.rule->slots)
-      slots.push_back(make_tensor(slot.dims(), slot.values()));
-    tensor parameters = block.versions.at(block.version);
-    if (block.outer && parameters.data() == block.outer->round_start.data()) parameters = {};
-    world_.send(
-        m.reply_to,
-        protocol::state{
-            m.request, block.version, index, parameters, std::move(slots), options_.island});
-    if (!block.outer || !block.outer->residual) continue;
-    auto& residual = block.outer->residual;
-    world_.send(m.reply_to,
-                protocol::kept_residual{m.request,
-                                        {block.version,
-                                         index,
-                                         options_.island - 1,
-                                         make_tensor(residual.dims(), residual.values())}});
-  }
 }
 
 } // namespace troupe

@@ -15,6 +15,9 @@
 // holder is what a layer shard is to it: at the end of a round it sends how far it has come as a
 // gradient, and the version that it publishes is what it gets back.
 //
+// What is saved goes on: a version that is due is frozen when it is published, and written outside
+// of the holder (actors/saved_holder.cpp).
+//
 // A holder may have copies (actors/holder_copies.hpp). Its head takes up what others send; the
 // copies do what the head's log says, and say nothing to others.
 #pragma once
@@ -26,6 +29,7 @@
 #include "actors/holder_copies.hpp"
 #include "actors/outer_rounds.hpp"
 #include "actors/runtime/role.hpp"
+#include "actors/shard_writer.hpp"
 #include "ops/block_codec.hpp"
 #include "ops/learning_rate.hpp"
 #include "ops/optimizer.hpp"
@@ -69,6 +73,7 @@ struct parameter_holder_options {
   std::vector<address> outer_aggregators = {}; // of an island, by block
   std::uint64_t seed = 0;
   std::vector<address> copies = {}; // the head first; empty: it has none
+  std::uint64_t save_every = 0;     // steps, while training goes on; 0: only where it has paused
 };
 
 class parameter_holder final : public role_of<parameter_holder> {
@@ -83,6 +88,8 @@ public:
   void on(const protocol::want_parameters& m);
   void on(const protocol::pull_parameters& m);
   void on(const protocol::want_state& m);
+  void on(const protocol::want_shard& m);
+  void on(const protocol::shard_done& m);
   void on(const protocol::set_credit& m);
   void on(const protocol::parameters& m);
   void on(const protocol::restarted& m);
@@ -109,6 +116,13 @@ private:
   static void forget_commits(holder_block& block, std::uint64_t recorded);
   void add_wait(std::vector<wait>& out, int index, const holder_block& block) const;
 
+  // Of checkpoints: actors/saved_holder.cpp.
+  [[nodiscard]] std::uint64_t version_at(std::uint64_t steps) const;
+  [[nodiscard]] bool is_saved_from(std::uint64_t version, std::uint64_t steps) const;
+  void keep_if_saved(holder_block& block);
+  void write_shard();
+  shard_content content_of(std::uint64_t version);
+
   // Of copies: actors/copied_holder.cpp.
   void write(holder_block& block, protocol::log_entry e);
   void write_update(int block, const protocol::reduced_gradient& m);
@@ -127,6 +141,7 @@ private:
   credit_ledger credit_;
   std::map<int, holder_block> blocks_;
   holder_copies copies_;
+  shard_writer shard_;
   std::vector<message> early_; // that came before a restarted head had a state
 };
 

@@ -1,5 +1,6 @@
 #include "actors/recorder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace troupe {
@@ -31,7 +32,9 @@ void recorder::on(const protocol::want_cursor& m) {
                        .digest = log_.digest,
                        .went_on = here && log_.pause->second,
                        .paused = here && !log_.pause->second,
-                       .ended = log_.ended};
+                       .ended = log_.ended,
+                       .dealt = {},
+                       .saved = log_.saved};
   for (const auto& [step, shares] : log_.dealt)
     out.dealt.push_back({step, shares});
   world_.send(options_.director, out);
@@ -96,7 +99,13 @@ void recorder::on(const protocol::credit_used& m) {
 }
 
 void recorder::on(const protocol::checkpoint_saved& m) {
-  once(m.number, [&] { options_.on_saved(m); });
+  once(m.number, [&] {
+    log_.saved = std::max(log_.saved, m.step);
+    const bool good = m.problem.empty();
+    if (good && m.step == log_.good) return; // a new director had it written again
+    if (good) log_.good = m.step;
+    options_.on_saved(m);
+  });
 }
 
 void recorder::on(const protocol::memory_used& m) {

@@ -22,6 +22,8 @@ struct recorder_log {
   // What the owner was told last: nothing older is told again.
   std::uint64_t next_step = 0;
   std::int64_t epoch = 0;
+  std::uint64_t saved = 0; // step of the last checkpoint that was written or given up
+  std::uint64_t good = 0;  // of the last one that was written
   std::map<address, incarnation> lives;
 
   protocol::event_number last;                         // event

@@ -1,25 +1,45 @@
 #include "actors/residual_keeper.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace troupe {
 
+namespace {
+
+residual_keeper_options without_start(residual_keeper_options options) {
+  options.start.clear();
+  return options;
+}
+
+} // namespace
+
 residual_keeper::residual_keeper(context& world, residual_keeper_options options)
-    : world_(world),
-      shard_(options.shard),
-      director_(options.director),
-      residuals_of_step_(options.start.size()),
-      steps_kept_(options.steps_kept) {
-  for (const auto& r : options.start)
-    kept_[r.step][{r.block, r.first_microbatch}] = r.value;
+    : world_(world), options_(without_start(options)), shard_(world, options.layout) {
+  for (const auto& r : options.start) {
+    own_.emplace_back(r.block, r.first_microbatch);
+    kept_[r.step][own_.back()] = r.value;
+  }
 }
 
 void residual_keeper::on(const protocol::residual& m) {
   kept_[m.step][{m.block, m.first_microbatch}] = m.value;
   tell_shard(m);
-  tell_saving(m);
-  std::erase_if(kept_, [&, newest = kept_.rbegin()->first](const auto& step) {
-    return step.first + steps_kept_ <= newest;
+  if (shard_.is_wanted()) write_shard();
+  forget();
+}
+
+// But what may still be asked for by a save.
+void residual_keeper::forget() {
+  const auto newest = kept_.rbegin()->first;
+  const auto every = options_.save_every;
+  std::erase_if(kept_, [&](const auto& of_step) {
+    const auto step = of_step.first;
+    return step + options_.steps_kept <= newest &&
+           (every == 0 || step % every != 0 || step < saved_);
   });
 }
 
@@ -39,41 +59,79 @@ void residual_keeper::on(const protocol::want_residuals& m) {
   if (!lacks(m.step)) return;
   if (asked_of_shard_ != m.step) return ask_shard(m.step);
   // What the shard before has sent came before what this one asks.
-  world_.send(director_, protocol::state_lost{world_.self()});
+  world_.send(options_.director, protocol::state_lost{world_.self()});
 }
 
 // What the one before had, and the shard has if it is not new as well.
 bool residual_keeper::lacks(std::uint64_t step) const {
   const auto found = kept_.find(step);
-  return !world_.begins() && (found == kept_.end() || found->second.size() < residuals_of_step_);
+  return !world_.begins() && (found == kept_.end() || found->second.size() < own_.size());
 }
 
 void residual_keeper::ask_shard(std::uint64_t step) {
   asked_of_shard_ = step;
-  world_.send(shard_, protocol::want_residuals{world_.self(), step});
-}
-
-// What a step left out belongs to the next one: of the version that is saved is what the step with
-// its number adds. It may come later than the question.
-void residual_keeper::on(const protocol::want_state& m) {
-  asked_ = m;
-  if (const auto found = kept_.find(m.version); found != kept_.end())
-    for (const auto& [key, value] : found->second)
-      tell_saving({found->first, key.first, key.second, value});
-  if (lacks(m.version)) ask_shard(m.version);
+  world_.send(options_.shard, protocol::want_residuals{world_.self(), step});
 }
 
 void residual_keeper::on(const protocol::restarted& m) {
-  if (m.who == shard_ && asked_ && lacks(asked_->version)) ask_shard(asked_->version);
+  if (m.who == options_.shard && shard_.is_wanted() && lacks(shard_.version()))
+    ask_shard(shard_.version());
 }
 
 void residual_keeper::tell_shard(const protocol::residual& m) {
   if (wanted_ && wanted_->step == m.step) world_.send(wanted_->reply_to, m);
 }
 
-void residual_keeper::tell_saving(const protocol::residual& m) {
-  if (asked_ && asked_->version == m.step)
-    world_.send(asked_->reply_to, protocol::kept_residual{asked_->request, m});
+void residual_keeper::on(const protocol::want_shard& m) {
+  shard_.hear(m);
+  if (!shard_.is_wanted()) return;
+  write_shard();
+  if (shard_.is_wanted() && lacks(m.version)) ask_shard(m.version);
+}
+
+// What a step left out belongs to the next one: of the version that is saved is what the step with
+// its number adds. It may come later than the question.
+void residual_keeper::write_shard() {
+  const auto step = shard_.version();
+  if (own_.empty()) return shard_.have_nothing();
+  const auto found = kept_.find(step);
+  if (found == kept_.end() || found->second.size() < own_.size()) {
+    if (is_overtaken(step))
+      shard_.decline(fmt::format("{} was restarted, and has what is left over of later steps alone",
+                                 world_.self().text()));
+    return;
+  }
+  shard_content content{.step = step, .states = {}};
+  std::map<std::uint32_t, std::vector<tensor>> by_node;
+  for (const auto& [key, value] : found->second) {
+    auto& blocks = by_node[key.second];
+    blocks.resize(options_.layout->blocks.size());
+    blocks[static_cast<std::size_t>(key.first)] = value;
+  }
+  for (auto& [first, blocks] : by_node) {
+    const auto& nodes = options_.nodes;
+    const auto node = std::find(nodes.begin(), nodes.end(), first) - nodes.begin();
+    content.states.push_back(
+        {.prefix = {fmt::format("residual.{}.", node), false}, .blocks = std::move(blocks)});
+  }
+  shard_.write(std::move(content));
+}
+
+// What is missing of the step does not come any more: each of its kind comes in order.
+bool residual_keeper::is_overtaken(std::uint64_t step) const {
+  const auto found = kept_.find(step);
+  return std::any_of(own_.begin(), own_.end(), [&](const auto& key) {
+    if (found != kept_.end() && found->second.contains(key)) return false;
+    return std::any_of(kept_.upper_bound(step), kept_.end(), [&](const auto& later) {
+      return later.second.contains(key);
+    });
+  });
+}
+
+void residual_keeper::on(const protocol::shard_done& m) {
+  if (!shard_.hear(m)) return;
+  saved_ = shard_.version() + 1;
+  forget();
 }
 
 } // namespace troupe

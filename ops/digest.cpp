@@ -17,6 +17,22 @@ std::uint64_t digest_combine(std::uint64_t running, std::uint64_t next) noexcept
   return XXH3_64bits(pair.data(), sizeof pair);
 }
 
+struct running_digest::state {
+  XXH3_state_t hash;
+};
+
+running_digest::running_digest() : state_(std::make_shared<state>()) {
+  XXH3_64bits_reset(&state_->hash);
+}
+
+void running_digest::add(const void* data, std::size_t bytes) {
+  XXH3_64bits_update(&state_->hash, data, bytes);
+}
+
+std::uint64_t running_digest::value() const {
+  return XXH3_64bits_digest(&state_->hash);
+}
+
 std::string digest_text(std::uint64_t digest) {
   std::array<char, 17> out{};
   std::snprintf(out.data(), out.size(), "%016llx", static_cast<unsigned long long>(digest));

@@ -42,12 +42,13 @@ struct evaluate {
 };
 
 // From: director. To: checkpointer. Key: (request). Twice: the running save goes on; an older one
-// is dropped.
+// is dropped. That of the same path and version by a new director is answered by what was written.
 // Bound: one at a time.
 struct save {
   std::uint64_t request = 0;
-  std::string path;          // empty: collect the state, write nothing
+  std::string path;          // the checkpoint's folder; empty: write nothing
   std::uint64_t version = 0; // steps committed: of the state that is wanted
+  bool collects = false;     // the parameters are wanted, too: the job ends
 };
 
 // From: the run's owner. To: director: finish the step, save, end.

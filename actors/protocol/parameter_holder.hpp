@@ -55,23 +55,21 @@ struct committed {
   std::uint32_t island = 0;            // from 1; 0: there is none
 };
 
-// From: checkpointer. To: parameter_holder, residual_keeper. Key: (request). Twice: answered again.
-// Bound: one per save.
+// From: checkpointer, when the job ends. To: parameter_holder. Key: (request). Twice: answered
+// again. Bound: one per save.
 struct want_state {
   std::uint64_t request = 0;
   address reply_to;
-  std::uint64_t version = 0; // steps committed; training is paused there
+  std::uint64_t version = 0; // steps committed; training has ended there
 };
 
-// From: parameter_holder. To: checkpointer. Key: (request, island, block). Twice: dropped.
-// Bound: one per block and save, of each island and of the outer parameters.
+// From: parameter_holder. To: checkpointer. Key: (request, block). Twice: dropped.
+// Bound: one per block and want_state; of islands, the outer parameters.
 struct state {
   std::uint64_t request = 0;
   std::uint64_t version = 0;
   int block = 0;
-  tensor parameters;         // of an island that begins a round: empty, they are the outer ones
-  std::vector<tensor> slots; // optimizer state of the trainable part, copied
-  std::uint32_t island = 0;  // from 1; 0: there is none, or the outer parameters
+  tensor parameters;
 };
 
 // From: parameter_holder's optimizer. To: itself. Key: (step, block, part). Twice: cannot happen.

@@ -6,10 +6,9 @@
 #include "actors/credit.hpp"
 #include "actors/shares.hpp"
 #include "ops/error.hpp"
-#include "ops/files/checkpoint.hpp"
+#include "ops/tensor.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -65,9 +64,9 @@ struct training_paused {
   event_number number = {};
 };
 
-// From: director. To: recorder. Key: (path). Twice: reported again. Bound: one per save.
+// From: director. To: recorder. Key: (step). Twice: dropped. Bound: one per save.
 struct checkpoint_saved {
-  std::uint64_t step = 0;
+  std::uint64_t step = 0; // whose state it is; others may have been committed since
   std::string path;
   std::string problem;
   event_number number = {};
@@ -79,9 +78,9 @@ struct job_ended {
   std::uint64_t steps = 0;
   std::uint64_t digest = 0;
   bool interrupted = false;
-  error_text failure; // `what` empty: the job is done
-  std::shared_ptr<const checkpoint> state;
-  bool begin_again = false; // a failure that is none where the job can begin again
+  error_text failure;             // `what` empty: the job is done
+  std::vector<tensor> parameters; // by block; empty: there are none
+  bool begin_again = false;       // a failure that is none where the job can begin again
   event_number number = {};
 };
 
@@ -109,6 +108,7 @@ struct cursor {
   bool paused = false;             // it is not
   bool ended = false;              // the job
   std::vector<shares_dealt> dealt; // of steps that are not committed
+  std::uint64_t saved = 0;         // step of the last checkpoint that was written or given up
 };
 
 } // namespace troupe::protocol

@@ -36,11 +36,4 @@ struct want_residuals {
   std::uint64_t step = 0;
 };
 
-// From: residual_keeper; parameter_holder of an island. To: checkpointer, which wants the state.
-// Key: (request, residual). Twice: dropped. Bound: those of one step, per save.
-struct kept_residual {
-  std::uint64_t request = 0;
-  residual value;
-};
-
 } // namespace troupe::protocol

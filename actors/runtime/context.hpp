@@ -22,8 +22,9 @@ namespace troupe {
 
 // Where work is computed. Kernels take the long lane, one thread per replica. Updates (sums,
 // optimizer) pass all kernels that have not begun, but take no core from those that run: whoever
-// has nothing else to do takes them. Brief jobs (data, files) wait for nobody.
-enum class lane { kernels, updates, brief };
+// has nothing else to do takes them. Brief jobs (data) wait for nobody. Files are written one after
+// the other on a thread of their own, and may take any time: nobody waits for a disk.
+enum class lane { kernels, updates, brief, files };
 
 // What a computation may do: report to its actor, and see whether anybody still wants the result.
 class computation {

@@ -110,7 +110,8 @@ private:
 
 template <class Computation>
 void carry_out_as(const std::function<void(computation&)>& job, const asked_computation& asked) {
-  asked.flag->doing->computes(1);
+  const int counted = asked.of_files ? 0 : 1;
+  asked.flag->doing->computes(counted);
   Computation here(asked);
   try {
     job(here);
@@ -118,7 +119,7 @@ void carry_out_as(const std::function<void(computation&)>& job, const asked_comp
     here.post(
         protocol::job_failed{{.what = e.what(), .where = input_text(here.doing(), asked.step)}});
   }
-  asked.flag->doing->computes(-1);
+  asked.flag->doing->computes(-counted);
 }
 
 } // namespace

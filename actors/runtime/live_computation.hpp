@@ -36,7 +36,8 @@ struct asked_computation {
   incarnation life = 0;
   std::uint64_t step = 0;
   std::shared_ptr<const life_flag> flag;
-  double factor = 1; // it takes so many times as long
+  double factor = 1;     // it takes so many times as long
+  bool of_files = false; // a disk may take any time: who waits for it is not stuck
 };
 
 // An exception of the job is said as job_failed.

@@ -57,8 +57,9 @@ public:
          step,
          flag = flag_,
          factor = world_.slowness * (where == lane::kernels ? slowness_.load() : 1),
+         of_files = where == lane::files,
          job = std::move(job)] {
-          carry_out(job, {world, who, life, step, flag, factor});
+          carry_out(job, {world, who, life, step, flag, factor, of_files});
         });
     passed();
   }

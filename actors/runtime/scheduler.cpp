@@ -77,18 +77,7 @@ void scheduler::run(kind k) {
       }
       while (!take(k, next)) {
         if (ending_) return;
-        if (k == kind::kernel) {
-          kernel_wanted_.wait(lock);
-        } else {
-          ++sleeping_services_;
-          if (timers_.empty()) {
-            service_wanted_.wait(lock);
-          } else {
-            const time due = timers_.begin()->first; // the timer may be gone when the wait ends
-            service_wanted_.wait_until(lock, due);
-          }
-          --sleeping_services_;
-        }
+        wait_for_work(k, lock);
       }
     }
     computed = next.actor == nullptr;
@@ -97,6 +86,19 @@ void scheduler::run(kind k) {
     else
       run_actor(next.actor, here);
   }
+}
+
+void scheduler::wait_for_work(kind k, std::unique_lock<std::mutex>& lock) {
+  if (k == kind::file) return file_wanted_.wait(lock);
+  if (k == kind::kernel) return kernel_wanted_.wait(lock);
+  ++sleeping_services_;
+  if (timers_.empty()) {
+    service_wanted_.wait(lock);
+  } else {
+    const time due = timers_.begin()->first; // the timer may be gone when the wait ends
+    service_wanted_.wait_until(lock, due);
+  }
+  --sleeping_services_;
 }
 
 void scheduler::spin() const {
@@ -108,7 +110,17 @@ void scheduler::spin() const {
   }
 }
 
+bool scheduler::take_file(task& out) {
+  if (files_.empty()) return false;
+  out.work = std::move(files_.front());
+  out.actor = nullptr;
+  files_.pop_front();
+  ++computing_;
+  return true;
+}
+
 bool scheduler::take(kind k, task& out) {
+  if (k == kind::file) return take_file(out);
   if (k == kind::service) take_due_timers();
   if (!actors_.empty()) {
     out.actor = actors_.front();
@@ -158,6 +170,11 @@ void scheduler::enqueue(caf::resumable* actor) {
 void scheduler::submit(lane where, std::uint64_t step, job work) {
   const std::lock_guard lock(mutex_);
   if (!accepts_computations_) return;
+  if (where == lane::files) {
+    files_.push_back(std::move(work));
+    if (!std::exchange(has_file_thread_, true)) threads_.emplace_back([this] { run(kind::file); });
+    return file_wanted_.notify_one();
+  }
   if (where == lane::kernels)
     kernels_.emplace(std::pair{step, ~kernels_submitted_++}, std::move(work));
   else
@@ -180,6 +197,7 @@ void scheduler::end_computations() {
   brief_.clear();
   updates_.clear();
   kernels_.clear();
+  files_.clear();
   timers_.clear();
   computations_ended_.wait(lock, [&] { return computing_ == 0; });
 }
@@ -192,6 +210,7 @@ void scheduler::stop() {
   }
   kernel_wanted_.notify_all();
   service_wanted_.notify_all();
+  file_wanted_.notify_all();
   for (auto& thread : threads_)
     thread.join();
 }

@@ -9,6 +9,7 @@
 // than kernel threads, for else they would slow one replica while the others wait for it. Order:
 // actors, brief jobs, updates, kernels. Queues are first in, first out (CAF's default scheduler is
 // last in, first out, and can starve an actor for ever), but for kernels: see context::compute.
+// Files have a thread of their own, so that a disk that hangs holds up nothing else.
 #pragma once
 
 #include "actors/runtime/context.hpp"
@@ -64,7 +65,7 @@ protected:
 
 private:
   using time = std::chrono::steady_clock::time_point;
-  enum class kind { kernel, service };
+  enum class kind { kernel, service, file };
 
   struct task {
     caf::resumable* actor = nullptr;
@@ -76,14 +77,18 @@ private:
   void run(kind k);
   void run_actor(caf::resumable* actor, unit& here);
   bool take(kind k, task& out);
+  bool take_file(task& out);
   void take_due_timers();
+  void wait_for_work(kind k, std::unique_lock<std::mutex>& lock);
   void spin() const;
   void wake_for(kind k);
 
   std::mutex mutex_;
-  std::condition_variable kernel_wanted_, service_wanted_, computations_ended_;
+  std::condition_variable kernel_wanted_, service_wanted_, file_wanted_, computations_ended_;
   std::deque<caf::resumable*> actors_;
   std::deque<job> brief_, updates_;
+  std::deque<job> files_;
+  bool has_file_thread_ = false;                                   // from the first file on
   std::map<std::pair<std::uint64_t, std::uint64_t>, job> kernels_; // by step, the newest first
   std::uint64_t kernels_submitted_ = 0;
   std::multimap<time, job> timers_;

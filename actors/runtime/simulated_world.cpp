@@ -236,7 +236,7 @@ void simulated_world::impl::note_death(seat& s) {
 void simulated_world::impl::submit(seat& s, running asked) {
   auto r = std::make_shared<running>(std::move(asked));
   s.computing.push_back(r);
-  if (r->where == lane::brief)
+  if (!takes_core(r->where))
     begin_compute(r);
   else
     node_of(s).ask(r->where, r->step, [this, r, asked_on = s.node] {
@@ -249,7 +249,7 @@ void simulated_world::impl::submit(seat& s, running asked) {
 
 // Where computations slow each other down, all that begin at this instant are counted first.
 void simulated_world::impl::begin_compute(const std::shared_ptr<running>& r) {
-  r->has_core = r->where != lane::brief;
+  r->has_core = takes_core(r->where);
   if (!r->has_core || !node_of(*r->of).contends()) return compute(r);
   events.push({.when = events.now(), .happen = [this, r] { compute(r); }, .node = r->of->node});
 }

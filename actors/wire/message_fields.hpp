@@ -44,36 +44,14 @@ void serialize(A& a, microbatch_data& v) {
 }
 
 template <class A>
-void serialize(A& a, island_state& v) {
-  all_fields(a, v, v.parameters, v.slots);
-}
-
-template <class A>
-void serialize(A& a, checkpoint& v) {
-  all_fields(a, v, v.step, v.parameters, v.slots, v.islands, v.residuals, v.job);
+void serialize(A& a, shard_file& v) {
+  all_fields(a, v, v.name, v.bytes, v.digest);
 }
 
 template <class A>
 void serialize(A& a, dial& v) {
   net::enumeration(a, v.kind, credit_names().size());
   a(v.of, v.value, v.step);
-}
-
-// A checkpoint that may be missing.
-template <class A>
-void save(A& a, const std::shared_ptr<const checkpoint>& v) {
-  a(static_cast<bool>(v));
-  if (v) a(*v);
-}
-
-template <class A>
-void load(A& a, std::shared_ptr<const checkpoint>& v) {
-  bool there = false;
-  a(there);
-  if (!there) return;
-  auto out = std::make_shared<checkpoint>();
-  a(*out);
-  v = std::move(out);
 }
 
 namespace protocol {
@@ -90,7 +68,7 @@ void serialize(A& a, evaluate& m) {
 
 template <class A>
 void serialize(A& a, save& m) {
-  all_fields(a, m, m.request, m.path, m.version);
+  all_fields(a, m, m.request, m.path, m.version, m.collects);
 }
 
 template <class A>
@@ -178,11 +156,6 @@ void serialize(A& a, want_residuals& m) {
 }
 
 template <class A>
-void serialize(A& a, kept_residual& m) {
-  all_fields(a, m, m.request, m.value);
-}
-
-template <class A>
 void serialize(A& a, reduced_gradient& m) {
   all_fields(a, m, m.step, m.block, m.value, m.addend, m.encoded);
 }
@@ -215,7 +188,7 @@ void serialize(A& a, want_state& m) {
 
 template <class A>
 void serialize(A& a, state& m) {
-  all_fields(a, m, m.request, m.version, m.block, m.parameters, m.slots, m.island);
+  all_fields(a, m, m.request, m.version, m.block, m.parameters);
 }
 
 template <class A>
@@ -280,7 +253,17 @@ void serialize(A& a, evaluated& m) {
 
 template <class A>
 void serialize(A& a, saved& m) {
-  all_fields(a, m, m.request, m.path, m.content, m.problem);
+  all_fields(a, m, m.request, m.path, m.parameters, m.problem);
+}
+
+template <class A>
+void serialize(A& a, want_shard& m) {
+  all_fields(a, m, m.request, m.reply_to, m.version, m.folder);
+}
+
+template <class A>
+void serialize(A& a, shard_written& m) {
+  all_fields(a, m, m.folder, m.writer, m.file, m.problem);
 }
 
 template <class A>
@@ -327,7 +310,8 @@ void serialize(A& a, checkpoint_saved& m) {
 
 template <class A>
 void serialize(A& a, job_ended& m) {
-  all_fields(a, m, m.steps, m.digest, m.interrupted, m.failure, m.state, m.begin_again, m.number);
+  all_fields(
+      a, m, m.steps, m.digest, m.interrupted, m.failure, m.parameters, m.begin_again, m.number);
 }
 
 template <class A>
@@ -342,7 +326,7 @@ void serialize(A& a, recorded& m) {
 
 template <class A>
 void serialize(A& a, cursor& m) {
-  all_fields(a, m, m.life, m.step, m.digest, m.went_on, m.paused, m.ended, m.dealt);
+  all_fields(a, m, m.life, m.step, m.digest, m.went_on, m.paused, m.ended, m.dealt, m.saved);
 }
 
 template <class A>
@@ -369,7 +353,8 @@ inline constexpr bool is_private =
     std::is_same_v<Message, protocol::depth_used> || std::is_same_v<Message, protocol::summed> ||
     std::is_same_v<Message, protocol::updated> ||
     std::is_same_v<Message, protocol::evaluation_done> ||
-    std::is_same_v<Message, protocol::written> || std::is_same_v<Message, protocol::past_down> ||
+    std::is_same_v<Message, protocol::written> || std::is_same_v<Message, protocol::shard_done> ||
+    std::is_same_v<Message, protocol::past_down> ||
     std::is_same_v<Message, protocol::supervision_due>;
 
 } // namespace troupe

@@ -7,9 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 namespace troupe {
@@ -107,20 +109,48 @@ int write_all(int file, std::string_view bytes) {
   return 0;
 }
 
+// Two that write the same file at once, in this process or in two, do not meet.
+std::string temporary_path(const std::string& path) {
+  static std::atomic<unsigned> number{0};
+  return path + "." + std::to_string(::getpid()) + "-" + std::to_string(++number) +
+         std::string(temporary_ending);
+}
+
+int open_new(const std::string& path) {
+  return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+}
+
 } // namespace
 
-void write_file_atomically(const std::string& path, std::string_view bytes) {
-  const std::string temporary_path = path + ".tmp";
-  descriptor file(::open(temporary_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (file.number() < 0) throw_unwritten(path, "opening its temporary", errno);
-  temporary beside(temporary_path);
-  if (const int code = write_all(file.number(), bytes); code != 0)
-    throw_unwritten(path, "writing its temporary", code);
+struct new_file::state {
+  explicit state(std::string asked) : path(std::move(asked)) {}
+
+  std::string path; // that was asked for, for the error texts
+  std::string temporary_name = temporary_path(path);
+  descriptor file{open_new(temporary_name)};
+  int opened = errno; // where there is no file
+  std::optional<temporary> beside = {};
+};
+
+new_file::new_file(const std::string& path) : state_(std::make_unique<state>(path)) {
+  if (state_->file.number() < 0) throw_unwritten(path, "opening its temporary", state_->opened);
+  state_->beside.emplace(state_->temporary_name);
+}
+
+new_file::~new_file() = default;
+
+void new_file::append(std::string_view bytes) {
+  if (const int code = write_all(state_->file.number(), bytes); code != 0)
+    throw_unwritten(state_->path, "writing its temporary", code);
+}
+
+void new_file::keep_as(const std::string& path) {
+  auto& [asked, name, file, opened, beside] = *state_;
   if (::fsync(file.number()) != 0) throw_unwritten(path, "fsync of its temporary", errno);
   if (!file.closed()) throw_unwritten(path, "closing its temporary", errno);
-  if (::rename(beside.path().c_str(), path.c_str()) != 0)
+  if (::rename(name.c_str(), path.c_str()) != 0)
     throw_unwritten(path, "renaming its temporary", errno);
-  beside.renamed();
+  beside->renamed();
 
   // Without this the rename itself may be lost by a power cut.
   const descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -129,6 +159,12 @@ void write_file_atomically(const std::string& path, std::string_view bytes) {
   // themselves.
   if (::fsync(folder.number()) != 0 && errno != EINVAL)
     throw_unwritten(path, "fsync of its folder", errno);
+}
+
+void write_file_atomically(const std::string& path, std::string_view bytes) {
+  new_file file(path);
+  file.append(bytes);
+  file.keep_as(path);
 }
 
 std::string read_file(const std::string& path) {

@@ -1,12 +1,32 @@
-// Whole files, all or nothing: written to `path`.tmp, fsynced, renamed, folder fsynced. A failed
-// write leaves the old file as it was and no .tmp behind. Two writers of one path must take turns.
+// Whole files, all or nothing: written beside their path under a name of their own that ends with
+// .tmp, fsynced, renamed, folder fsynced. A failed write leaves the old file as it was and no .tmp
+// behind; a process that is killed leaves one.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace troupe {
+
+constexpr std::string_view temporary_ending = ".tmp";
+
+// A file that comes piece by piece, and is there when it is kept. Else it never was.
+class new_file {
+public:
+  explicit new_file(const std::string& path); // beside which it lies; throws error
+  ~new_file();
+  new_file(const new_file&) = delete;
+  new_file& operator=(const new_file&) = delete;
+
+  void append(std::string_view bytes);   // throws error
+  void keep_as(const std::string& path); // in the same folder; once; throws error
+
+private:
+  struct state;
+  std::unique_ptr<state> state_;
+};
 
 void write_file_atomically(const std::string& path, std::string_view bytes); // throws error
 std::string read_file(const std::string& path);                              // throws error

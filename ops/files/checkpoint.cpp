@@ -6,6 +6,7 @@
 #include "ops/files/atomic_file.hpp"
 #include "ops/files/count_text.hpp"
 #include "ops/files/safetensors.hpp"
+#include "ops/files/sharded_checkpoint.hpp"
 #include "ops/files/state_dict.hpp"
 
 #include <fmt/format.h>
@@ -63,9 +64,11 @@ tensor_file verified(std::string_view bytes, const std::string& name) {
   return file;
 }
 
+using named_state = std::pair<state_prefix, std::vector<tensor>*>;
+
 // What a checkpoint of this shape has beside its parameters, and under which names.
-std::vector<std::pair<state_prefix, std::vector<tensor>*>> state_of(checkpoint& c, bool in_round) {
-  std::vector<std::pair<state_prefix, std::vector<tensor>*>> out;
+std::vector<named_state> state_of(checkpoint& c, bool in_round) {
+  std::vector<named_state> out;
   const auto add = [&](const std::string& prefix, std::vector<std::vector<tensor>>& states) {
     for (std::size_t i = 0; i < states.size(); ++i)
       out.push_back({{prefix + std::to_string(i) + "."}, &states[i]});
@@ -91,15 +94,61 @@ std::uint64_t count_of(const tensor_file& file, const char* key, const std::stri
   return count;
 }
 
-// The N of step-N.safetensors.
-bool step_of_name(const std::string& file, std::uint64_t& step) {
+// The N of step-N.safetensors, or of the folder step-N.
+bool step_of_name(const std::string& name, bool is_folder, std::uint64_t& step) {
   constexpr std::string_view prefix = "step-";
-  constexpr std::string_view ending = ".safetensors";
-  if (!file.starts_with(prefix) || !file.ends_with(ending)) return false;
-  const char* first = file.data() + prefix.size();
-  const char* last = file.data() + file.size() - ending.size();
+  const std::string_view ending = is_folder ? "" : ".safetensors";
+  if (!name.starts_with(prefix) || !name.ends_with(ending)) return false;
+  const char* first = name.data() + prefix.size();
+  const char* last = name.data() + name.size() - ending.size();
   const auto [end, code] = std::from_chars(first, std::max(first, last), step);
-  return code == std::errc() && end == last;
+  return code == std::errc() && end == last && first != last;
+}
+
+// Throws error unless it is whole. What is left of a save that was given up has no manifest.
+std::uint64_t step_of_verified(const std::string& path) {
+  if (std::filesystem::is_directory(path)) {
+    const auto manifest = manifest_of(path);
+    if (manifest.empty())
+      fail(path, "it has no " + std::string(manifest_name) + ": it was not written to the end");
+    return verified_manifest(manifest).step;
+  }
+  return count_of(verified(read_file(path), path), "step", path);
+}
+
+std::vector<state_prefix> prefixes_of(const std::vector<named_state>& state) {
+  std::vector<state_prefix> out;
+  for (const auto& [prefix, blocks] : state)
+    out.push_back(prefix);
+  return out;
+}
+
+// REQUIRES: `c` has as many states as the file.
+void fill(checkpoint& c,
+          bool in_round,
+          const tensor_file& file,
+          const parameter_layout& layout,
+          const std::string& name) {
+  const auto state = state_of(c, in_round);
+  check_tensors(file, layout, prefixes_of(state), false, name);
+  c.parameters = parameter_blocks(file, layout);
+  for (const auto& [prefix, blocks] : state)
+    *blocks = state_blocks(file, layout, prefix);
+}
+
+checkpoint read_shards(const std::string& manifest, const parameter_layout& layout) {
+  const auto m = parse_manifest(read_file(manifest), manifest);
+  checkpoint c;
+  c.step = m.step;
+  c.job = m.job;
+  c.slots.resize(m.slots);
+  c.residuals.resize(m.residuals);
+  c.islands.resize(m.islands);
+  for (island_state& island : c.islands)
+    island.slots.resize(m.island_slots);
+  const auto prefixes = prefixes_of(state_of(c, m.island_parameters));
+  fill(c, m.island_parameters, merged_shards(manifest, m, layout, prefixes), layout, manifest);
+  return c;
 }
 
 void append(std::vector<stored_tensor>& to, std::vector<stored_tensor> more) {
@@ -153,14 +202,7 @@ parse_checkpoint(std::string_view bytes, const std::string& name, const paramete
   c.islands.resize(count("islands", islands_max));
   for (island_state& island : c.islands)
     island.slots.resize(count("island slots", slots_max));
-  const auto state = state_of(c, count("island parameters", 1) == 1);
-  std::vector<state_prefix> prefixes;
-  for (const auto& [prefix, blocks] : state)
-    prefixes.push_back(prefix);
-  check_tensors(file, layout, prefixes, false, name);
-  c.parameters = parameter_blocks(file, layout);
-  for (const auto& [prefix, blocks] : state)
-    *blocks = state_blocks(file, layout, prefix);
+  fill(c, count("island parameters", 1) == 1, file, layout, name);
   for (const auto& [key, value] : file.metadata)
     if (key.starts_with(job_prefix)) c.job.emplace(key.substr(job_prefix.size()), value);
   return c;
@@ -173,7 +215,13 @@ void write_checkpoint(const std::string& path,
 }
 
 checkpoint read_checkpoint(const std::string& path, const parameter_layout& layout) {
+  if (const auto manifest = manifest_of(path); !manifest.empty())
+    return read_shards(manifest, layout);
   return parse_checkpoint(read_file(path), path, layout);
+}
+
+bool is_checkpoint(const std::string& path) {
+  return !manifest_of(path).empty() || !std::filesystem::is_directory(path);
 }
 
 std::string newest_checkpoint(const std::string& folder, std::vector<std::string>& skipped) {
@@ -182,7 +230,8 @@ std::string newest_checkpoint(const std::string& folder, std::vector<std::string
   for (std::filesystem::directory_iterator at(folder, code), end; !code && at != end;
        at.increment(code)) {
     std::uint64_t step = 0;
-    if (step_of_name(at->path().filename().string(), step))
+    std::error_code ignored;
+    if (step_of_name(at->path().filename().string(), at->is_directory(ignored), step))
       found.emplace_back(step, at->path().string());
   }
   if (code)
@@ -193,9 +242,7 @@ std::string newest_checkpoint(const std::string& folder, std::vector<std::string
   std::sort(found.rbegin(), found.rend());
   for (const auto& [step, path] : found) {
     try {
-      const tensor_file file = verified(read_file(path), path);
-      if (count_of(file, "step", path) != step)
-        fail(path, "its name says another step than its content");
+      if (step_of_verified(path) != step) fail(path, "its name says another step than its content");
       return path;
     } catch (const error& problem) {
       skipped.push_back(path + ": " + problem.text().why);
@@ -203,7 +250,7 @@ std::string newest_checkpoint(const std::string& folder, std::vector<std::string
   }
   throw error({.what = "no valid checkpoint in " + folder,
                .where = "",
-               .why = std::to_string(found.size()) + " files step-N.safetensors, " +
+               .why = std::to_string(found.size()) + " of steps, " +
                       std::to_string(skipped.size()) + " of them invalid",
                .help = "start without resuming"});
 }
@@ -219,6 +266,12 @@ void save_weights(const std::string& path,
 }
 
 std::vector<tensor> load_weights(const std::string& path, const parameter_layout& layout) {
+  if (const auto manifest = manifest_of(path); !manifest.empty()) {
+    const auto m = parse_manifest(read_file(manifest), manifest);
+    const tensor_file merged = merged_shards(manifest, m, layout, {});
+    check_tensors(merged, layout, {}, true, manifest);
+    return parameter_blocks(merged, layout);
+  }
   const std::string bytes = read_file(path);
   tensor_file file = parse_safetensors(bytes, path);
   const auto format = file.metadata.find("format");

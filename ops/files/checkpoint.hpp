@@ -1,6 +1,9 @@
-// Checkpoints: parameters, optimizer state, data cursor and the job that they belong to, in one
-// safetensors file whose metadata carries a digest of the whole file. Plain layout, so that a
-// checkpoint resumes under any wiring; bit-identically on the same machine.
+// Checkpoints: parameters, optimizer state, data cursor and the job that they belong to. In plain
+// layout, so that a checkpoint resumes under any wiring; bit-identically on the same machine.
+//
+// A run writes a folder: shards (ops/files/checkpoint_shard.hpp) and their manifest
+// (ops/files/checkpoint_manifest.hpp). What older versions have written is one safetensors file,
+// whose metadata carry a digest of the whole file:
 //
 // Tensors:  the state_dict of the model ("0.weight", ..., "1.num_batches_tracked"), then
 //           "optimizer.<slot>.<name>" and "residual.<node>.<name>" for each trainable parameter;
@@ -43,16 +46,22 @@ struct checkpoint {
   std::map<std::string, std::string> job; // what the run was started with; compared on resume
 };
 
+// Of either kind: a file, or a folder that has a manifest. Throws error.
+checkpoint read_checkpoint(const std::string& path, const parameter_layout& layout);
+
+// As one file.
 void write_checkpoint(const std::string& path, const parameter_layout& layout, const checkpoint& c);
-checkpoint read_checkpoint(const std::string& path, const parameter_layout& layout); // throws error
 
 // The same on bytes in memory; `name` is for the error texts.
 std::string checkpoint_bytes(const parameter_layout& layout, const checkpoint& c);
 checkpoint
 parse_checkpoint(std::string_view bytes, const std::string& name, const parameter_layout& layout);
 
-// The newest valid checkpoint of a folder (step-N.safetensors); invalid ones are skipped and named
-// in `skipped`. Throws error if none is valid.
+// Whether it is one checkpoint; else it may be a folder of several.
+bool is_checkpoint(const std::string& path);
+
+// The newest valid checkpoint of a folder (step-N with a manifest, or step-N.safetensors); invalid
+// ones are skipped and named in `skipped`. Throws error if none is valid.
 std::string newest_checkpoint(const std::string& folder, std::vector<std::string>& skipped);
 
 // Weights alone, names and layouts of the PyTorch state_dict (num_batches_tracked included).

@@ -18,37 +18,11 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <numeric>
 #include <shared_mutex>
 #include <tuple>
 #include <utility>
 
 namespace troupe {
-
-std::vector<int> assign_blocks(const parameter_layout& layout,
-                               const std::vector<wired_role>& holders,
-                               const std::vector<int>& part_of_block) {
-  std::vector<std::size_t> order(layout.blocks.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return layout.blocks[a].size > layout.blocks[b].size;
-  });
-  std::vector<std::int64_t> load(holders.size(), 0);
-  std::vector<int> out(layout.blocks.size(), -1);
-  const auto may = [&](const wired_role& h, std::size_t block) {
-    return h.parts.empty() ||
-           std::find(h.parts.begin(), h.parts.end(), part_of_block[block]) != h.parts.end();
-  };
-  for (const auto block : order) {
-    for (std::size_t h = 0; h < holders.size(); ++h)
-      if (may(holders[h], block) &&
-          (out[block] < 0 || load[h] < load[static_cast<std::size_t>(out[block])]))
-        out[block] = static_cast<int>(h);
-    TROUPE_ASSERT(out[block] >= 0, "somebody holds each block");
-    load[static_cast<std::size_t>(out[block])] += layout.blocks[block].size;
-  }
-  return out;
-}
 
 compile_options compile_options_of(const wiring& w) {
   return {.microbatch = w.job.batch / w.job.microbatches,
@@ -123,6 +97,13 @@ struct casting::impl {
   [[nodiscard]] block_owners owners_of(int island, const std::vector<int>& part_of_block) const;
   [[nodiscard]] std::shared_ptr<pool<shard_kernels>> kernels_for(const kernel_plan& plan) const;
   void note_facts(int part, const program& compiled_part);
+
+  // While training goes on; 0: never.
+  [[nodiscard]] std::uint64_t save_every() const {
+    if (options.checkpoint_folder.empty() || wired.order.as_they_come()) return 0;
+    return static_cast<std::uint64_t>(options.checkpoint_every > 0 ? options.checkpoint_every
+                                                                   : wired.job.steps_per_epoch());
+  }
 
   [[nodiscard]] int blocks() const { return static_cast<int>(layout->blocks.size()); }
 
@@ -253,14 +234,23 @@ director_options casting::impl::director_here() const {
 }
 
 checkpointer_options casting::impl::checkpointer_here() const {
-  checkpointer_options out{.layout = layout,
+  const auto& j = wired.job;
+  checkpointer_options out{.blocks = layout->blocks.size(),
+                           .writers = heads,
                            .holders = heads,
-                           .keepers = wired.of(role_kind::residual_keeper),
-                           .islands = wired.job.outer.islands,
-                           .job = describe_job(wired.job),
+                           .manifest = {.job = describe_job(j), .shards = {}},
+                           .rounds = j.rounds(),
                            .kept = options.checkpoints_kept};
-  if (const auto& codec = wired.job.compression; codec && codec->has_residual())
-    out.nodes = compressed;
+  const auto keepers = wired.of(role_kind::residual_keeper);
+  out.writers.insert(out.writers.end(), keepers.begin(), keepers.end());
+  std::erase_if(out.holders, [](const address& holder) { return holder.slice != 0; });
+  auto& m = out.manifest;
+  m.islands = j.outer.islands;
+  const auto own = static_cast<std::uint64_t>(slots(j.optimizer));
+  m.slots = m.islands > 0 ? static_cast<std::uint64_t>(slots(j.outer.rule)) : own;
+  m.island_slots = m.islands > 0 ? own : 0;
+  if (const auto& codec = j.compression; codec && codec->has_residual())
+    m.residuals = compressed.size();
   return out;
 }
 
@@ -404,7 +394,8 @@ parameter_holder_options casting::impl::parameter_holder_at(address where) const
                                .islands = j.outer.islands,
                                .island = where.slice,
                                .seed = j.seed,
-                               .copies = std::move(copies)};
+                               .copies = std::move(copies),
+                               .save_every = save_every()};
   out.commits_kept = steps_ahead_of(wired);
   if (j.outer.islands > 0) take_part_in_islands(out);
   // A restarted stage begins with the oldest version that its delay reaches, when others may have
@@ -453,7 +444,13 @@ held_block casting::impl::held_at(std::size_t island, std::size_t block) const {
 // What the codec has left out before the first step of this run: nothing, or what a checkpoint has.
 residual_keeper_options casting::impl::residual_keeper_at(const address& where) const {
   residual_keeper_options out{.director = {.role = role_kind::director},
-                              .steps_kept = steps_ahead_of(wired) + 2};
+                              .start = {},
+                              .steps_kept = steps_ahead_of(wired) + 2,
+                              .layout = layout,
+                              .nodes = {},
+                              .save_every = save_every()};
+  for (const tree_span& node : compressed)
+    out.nodes.push_back(node.first);
   const auto* shard = wired.find({.role = role_kind::layer_shard,
                                   .replica = where.replica,
                                   .stage = where.stage,

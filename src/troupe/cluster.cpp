@@ -103,9 +103,10 @@ struct run::impl {
   std::optional<casting> cast;
   bool knows_start = true; // some role here does
   std::atomic<bool> wants_again{false};
-  std::string lost;          // why
-  std::uint64_t back_at = 0; // steps committed when it began again last
-  int times_there = 0;       // in a row, without a step between
+  std::string lost;                    // why
+  std::vector<std::string> saved_here; // checkpoints, the newest last
+  std::uint64_t back_at = 0;           // steps committed when it began again last
+  int times_there = 0;                 // in a row, without a step between
 
   stall_watch stalls;                      // of the node that leads
   std::unique_ptr<control_server> control; // likewise
@@ -183,13 +184,14 @@ bool run::impl::may_begin_again(const protocol::job_ended& m) {
   return times_there <= times_max;
 }
 
-// The newest one that this run has written, if it can be read.
+// The newest one that this run has written and that can be read. Older ones may be retired.
 checkpoint run::impl::last_good(std::string& path) {
-  path = result.last_checkpoint;
-  if (!path.empty()) try {
+  for (; !saved_here.empty(); saved_here.pop_back())
+    try {
+      path = saved_here.back();
       return checkpoint_at(path);
-    } catch (const error&) {
-      path.clear();
+    } catch (const error& e) {
+      result.skipped_checkpoints.push_back(path + ": " + e.text().why);
     }
   path = begin_path;
   return begin;
@@ -208,6 +210,8 @@ void run::impl::begin_again() {
     cast->begin_at(start);
     log->step = start.step;
     log->digest = 0;
+    log->saved = start.step;
+    log->good = 0;
     log->pause.reset();
     log->dealt.clear();
     log->ended = log->began = false;
@@ -270,11 +274,9 @@ recorder_options run::impl::callbacks() {
           [this](const protocol::checkpoint_saved& m) {
             if (m.problem.empty()) {
               result.last_checkpoint = m.path;
-              tell(saved_event{m.path, static_cast<std::int64_t>(m.step)});
-            } else {
-              tell(saved_event{m.path + " (not written: " + m.problem + ")",
-                               static_cast<std::int64_t>(m.step)});
+              saved_here.push_back(m.path);
             }
+            tell(saved_event{m.path, static_cast<std::int64_t>(m.step), m.problem});
           },
       .on_memory = [this](const protocol::memory_used& m) { note_memory(m); },
       .on_end =
@@ -286,7 +288,7 @@ recorder_options run::impl::callbacks() {
             result.interrupted = m.interrupted;
             result.images_per_second =
                 static_cast<double>(steps_here * wired->job.batch) / std::max(seconds, 1e-9);
-            if (m.state) result.parameters = m.state->parameters;
+            result.parameters = m.parameters;
             wants_again = may_begin_again(m);
             if (wants_again)
               lost = m.failure.what;

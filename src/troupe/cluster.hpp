@@ -79,9 +79,11 @@ struct rollback_event {
   std::string reason;
 };
 
+// A checkpoint is durable; or could not be written: the job goes on with those that there are.
 struct saved_event {
-  std::string path;
-  std::int64_t step = 0;
+  std::string path;      // its folder
+  std::int64_t step = 0; // whose state it has; others may have been committed since
+  std::string problem;   // empty: none
 };
 
 // Of a cluster of several nodes. Told in between the others, by any thread.

@@ -1,5 +1,5 @@
 #include "actors/evaluator.hpp"
-#include "ops/files/state_dict.hpp"
+#include "ops/files/checkpoint.hpp"
 #include "ops/program.hpp"
 #include "troupe/cluster.hpp"
 

@@ -22,6 +22,7 @@ std::uint32_t job::island_microbatches() const {
 }
 
 outer_rounds job::rounds() const {
+  if (outer.islands == 0) return {};
   return {.every = outer.every,
           .steps_per_epoch = static_cast<std::uint64_t>(steps_per_epoch()),
           .last_step = static_cast<std::uint64_t>(total_steps())};

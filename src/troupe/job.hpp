@@ -68,7 +68,7 @@ struct job {
   steps_per_epoch() const; // the last, partial batch of an epoch is dropped
   [[nodiscard]] std::int64_t total_steps() const;
   [[nodiscard]] std::uint32_t island_microbatches() const; // all of them where there is no island
-  [[nodiscard]] outer_rounds rounds() const;               // REQUIRES: islands
+  [[nodiscard]] outer_rounds rounds() const;               // without islands: each a step
 };
 
 // The model as it is computed, sliced. REQUIRES: there is training data. Throws error.

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <utility>
 
 namespace troupe {
@@ -60,9 +59,9 @@ starting_state_of(const job& j, const run_options& options, const parameter_layo
          .where = fmt::format("--resume {} and --load {}", options.resume, options.load_weights),
          .help = "leave one of them out"});
   if (!options.resume.empty()) {
-    const auto& path = out.path = std::filesystem::is_directory(options.resume)
-                                      ? newest_checkpoint(options.resume, out.skipped)
-                                      : options.resume;
+    const auto& path = out.path = is_checkpoint(options.resume)
+                                      ? options.resume
+                                      : newest_checkpoint(options.resume, out.skipped);
     out.content = read_checkpoint(path, layout);
     check_same_job(path, out.content, j);
     const auto& islands = out.content.islands;

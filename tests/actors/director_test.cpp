@@ -118,9 +118,88 @@ TEST_CASE("a director told to stop finishes the steps in flight and saves") {
   CHECK(f.world.of<protocol::save>().empty());
   f.run_step(1);
   REQUIRE(f.world.of<protocol::save>().size() == 1);
-  CHECK(f.world.of<protocol::save>()[0].path == "there/step-00000002.safetensors");
-  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000002.safetensors"});
+  CHECK(f.world.of<protocol::save>()[0].path == "there/step-00000002");
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000002"});
+  f.boss.on(protocol::saved{.request = 2}); // the parameters
+  REQUIRE(f.world.of<protocol::job_ended>().size() == 1);
   CHECK(f.world.of<protocol::job_ended>()[0].interrupted);
+}
+
+TEST_CASE("a director has the job saved while it goes on, up to the next one but one") {
+  fixture f{{.checkpoint_folder = "there", .checkpoint_every = 1}};
+  CHECK(f.permitted() == 1);
+  f.run_step(0);
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  const auto save = f.world.of<protocol::save>()[0];
+  CHECK(save.path == "there/step-00000001");
+  CHECK(save.version == 1);
+  CHECK_FALSE(save.collects);
+  f.run_step(1); // training goes on; the epoch ends
+  CHECK(f.world.of<protocol::save>().size() == 1);
+  CHECK(f.permitted() == 1); // holders keep the state of steps 1 and 2
+  f.boss.on(protocol::saved{.request = save.request, .path = save.path});
+  REQUIRE(f.world.of<protocol::checkpoint_saved>().size() == 1);
+  CHECK(f.world.of<protocol::checkpoint_saved>()[0].step == 1);
+  CHECK(f.world.of<protocol::save>().size() == 1); // a successor would ask for the same
+  f.record();
+  REQUIRE(f.world.of<protocol::save>().size() == 2);
+  CHECK(f.world.of<protocol::save>()[1].version == 2);
+  CHECK(f.permitted() == 2);
+  f.boss.on(protocol::saved{.request = save.request, .path = save.path}); // late
+  CHECK(f.world.of<protocol::checkpoint_saved>().size() == 1);
+}
+
+TEST_CASE("a job ends when the checkpoint before is known, with one of its last step") {
+  fixture f{{.checkpoint_folder = "there", .checkpoint_every = 3}};
+  for (std::uint64_t step = 0; step < 4; ++step)
+    f.run_step(step);
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  CHECK(f.world.of<protocol::save>()[0].version == 3);
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000003", .problem = "disk full"});
+  REQUIRE(f.world.of<protocol::save>().size() == 2);
+  CHECK(f.world.of<protocol::save>()[1].version == 4);
+  CHECK(f.world.of<protocol::save>()[1].collects);
+  CHECK(f.world.of<protocol::job_ended>().empty());
+  f.boss.on(protocol::saved{.request = 2, .path = "there/step-00000004"});
+  CHECK(f.world.of<protocol::checkpoint_saved>().size() == 2);
+  CHECK(f.world.of<protocol::job_ended>().size() == 1);
+}
+
+TEST_CASE("a job that is stopped where it was just saved is not saved again") {
+  fixture f{{.checkpoint_folder = "there", .checkpoint_every = 1}};
+  f.run_step(0);
+  f.boss.on(protocol::stop_job{});
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000001"});
+  f.record();
+  f.run_step(1);
+  REQUIRE(f.world.of<protocol::save>().size() == 2);
+  CHECK(f.world.of<protocol::save>()[1].version == 2);
+  f.boss.on(protocol::saved{.request = 2, .path = "there/step-00000002"});
+  REQUIRE(f.world.of<protocol::save>().size() == 3);
+  CHECK(f.world.of<protocol::save>()[2].path.empty()); // the parameters alone
+  CHECK(f.world.of<protocol::save>()[2].collects);
+}
+
+TEST_CASE("where updates are applied as they come, training pauses to be saved") {
+  fixture f{{.workers = 1, .checkpoint_folder = "there", .checkpoint_every = 1}};
+  CHECK(f.permitted() == 0);
+  f.run_step(0);
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  CHECK(f.permitted() == 0);
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000001"});
+  f.record();
+  CHECK(f.permitted() == 1);
+}
+
+TEST_CASE("a new director asks again for a checkpoint of which nothing is on record") {
+  const director_options saving{.checkpoint_folder = "there", .checkpoint_every = 1};
+  fixture f(saving, {.life = 2, .step = 2, .went_on = true, .saved = 0});
+  REQUIRE(f.world.of<protocol::save>().size() == 1);
+  CHECK(f.world.of<protocol::save>()[0].version == 1);
+  CHECK(f.permitted() == 1);
+  fixture later(saving, {.life = 2, .step = 2, .went_on = true, .saved = 2});
+  CHECK(later.world.of<protocol::save>().empty());
+  CHECK(later.permitted() == 3);
 }
 
 TEST_CASE("a director fails the job at a loss that is not a number, with the step in the text") {

@@ -1,6 +1,9 @@
 #include "actors/parameter_holder.hpp"
 
+#include "ops/files/atomic_file.hpp"
+#include "ops/files/checkpoint.hpp"
 #include "support/fake_context.hpp"
+#include "support/scratch_folder.hpp"
 #include "support/small_layout.hpp"
 
 #include <doctest/doctest.h>
@@ -329,7 +332,7 @@ TEST_CASE("a holder keeps the version before, for who must compute a step again"
   CHECK(sent[2].version == 0); // block 1 has not moved
 }
 
-TEST_CASE("the state for a checkpoint is a copy that later steps do not change") {
+TEST_CASE("the parameters of a job that has ended are those of its last version alone") {
   fixture f;
   f.hear(f.gradient(0, 1));
   f.holder.on(protocol::want_state{4, director, 1});
@@ -337,25 +340,30 @@ TEST_CASE("the state for a checkpoint is a copy that later steps do not change")
   REQUIRE(state.size() == 1); // block 0 is not there yet
   CHECK(state[0].request == 4);
   CHECK(state[0].version == 1);
-  REQUIRE(state[0].slots.size() == 1);
-  const float velocity = state[0].slots[0].values()[0];
-  CHECK(velocity == f.gradients[1].values()[0]);
+  CHECK(same_bits(state[0].parameters, f.newest(1)));
   f.hear(f.gradient(1, 1));
-  CHECK(state[0].slots[0].values()[0] == velocity);
   f.holder.on(protocol::want_state{4, director, 1}); // late
   CHECK(f.world.of<protocol::state>().size() == 1);
 }
 
 TEST_CASE("a holder that starts from a checkpoint continues to the same bits") {
   fixture through;
-  through.hear(through.gradient(0, 1));
-  through.holder.on(protocol::want_state{1, director, 1});
-  const auto saved = through.world.of<protocol::state>().at(0);
+  const test::scratch_folder folder;
+  for (const int block : {0, 1})
+    through.hear(through.gradient(0, block));
+  through.holder.on(protocol::want_shard{1, director, 1, folder.path()});
+  through.finish();
+  const auto written = through.world.of<protocol::shard_written>();
+  REQUIRE(written.size() == 1);
+  checkpoint_manifest m{.step = 1, .slots = 1, .job = {}, .shards = {written[0].file}};
+  write_file_atomically(folder.file("checkpoint.json"), manifest_text(m));
+  const auto saved = read_checkpoint(folder.path(), *through.layout);
   through.hear(through.gradient(1, 1));
 
   auto options = options_of(through.layout, {});
-  options.version = saved.version;
-  options.blocks.push_back({.block = 1, .parameters = saved.parameters, .slots = saved.slots});
+  options.version = saved.step;
+  options.blocks.push_back(
+      {.block = 1, .parameters = saved.parameters[1], .slots = {saved.slots[0][1]}});
   test::fake_context world{me};
   parameter_holder holder(world, options);
   holder.on(through.gradient(0, 1)); // an old one
@@ -448,9 +456,6 @@ TEST_CASE("a holder of an island publishes what its round made of the outer para
   CHECK(f.world.of<protocol::committed>()[0].digest == block_digest(*f.layout, 1, back));
   holder.on(protocol::restarted{.who = outer}); // has what it needs
   CHECK(f.world.of<protocol::gradient>().size() == 2);
-  holder.on(protocol::want_state{1, director, 2});
-  for (const auto& s : f.world.of<protocol::state>())
-    CHECK(!s.parameters); // each block begins a round
 }
 
 TEST_CASE("a version of the outer parameters is a round's, and their holder commits nothing") {

@@ -75,7 +75,7 @@ TEST_CASE("the recorder reports each step, epoch and restart once, however often
   CHECK(restarts == 2);
   r.on(protocol::restarted{shard, 3, "", 0});
   CHECK(restarts == 3);
-  const protocol::checkpoint_saved saved{.number = {1, ++director.told}};
+  const protocol::checkpoint_saved saved{.step = 4, .number = {1, ++director.told}};
   r.on(saved);
   r.on(saved); // its acknowledgement was lost
   CHECK(saves == 1);

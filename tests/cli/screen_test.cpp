@@ -121,8 +121,9 @@ TEST_CASE("an epoch, a fault and a saved checkpoint are one line each") {
                       .recovery_ms = 1.8};
   CHECK(fault_line(f) ==
         "  ! layer_shard/1/0 died after 30 steps: killed; restarted in 1.80 ms as incarnation 2");
-  CHECK(saved_line({.path = "c/step-7.safetensors", .step = 1234}) ==
-        "  saved c/step-7.safetensors (step 1,234)");
+  CHECK(saved_line({.path = "c/step-7", .step = 1234}) == "  saved c/step-7 (step 1,234)");
+  CHECK(saved_line({.path = "c/step-7", .step = 7, .problem = "the disk is full"}) ==
+        "  ! not saved: c/step-7 (step 7): the disk is full");
 }
 
 TEST_CASE("a terminal gets at most five live lines a second and keeps events") {

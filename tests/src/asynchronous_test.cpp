@@ -207,9 +207,7 @@ TEST_CASE(
   CHECK(kept.parameter_digest == calm.result.parameter_digest);
   const auto resume = [&](const char* step) {
     return cluster{}
-        .start(
-            w,
-            {.resume = folder.path() + "/step-000000" + step + ".safetensors", .evaluate = false})
+        .start(w, {.resume = folder.path() + "/step-000000" + step, .evaluate = false})
         .wait()
         .parameter_digest;
   };

@@ -144,8 +144,7 @@ TEST_CASE("a job with islands resumes within a round, under another wiring, to t
       const auto rest =
           cluster{}
               .start(hybrid(j, {.replicas = 2, .stages = 2}),
-                     {.resume = folder.file(fmt::format("step-{:08}.safetensors", step)),
-                      .evaluate = false})
+                     {.resume = folder.file(fmt::format("step-{:08}", step)), .evaluate = false})
               .wait();
       CHECK(rest.parameter_digest == calm.result.parameter_digest);
     }

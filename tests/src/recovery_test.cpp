@@ -6,6 +6,7 @@
 #include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
@@ -119,11 +120,11 @@ TEST_CASE("a job whose holder dies goes back to the newest checkpoint that can b
   const auto w = data_parallel(evaluated_job(), {.replicas = 2, .holders = 1});
   const auto calm = play_with(w, {});
   const run_options disturbed{
-      .checkpoint_folder = saved.path(), .checkpoint_every = 2, .kills = {{holder, 3, 1}}};
+      .checkpoint_folder = saved.path(), .checkpoint_every = 1, .kills = {{holder, 3, 1}}};
   const auto backs = rollbacks_of(w, disturbed);
   REQUIRE(backs.size() == 1);
-  CHECK(backs[0].to == 2);
-  CHECK(backs[0].checkpoint.find("step-00000002") != std::string::npos);
+  CHECK((backs[0].to == 2 || backs[0].to == 3)); // that one may be on its way to the disk
+  CHECK(backs[0].checkpoint == saved.file(fmt::format("step-{:08}", backs[0].to)));
   CHECK(backs[0].reason == "what parameter_holder/0 knew is lost");
   check_same(calm, play_with(w, disturbed));
 }

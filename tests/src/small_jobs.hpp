@@ -46,6 +46,7 @@ struct log_of_run {
   std::uint64_t staleness = 0, lead = 0; // the most
   std::vector<fault_event> faults;
   std::vector<epoch_event> epochs;
+  std::vector<saved_event> saves;
   std::vector<std::vector<replica_share>> shares; // by step
 };
 
@@ -63,6 +64,7 @@ log_of_run play_on(const Cluster& where, const wiring& wired, run_options option
     }
     if (const auto* f = std::get_if<fault_event>(&e)) out.faults.push_back(*f);
     if (const auto* epoch = std::get_if<epoch_event>(&e)) out.epochs.push_back(*epoch);
+    if (const auto* saved = std::get_if<saved_event>(&e)) out.saves.push_back(*saved);
   };
   out.result = where.start(wired, std::move(options)).wait();
   return out;

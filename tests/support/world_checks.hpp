@@ -5,6 +5,8 @@
 #pragma once
 
 #include "actors/runtime/disk.hpp"
+#include "ops/files/checkpoint.hpp"
+#include "ops/files/sharded_checkpoint.hpp"
 #include "src/small_jobs.hpp"
 #include "support/copies_watch.hpp"
 #include "support/deadline.hpp"
@@ -152,6 +154,7 @@ private:
       if (!use.kept()) fail("credit", table({use}));
     if (run.result.parameter_digest != parameter_digest(run.result.layout, run.result.parameters))
       fail("state", "the parameters at the end are not those of the last step");
+    if (!failure_ && drawn_.checkpoint_every > 0) check_saves(run);
     if (!failure_ && drawn_.checkpoint_every > 0 && !drawn_.as_they_come()) check_resumed();
     if (!failure_ && drawn_.timed) check_progress(run.result.seconds);
   }
@@ -176,16 +179,32 @@ private:
       fail("update", problem);
   }
 
+  // What is said to be saved is whole; of each step that is due it is said, one way or the other.
+  void check_saves(const log_of_run& run) {
+    for (const saved_event& e : run.saves)
+      try {
+        if (e.problem.empty()) read_checkpoint(e.path, run.result.layout);
+      } catch (const error& damaged) {
+        fail("checkpoint", damaged.what());
+      }
+    const auto every = drawn_.checkpoint_every;
+    for (auto step = every; step <= drawn_.job.total_steps(); step += every)
+      if (std::none_of(run.saves.begin(), run.saves.end(), [&](const saved_event& e) {
+            return e.step == step;
+          }))
+        fail("checkpoint", fmt::format("nothing is told of that of step {}", step));
+  }
+
   // From the middle one of its checkpoints, undisturbed.
   void check_resumed() {
     const auto every = drawn_.checkpoint_every;
     const auto saves = (drawn_.job.total_steps() - 1) / every;
     if (saves < 1) return;
     const auto step = every * ((saves + 1) / 2);
+    const auto path = saved_.file(fmt::format("step-{:08}", step));
+    if (manifest_of(path).empty()) return; // who had it died while it was written
     try {
-      const auto rest = simulate(
-          drawn_.cluster,
-          {.resume = saved_.file(fmt::format("step-{:08}.safetensors", step)), .evaluate = false});
+      const auto rest = simulate(drawn_.cluster, {.resume = path, .evaluate = false});
       const auto first = static_cast<std::ptrdiff_t>(step);
       compare("resumed digest",
               rest.digests,

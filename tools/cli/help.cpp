@@ -137,7 +137,7 @@ A profile can be written by hand; what it leaves out is derived:
 
 Examples:
   troupe eval --model lenet --load lenet.safetensors
-  troupe eval --load runs/2026-01-31-fashion-mnist-cnn-1/checkpoints/step-1000.safetensors --classes
+  troupe eval --load runs/2026-01-31-fashion-mnist-cnn-1/checkpoints/step-00001000 --classes
 )";
   if (command == "bench")
     return R"(Images per second of whole training steps. Rounds over all measurements alternate, and

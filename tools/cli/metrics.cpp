@@ -101,7 +101,9 @@ json json_of(const std::vector<fault_record>& all) {
 }
 
 json json_of(const saved_event& e) {
-  return {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
+  json out = {{"event", "saved"}, {"path", e.path}, {"step", e.step}};
+  if (!e.problem.empty()) out["problem"] = e.problem;
+  return out;
 }
 
 json json_of(const node_event& e) {

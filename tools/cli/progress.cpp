@@ -150,6 +150,8 @@ std::string table(const std::vector<fault_record>& faults) {
 }
 
 std::string saved_line(const saved_event& e) {
+  if (!e.problem.empty())
+    return fmt::format("  ! not saved: {} (step {}): {}", e.path, count_text(e.step), e.problem);
   return fmt::format("  saved {} (step {})", e.path, count_text(e.step));
 }
 

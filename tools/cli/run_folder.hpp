@@ -3,7 +3,7 @@
 //   log.jsonl      what the program said
 //   metrics.jsonl  the same lines as --metrics
 //   events.jsonl   faults, saved checkpoints, start and end
-//   checkpoints/   step-N.safetensors
+//   checkpoints/   step-N/ each with checkpoint.json and its shards
 //   control        a socket, while the run goes on: troupe why, kill and stop ask there
 //   launch         which one started it, so that a process that is started again finds it
 #pragma once

@@ -17,6 +17,10 @@ namespace troupe::simulation {
 
 struct seat;
 
+inline bool takes_core(lane where) {
+  return where == lane::kernels || where == lane::updates;
+}
+
 // A computation from asking for a core to its end.
 struct running {
   seat* of = nullptr;

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,22 @@ void check_disk(disk& d, const std::string& folder) {
   d.remove(folder + "/a/one");
   d.remove(folder + "/a/one");
   CHECK(d.list(folder + "/a") == names{"two"});
+  CHECK(d.folders(folder + "/a") == names{"b"});
+  CHECK(d.folders(folder + "/nowhere").empty());
+  CHECK(d.size(folder + "/a/b/three") == 1);
+  CHECK_FALSE(d.size(folder + "/a/four").has_value());
+
+  const auto coming = d.create(folder + "/a/four");
+  coming->append("one ");
+  coming->append("two");
+  CHECK_FALSE(d.size(folder + "/a/four").has_value());
+  coming->keep_as(folder + "/a/five");
+  CHECK(d.size(folder + "/a/five") == 7);
+  d.create(folder + "/a/six")->append("given up");
+  CHECK(d.list(folder + "/a") == names{"five", "two"});
+  d.remove(folder + "/a/b/three");
+  d.remove(folder + "/a/b");
+  CHECK(d.folders(folder + "/a").empty());
 }
 
 } // namespace
@@ -38,6 +55,24 @@ TEST_CASE("the machine's disk and one in memory keep the same promises") {
   check_disk(memory, "/somewhere");
   CHECK(memory.files().at("/somewhere/a/two") == "2");
   CHECK(memory.files().size() == 2);
+}
+
+TEST_CASE("a disk in memory can be full, or lose what comes, and keeps what it has") {
+  memory_disk d;
+  d.write("/a/old", "1234");
+  d.limit(10);
+  CHECK_THROWS_WITH_AS(d.write("/a/new", "1234567"), doctest::Contains("No space left"), error);
+  d.write("/a/new", "123456");
+  CHECK_THROWS_AS(d.write("/a/old", "5"), error); // there is no room beside the old one
+  d.remove("/a/new");
+  d.write("/a/old", "56");
+  CHECK(d.files() == std::map<std::string, std::string>{{"/a/old", "56"}});
+  d.fail_to_keep(true);
+  CHECK_THROWS_WITH_AS(d.write("/a/old", "7"), doctest::Contains("fsync"), error);
+  CHECK(d.files().at("/a/old") == "56");
+  d.fail_to_keep(false);
+  d.write("/a/old", "12345678"); // what failed takes no room
+  CHECK(d.size("/a/old") == 8);
 }
 
 TEST_CASE("a folder below a file cannot be made, and the error says where") {

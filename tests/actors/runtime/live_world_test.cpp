@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -206,6 +207,39 @@ TEST_CASE("kernels that wait are computed by step, and of one step the newest fi
   REQUIRE(said.wait_for("8"));
   world.stop();
   CHECK(said.all() == std::vector<std::string>{"6", "newer of 7", "older of 7", "8"});
+}
+
+TEST_CASE("files are written one after the other, and nobody waits for a disk that hangs") {
+  notes said;
+  gate disk_answers;
+  live_world world({.kernel_threads = 1});
+  world.add(worker, plays([&](context& c, const message& m) {
+              const auto says = [&](const char* text) {
+                return [&said, text](computation&) { said.add(text); };
+              };
+              if (number(m) == 1) {
+                c.compute(lane::files, [&](computation&) {
+                  disk_answers.wait();
+                  said.add("first file");
+                });
+                c.compute(lane::files, says("second file"));
+              }
+              c.compute(lane::kernels, says("kernel"));
+              c.compute(lane::updates, says("update"));
+              c.compute(lane::brief, says("brief"));
+            }));
+  world.start();
+  world.send(worker, step(1));
+  world.send(worker, step(2));
+  REQUIRE(said.wait_for("kernel"));
+  REQUIRE(said.wait_for("brief"));
+  REQUIRE(said.wait_for("update"));
+  disk_answers.open = true;
+  REQUIRE(said.wait_for("second file"));
+  world.stop();
+  const auto all = said.all();
+  CHECK(std::find(all.begin(), all.end(), "first file") <
+        std::find(all.begin(), all.end(), "second file"));
 }
 
 TEST_CASE("abandoned computations are cancelled and not heard, and those that follow are") {

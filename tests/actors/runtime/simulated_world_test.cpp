@@ -585,7 +585,7 @@ TEST_CASE("a message weighs its tensors and a header") {
   const auto t = make_tensor({16}, zeros);
   CHECK(message_bytes(protocol::boundary_ready{{0, 0, 0, t}}) == header + 64);
   CHECK(message_bytes(protocol::reduced_gradient{0, 0, t, t}) == header + 128);
-  CHECK(message_bytes(protocol::state{0, 0, 0, t, {t, t}}) == header + 192);
+  CHECK(message_bytes(protocol::saved{0, "", {t, t}, ""}) == header + 128);
   CHECK(message_bytes(protocol::batch{0, 0, {t, t, 1}}) == header + 128);
   CHECK(message_key(protocol::gradient{1, 2, {0, 1}, t}) !=
         message_key(protocol::gradient{1, 2, {1, 1}, t}));

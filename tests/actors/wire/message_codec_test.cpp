@@ -77,19 +77,20 @@ TEST_CASE("a missing tensor stays missing, one without floats stays there") {
   CHECK_FALSE(g.addend);
 }
 
-TEST_CASE("a checkpoint crosses whole") {
-  auto state = std::make_shared<checkpoint>();
-  state->step = 9;
-  state->parameters = {floats({1, 2}), floats({3})};
-  state->slots = {{floats({4}), {}}};
-  state->job["model"] = "cnn";
-  const auto came = crossed(protocol::job_ended{9, 77, true, {.what = "it stopped"}, state});
-  const auto& e = std::get<protocol::job_ended>(came.content);
+TEST_CASE("the parameters at the end cross, and what is said of a shard") {
+  const std::vector<tensor> parameters = {floats({1, 2}), floats({3})};
+  const auto end = crossed(protocol::job_ended{9, 77, true, {.what = "it stopped"}, parameters});
+  const auto& e = std::get<protocol::job_ended>(end.content);
   CHECK(e.failure.what == "it stopped");
-  REQUIRE(e.state);
-  CHECK(e.state->job.at("model") == "cnn");
-  CHECK(e.state->parameters[1].values()[0] == 3);
-  CHECK_FALSE(e.state->slots[0][1]);
+  REQUIRE(e.parameters.size() == 2);
+  CHECK(e.parameters[1].values()[0] == 3);
+  const address holder{.role = role_kind::parameter_holder, .replica = 2};
+  const auto came = crossed(protocol::shard_written{"c/step-7", holder, {"a", 12, 34}, "why"});
+  const auto& s = std::get<protocol::shard_written>(came.content);
+  CHECK(s.folder == "c/step-7");
+  CHECK(s.writer == holder);
+  CHECK(s.file == shard_file{"a", 12, 34});
+  CHECK(s.problem == "why");
 }
 
 TEST_CASE("what an actor says to itself does not cross") {

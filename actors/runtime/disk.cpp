@@ -31,15 +31,7 @@ private:
 
 class disk_of_machine final : public disk {
 public:
-  void make_folder(const std::string& path) override {
-    std::error_code problem;
-    std::filesystem::create_directories(path, problem);
-    if (problem)
-      throw error({.what = "a folder cannot be made",
-                   .where = path,
-                   .why = problem.message(),
-                   .help = "choose a folder that you may write to"});
-  }
+  void make_folder(const std::string& path) override { make_folder_durably(path); }
 
   [[nodiscard]] std::unique_ptr<pending_file> create(const std::string& path) override {
     return std::make_unique<file_of_machine>(path);

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace troupe {
 
@@ -116,6 +117,16 @@ std::string temporary_path(const std::string& path) {
          std::string(temporary_ending);
 }
 
+// What happened in it, a rename or a new folder, outlives a power cut then. `path` is what is new.
+void sync_folder(const std::string& folder, const std::string& path) {
+  const descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (opened.number() < 0) throw_unwritten(path, "opening its folder", errno);
+  // Some network file systems have no fsync of folders and say EINVAL: they order renames
+  // themselves.
+  if (::fsync(opened.number()) != 0 && errno != EINVAL)
+    throw_unwritten(path, "fsync of its folder", errno);
+}
+
 int open_new(const std::string& path) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 }
@@ -152,19 +163,29 @@ void new_file::keep_as(const std::string& path) {
     throw_unwritten(path, "renaming its temporary", errno);
   beside->renamed();
 
-  // Without this the rename itself may be lost by a power cut.
-  const descriptor folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.number() < 0) throw_unwritten(path, "opening its folder", errno);
-  // Some network file systems have no fsync of folders and say EINVAL: they order renames
-  // themselves.
-  if (::fsync(folder.number()) != 0 && errno != EINVAL)
-    throw_unwritten(path, "fsync of its folder", errno);
+  sync_folder(folder_of(path), path);
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes) {
   new_file file(path);
   file.append(bytes);
   file.keep_as(path);
+}
+
+void make_folder_durably(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code problem;
+  std::vector<fs::path> fresh;
+  for (fs::path at = fs::absolute(path, problem); !fs::exists(at, problem); at = at.parent_path())
+    fresh.push_back(at);
+  fs::create_directories(path, problem);
+  if (problem)
+    throw error({.what = "a folder cannot be made",
+                 .where = path,
+                 .why = problem.message(),
+                 .help = "choose a folder that you may write to"});
+  for (const auto& made : fresh)
+    sync_folder(folder_of(made.string()), made.string());
 }
 
 std::string read_file(const std::string& path) {

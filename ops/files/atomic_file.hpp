@@ -31,6 +31,9 @@ private:
 void write_file_atomically(const std::string& path, std::string_view bytes); // throws error
 std::string read_file(const std::string& path);                              // throws error
 
+// And those around it that are not there; they outlive a power cut, too. Throws error.
+void make_folder_durably(const std::string& path);
+
 // The file, decompressed where it starts with gzip's magic number. Throws error where it is
 // unreadable, corrupt, cut off or larger than `bytes_max`.
 std::string read_maybe_gzip(const std::string& path, std::size_t bytes_max);

@@ -82,8 +82,11 @@ void director::on(const protocol::cursor& m) {
   }
   set_due_dials();
   if (phase_ == phase::ended) return;
+  if (must_pause(m)) {
+    pause();
+    return save_next();
+  }
   save_next();
-  if (must_pause(m)) return pause();
   if (committed_ >= options_.last_step) { // nothing is left to do
     phase_ = phase::saving;
     return save(committed_, false, true);
@@ -144,12 +147,20 @@ std::uint64_t director::next_save() const {
   return (saved_ / save_every() + 1) * save_every();
 }
 
-// While training goes on. That of the last step is its end's. What became of the one before is on
-// record first: a successor would ask for that one.
-void director::save_next() {
-  if (saving_ || save_every() == 0 || pauses_to_save()) return;
+// That of the last step is its end's.
+bool director::is_save_due() const {
+  if (save_every() == 0 || pauses_to_save()) return false;
   const auto next = next_save();
-  if (next > committed_ || next >= options_.last_step) return;
+  return next <= committed_ && next < options_.last_step;
+}
+
+// While training goes on. What became of the one before is on record first: a successor would ask
+// for that one. At the end of an epoch what the evaluation says is told first: a job that goes back
+// to the checkpoint does not evaluate it again.
+void director::save_next() {
+  if (saving_ || !is_save_due()) return;
+  const auto next = next_save();
+  if (next == committed_ && phase_ == phase::evaluating) return;
   const bool is_told = std::none_of(untold_.begin(), untold_.end(), [](const auto& e) {
     return std::holds_alternative<protocol::checkpoint_saved>(e.content);
   });
@@ -336,8 +347,8 @@ void director::finish_steps() {
     ++committed_;
     shares_.forget_before(committed_);
     set_due_dials();
-    save_next();
     if (committed_ >= pause_at) pause();
+    save_next();
   }
 }
 
@@ -425,6 +436,7 @@ void director::after_evaluation() {
   } else {
     phase_ = phase::training;
     tell(protocol::training_paused{false, committed_});
+    save_next();
     permit();
   }
 }
@@ -454,11 +466,13 @@ void director::save(std::uint64_t version, bool write, bool collects) {
   world_.send(options_.checkpointer, save_);
 }
 
-// When the checkpoint that is being written is: with the state of the last step, which is saved,
+// When the checkpoints that are due are written: with the state of the last step, which is saved,
 // too.
 void director::end() {
   phase_ = phase::saving;
-  if (!saving_) save(committed_, !options_.checkpoint_folder.empty() && good_ != committed_, true);
+  save_next();
+  if (!saving_ && !is_save_due())
+    save(committed_, !options_.checkpoint_folder.empty() && good_ != committed_, true);
 }
 
 void director::on(const protocol::saved& m) {

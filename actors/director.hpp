@@ -121,6 +121,7 @@ private:
   [[nodiscard]] bool pauses_to_save() const { return options_.workers > 0; }
 
   [[nodiscard]] std::uint64_t next_save() const; // steps committed then
+  [[nodiscard]] bool is_save_due() const;
   void save_next();
   void ask_for_cursor();
   [[nodiscard]] bool must_pause(const protocol::cursor& at) const;

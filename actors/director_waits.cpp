@@ -38,6 +38,8 @@ std::vector<wait> director::waits() const {
     return out;
   }
   case phase::saving:
+    if (!saving_) // what became of the checkpoint before
+      return {{.what = wait_kind::record, .from = options_.recorder, .step = committed_}};
     return {{.what = wait_kind::save, .from = options_.checkpointer, .step = save_.version}};
   case phase::ended:
     break;

@@ -149,6 +149,46 @@ TEST_CASE("a director has the job saved while it goes on, up to the next one but
   CHECK(f.world.of<protocol::checkpoint_saved>().size() == 1);
 }
 
+TEST_CASE("the checkpoint of an epoch's end is asked for when its evaluation is told") {
+  const director_options both{
+      .evaluators = {evaluator_address}, .checkpoint_folder = "there", .checkpoint_every = 1};
+  fixture f(both);
+  f.run_step(0);
+  f.run_step(1);
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000001"});
+  f.record();
+  CHECK(f.world.of<protocol::save>().size() == 1);
+  f.boss.on(protocol::evaluated{.round = 1, .part = 0, .test = {{2.0}, 3, 4}});
+  REQUIRE(f.world.of<protocol::save>().size() == 2);
+  CHECK(f.world.of<protocol::save>()[1].version == 2);
+
+  fixture next(both, {.life = 2, .step = 2, .paused = true, .saved = 0}); // evaluates again
+  REQUIRE(next.world.of<protocol::save>().size() == 1);
+  CHECK(next.world.of<protocol::save>()[0].version == 1); // meanwhile
+}
+
+TEST_CASE("a job ends when each checkpoint that was due is known, though the recorder is slow") {
+  fixture f{{.checkpoint_folder = "there", .checkpoint_every = 1}};
+  f.run_step(0);
+  f.run_step(1);
+  f.boss.on(protocol::saved{.request = 1, .path = "there/step-00000001"});
+  f.record();
+  f.run_step(2);
+  f.boss.on(protocol::saved{.request = 2, .path = "there/step-00000002"});
+  for (const int block : {0, 1}) {
+    f.commit(3, block);
+    f.report(3, static_cast<std::uint32_t>(block), 1.0);
+  }
+  CHECK(f.world.of<protocol::save>().size() == 2);
+  f.record();
+  REQUIRE(f.world.of<protocol::save>().size() == 3);
+  CHECK(f.world.of<protocol::save>()[2].version == 3);
+  f.boss.on(protocol::saved{.request = 3, .path = "there/step-00000003"});
+  REQUIRE(f.world.of<protocol::save>().size() == 4);
+  CHECK(f.world.of<protocol::save>()[3].version == 4);
+  CHECK(f.world.of<protocol::save>()[3].collects);
+}
+
 TEST_CASE("a job ends when the checkpoint before is known, with one of its last step") {
   fixture f{{.checkpoint_folder = "there", .checkpoint_every = 3}};
   for (std::uint64_t step = 0; step < 4; ++step)

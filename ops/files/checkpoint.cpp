@@ -105,12 +105,15 @@ bool step_of_name(const std::string& name, bool is_folder, std::uint64_t& step) 
   return code == std::errc() && end == last && first != last;
 }
 
+[[noreturn]] void fail_without_manifest(const std::string& path) {
+  fail(path, "it has no " + std::string(manifest_name) + ": it was not written to the end");
+}
+
 // Throws error unless it is whole. What is left of a save that was given up has no manifest.
 std::uint64_t step_of_verified(const std::string& path) {
   if (std::filesystem::is_directory(path)) {
     const auto manifest = manifest_of(path);
-    if (manifest.empty())
-      fail(path, "it has no " + std::string(manifest_name) + ": it was not written to the end");
+    if (manifest.empty()) fail_without_manifest(path);
     return verified_manifest(manifest).step;
   }
   return count_of(verified(read_file(path), path), "step", path);
@@ -217,11 +220,17 @@ void write_checkpoint(const std::string& path,
 checkpoint read_checkpoint(const std::string& path, const parameter_layout& layout) {
   if (const auto manifest = manifest_of(path); !manifest.empty())
     return read_shards(manifest, layout);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) fail_without_manifest(path);
   return parse_checkpoint(read_file(path), path, layout);
 }
 
 bool is_checkpoint(const std::string& path) {
-  return !manifest_of(path).empty() || !std::filesystem::is_directory(path);
+  std::error_code ignored;
+  if (!manifest_of(path).empty() || !std::filesystem::is_directory(path, ignored)) return true;
+  const auto at = std::filesystem::path(path);
+  std::uint64_t step = 0;
+  return step_of_name((at.has_filename() ? at : at.parent_path()).filename().string(), true, step);
 }
 
 std::string newest_checkpoint(const std::string& folder, std::vector<std::string>& skipped) {

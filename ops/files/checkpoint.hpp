@@ -57,7 +57,7 @@ std::string checkpoint_bytes(const parameter_layout& layout, const checkpoint& c
 checkpoint
 parse_checkpoint(std::string_view bytes, const std::string& name, const parameter_layout& layout);
 
-// Whether it is one checkpoint; else it may be a folder of several.
+// Whether it is one checkpoint, or what is left of one; else it may be a folder of several.
 bool is_checkpoint(const std::string& path);
 
 // The newest valid checkpoint of a folder (step-N with a manifest, or step-N.safetensors); invalid

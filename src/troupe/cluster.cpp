@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -103,10 +104,10 @@ struct run::impl {
   std::optional<casting> cast;
   bool knows_start = true; // some role here does
   std::atomic<bool> wants_again{false};
-  std::string lost;                    // why
-  std::vector<std::string> saved_here; // checkpoints, the newest last
-  std::uint64_t back_at = 0;           // steps committed when it began again last
-  int times_there = 0;                 // in a row, without a step between
+  std::string lost;                   // why
+  std::deque<std::string> saved_here; // checkpoints that are kept, the newest last
+  std::uint64_t back_at = 0;          // steps committed when it began again last
+  int times_there = 0;                // in a row, without a step between
 
   stall_watch stalls;                      // of the node that leads
   std::unique_ptr<control_server> control; // likewise
@@ -123,6 +124,7 @@ struct run::impl {
   run_hooks hooks();
   void end(const order::over& how);
   bool may_begin_again(const protocol::job_ended& m);
+  void note_saved(const std::string& path);
   checkpoint last_good(std::string& path);
   void inject_first();
   void inject(const injected_fault& f);
@@ -184,7 +186,13 @@ bool run::impl::may_begin_again(const protocol::job_ended& m) {
   return times_there <= times_max;
 }
 
-// The newest one that this run has written and that can be read. Older ones may be retired.
+void run::impl::note_saved(const std::string& path) {
+  result.last_checkpoint = path;
+  saved_here.push_back(path);
+  if (std::ssize(saved_here) > std::max(options.checkpoints_kept, 1)) saved_here.pop_front();
+}
+
+// The newest one that this run has written and that can be read.
 checkpoint run::impl::last_good(std::string& path) {
   for (; !saved_here.empty(); saved_here.pop_back())
     try {
@@ -272,10 +280,7 @@ recorder_options run::impl::callbacks() {
       .on_credit = [this](const protocol::credit_used& m) { note_credit(m); },
       .on_saved =
           [this](const protocol::checkpoint_saved& m) {
-            if (m.problem.empty()) {
-              result.last_checkpoint = m.path;
-              saved_here.push_back(m.path);
-            }
+            if (m.problem.empty()) note_saved(m.path);
             tell(saved_event{m.path, static_cast<std::int64_t>(m.step), m.problem});
           },
       .on_memory = [this](const protocol::memory_used& m) { note_memory(m); },

@@ -365,12 +365,14 @@ TEST_CASE("a process killed while it saves leaves checkpoints that resume to the
   const answer whole = here.run("train " + job + "--run-folder none 2>/dev/null");
   REQUIRE(whole.code == 0);
   int resumed = 0;
-  for (const char* moment : {"0.4", "0.55", "0.7", "0.9"}) {
-    const std::string folder = std::string("r") + moment;
-    here.run("train " + job + "--run-folder " + folder + " >/dev/null 2>&1 & child=$!; sleep " +
-             moment + "; kill -KILL $child; wait $child");
-    if (!fs::exists(here / folder / "checkpoints") || fs::is_empty(here / folder / "checkpoints"))
-      continue; // it had not come so far
+  for (const char* step : {"1", "2", "7", "20"}) { // that it writes when it is killed, or the next
+    const std::string folder = std::string("r") + step;
+    const auto shown = fmt::format("{}/checkpoints/step-{:0>8}", folder, step);
+    here.run("train " + job + "--run-folder " + folder +
+             " >/dev/null 2>&1 & child=$!; "
+             "while kill -0 $child 2>/dev/null && [ ! -e " +
+             shown + " ]; do sleep 0.002; done; kill -KILL $child; wait $child");
+    REQUIRE(fs::exists(here / folder / "job.toml"));
     const answer rest = here.run("train --resume " + folder + " 2>talk");
     if (rest.code != 0) {
       std::ifstream talk(here / "talk");

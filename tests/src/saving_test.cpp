@@ -1,11 +1,13 @@
 // A job is saved while it goes on: whoever dies meanwhile, and whatever the disk does, no bit of
 // training changes, and what is said to be saved can be resumed from under any wiring.
+#include "ops/files/atomic_file.hpp"
 #include "ops/files/checkpoint.hpp"
 #include "ops/files/sharded_checkpoint.hpp"
 #include "src/nodes_of_threads.hpp"
 #include "src/small_jobs.hpp"
 #include "support/error_of.hpp"
 #include "support/scratch_folder.hpp"
+#include "troupe/starting_state.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -282,6 +284,42 @@ TEST_CASE("a job that goes back skips a checkpoint that was damaged since, and s
   CHECK(backs[0].to == 2);
   REQUIRE(!result.skipped_checkpoints.empty());
   CHECK(contains(result.skipped_checkpoints.back(), "step-00000004"));
+}
+
+TEST_CASE("what is resumed is the newest checkpoint that is whole, also by who leads a job again") {
+  const scratch_folder saved;
+  const auto w = data_parallel(brief_job(), {.replicas = 2});
+  auto options = saves_every(1);
+  options.checkpoint_folder = saved.path();
+  const auto calm = play_with(w, options);
+  const auto shard_of = [&](const char* step) {
+    for (const auto& entry : std::filesystem::directory_iterator(saved.file(step)))
+      if (entry.path().extension() == ".safetensors") return entry.path().string();
+    FAIL("no shard in " << step);
+    return std::string();
+  };
+  const auto flipped = shard_of("step-00000004"), cut = shard_of("step-00000003");
+  auto bytes = read_file(flipped);
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  write_file_atomically(flipped, bytes);
+  std::filesystem::resize_file(cut, read_file(cut).size() - 1);
+  std::filesystem::remove(shard_of("step-00000002"));
+
+  run_options again{.checkpoint_folder = saved.path()};
+  const auto skipped = resume_what_was_saved(w, {.restarts = 1}, again);
+  CHECK(again.resume == saved.file("step-00000001"));
+  REQUIRE(skipped.size() == 3);
+  CHECK(contains(skipped[0], "step-00000004: the digest of its shard"));
+  CHECK(contains(skipped[1], "step-00000003: its shard"));
+  CHECK(contains(skipped[2], "No such file or directory"));
+
+  for (const auto& path : {saved.path(), saved.file("step-00000001")}) {
+    const auto rest = play_with(w, {.resume = path});
+    CHECK(rest.digests.size() == 3);
+    CHECK(rest.result.parameter_digest == calm.result.parameter_digest);
+    CHECK(rest.result.skipped_checkpoints.size() == (path == saved.path() ? 3 : 0));
+  }
+  CHECK_ERROR(play_with(w, {.resume = saved.file("step-00000002")}), "No such file or directory");
 }
 
 TEST_CASE("a job that is stopped ends with a durable checkpoint of its last step") {

@@ -120,7 +120,7 @@ run_result play(const cluster& c,
 
 void tell_end(const train_options& o, const run_result& r, const run_folder& folder, screen& to) {
   for (const std::string& path : r.skipped_checkpoints)
-    to.say(fmt::format("  ! checkpoint {} is damaged and was not used", path));
+    to.say(fmt::format("  ! a damaged checkpoint was not used: {}", path));
   if (!o.save.empty()) to.say("weights saved: " + o.save);
   if (!r.interrupted) {
     if (folder.kept() && !o.quiet) to.say("run kept in " + folder.path());

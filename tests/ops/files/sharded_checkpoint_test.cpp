@@ -274,6 +274,8 @@ TEST_CASE("what a save that was given up has left beside a checkpoint does it no
   CHECK(newest_checkpoint(scratch.path(), skipped) == scratch.file("step-42"));
   REQUIRE(skipped.size() == 1);
   CHECK(contains(skipped[0], "it was not written to the end"));
+  CHECK(is_checkpoint(scratch.file("step-43/"))); // who names it is told the same
+  CHECK(contains(read_of(scratch.file("step-43"), layout), "it was not written to the end"));
 }
 
 TEST_CASE("checkpoints of one file and of shards are found beside each other, the newest first") {

@@ -4,8 +4,10 @@
 #include "actors/runtime/disk.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -18,11 +20,15 @@ public:
   void fill(bool full) { full_ = full; }
 
   void make_folder(const std::string& path) override;
-  void write(const std::string& path, std::string_view bytes) override;
+  [[nodiscard]] std::unique_ptr<pending_file> create(const std::string& path) override;
+  [[nodiscard]] std::optional<std::uint64_t> size(const std::string& path) const override;
   [[nodiscard]] std::vector<std::string> list(const std::string& folder) const override;
+  [[nodiscard]] std::vector<std::string> folders(const std::string& folder) const override;
   void remove(const std::string& path) override;
 
 private:
+  class coming;
+
   void check_space(const std::string& path) const;
 
   disk& below_;

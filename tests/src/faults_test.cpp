@@ -166,7 +166,7 @@ TEST_CASE("on a full disk training goes on, and saves again when there is space"
   options.checkpoint_every = 2;
   std::vector<std::string> said;
   options.observer = [&](const run_event& e) {
-    if (const auto* s = std::get_if<saved_event>(&e)) said.push_back(s->path);
+    if (const auto* s = std::get_if<saved_event>(&e)) said.push_back(s->problem);
   };
   const auto result = cluster{}.start(w, options).wait();
   CHECK(result.steps == 12);

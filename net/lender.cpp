@@ -79,32 +79,34 @@ std::optional<std::uint64_t> lender::offset_of(const payload& what) const {
   return at - begin;
 }
 
-lender::account* lender::account_of(const life_key& to, const process_name& where) {
-  account& a = accounts_[to];
+lender::account* lender::account_of(const link_key& over, const process_name& where) {
+  account& a = accounts_[over];
   if (a.process < 0)
     a.process = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(where.number), 0));
   if (a.process < 0) { // it has ended, or nobody will tell when it does
-    accounts_.erase(to);
+    accounts_.erase(over);
     return nullptr;
   }
   a.ended = false;
   return &a;
 }
 
-std::optional<loan>
-lender::lend(const node_life& to, const process_name& where, const payload& what) {
+std::optional<loan> lender::lend(const node_life& from,
+                                 const node_life& to,
+                                 const process_name& where,
+                                 const payload& what) {
   const auto offset = offset_of(what);
   if (!offset || what.bytes.size() < most_.bytes_min) return {};
   const std::lock_guard lock(mutex_);
   collect_returned();
-  account* a = account_of({to.node, to.life}, where);
+  account* a = account_of({from.node, from.life, to.node, to.life}, where);
   if (a == nullptr || free_.empty() || a->bytes + what.bytes.size() > most_.bytes_max) return {};
   const std::uint64_t slot = free_.back();
   free_.pop_back();
   out_.push_back(slot);
   entry& e = slots_[slot];
   e.what = {what.owner, what.bytes};
-  e.to = {to.node, to.life};
+  e.over = {from.node, from.life, to.node, to.life};
   ++a->loans;
   a->bytes += what.bytes.size();
   board_.lend(slot, ++e.term);
@@ -113,7 +115,7 @@ lender::lend(const node_life& to, const process_name& where, const payload& what
 
 void lender::settle(std::uint64_t slot) {
   entry& e = slots_[slot];
-  account& a = accounts_.at(e.to);
+  account& a = accounts_.at(e.over);
   --a.loans;
   a.bytes -= e.what.bytes.size();
   e.what = {};
@@ -131,10 +133,10 @@ void lender::collect_returned() {
 // Of those whose link has ended; the others are about to be.
 void lender::collect_of_dead() {
   std::erase_if(accounts_, [this](const auto& one) {
-    const auto& [life, a] = one;
+    const auto& [over, a] = one;
     if (!a.ended || (a.loans > 0 && !has_ended(a.process))) return false;
-    std::erase_if(out_, [&, who = life](std::uint64_t slot) {
-      if (slots_[slot].to != who) return false;
+    std::erase_if(out_, [&, which = over](std::uint64_t slot) {
+      if (slots_[slot].over != which) return false;
       settle(slot);
       return true;
     });
@@ -143,13 +145,13 @@ void lender::collect_of_dead() {
   });
 }
 
-void lender::ended(const node_life& to) {
+void lender::ended(const node_life& from, const node_life& to) {
   const std::lock_guard lock(mutex_);
-  const auto at = accounts_.find({to.node, to.life});
+  const auto at = accounts_.find({from.node, from.life, to.node, to.life});
   if (at == accounts_.end()) return;
   at->second.ended = true;
   for (const std::uint64_t slot : out_)
-    if (slots_[slot].to == at->first)
+    if (slots_[slot].over == at->first)
       (void)board_.change(slot, slots_[slot].term, loan_state::lent, loan_state::free);
   collect_returned();
   collect_of_dead();

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -42,11 +43,12 @@ public:
 
   [[nodiscard]] memory_name name() const;
 
-  // Nothing: it lies elsewhere, or too much is lent already. REQUIRES: `to`, a life in the process
-  // `where`, said that it borrows.
-  std::optional<loan> lend(const node_life& to, const process_name& where, const payload& what);
-  void ended(const node_life& to); // the link to it
-  void collect();                  // lets go of what was returned
+  // Nothing: it lies elsewhere, or too much is lent already. `from` is of this process, which may
+  // have several nodes. REQUIRES: `to`, a life in the process `where`, said that it borrows.
+  std::optional<loan>
+  lend(const node_life& from, const node_life& to, const process_name& where, const payload& what);
+  void ended(const node_life& from, const node_life& to); // the link between them
+  void collect();                                         // lets go of what was returned
 
   [[nodiscard]] std::size_t loans() const; // not returned
 
@@ -57,16 +59,17 @@ private:
     std::size_t loans = 0, bytes = 0;
   };
 
-  using life_key = std::pair<std::uint32_t, std::uint64_t>;
+  // Both ends of a link.
+  using link_key = std::tuple<std::uint32_t, std::uint64_t, std::uint32_t, std::uint64_t>;
 
   struct entry { // of a slot
     payload what;
-    life_key to;
+    link_key over;
     std::uint64_t term = 0;
   };
 
   [[nodiscard]] std::optional<std::uint64_t> offset_of(const payload& what) const;
-  account* account_of(const life_key& to, const process_name& where);
+  account* account_of(const link_key& over, const process_name& where);
   void collect_returned();
   void collect_of_dead();
   void settle(std::uint64_t slot);
@@ -77,7 +80,7 @@ private:
   std::uint64_t token_;
   limits most_;
   mutable std::mutex mutex_;
-  std::map<life_key, account> accounts_;
+  std::map<link_key, account> accounts_;
   std::vector<entry> slots_;
   std::vector<std::uint64_t> free_, out_; // slots
 };

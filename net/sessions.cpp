@@ -32,7 +32,7 @@ bool sessions::post(const node_life& to, lane_kind lane, parcel content) {
   if (s == nullptr) return false;
   if (s->borrows)
     for (payload& p : content.payloads)
-      p.lent = options_.lends->lend(to, s->who.process, p);
+      p.lent = options_.lends->lend(options_.me, to, s->who.process, p);
   s->link.post(lane, std::move(content));
   return true;
 }
@@ -170,7 +170,7 @@ void sessions::down(std::uint32_t node, const std::string& reason, ending how, t
   const connection routes[lanes] = {at->second.route[0], at->second.route[1]};
   events_.push_back(peer_down{who, reason, at->second.link.kept_parcels()});
   sessions_.erase(at);
-  if (options_.lends) options_.lends->ended(who);
+  if (options_.lends) options_.lends->ended(options_.me, who);
   const auto body = encode(refusal_body{true, reason});
   for (const connection c : routes)
     if (c != 0) {

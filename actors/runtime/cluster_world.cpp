@@ -53,6 +53,14 @@ void cluster_world::impl::begin(const order::place& o) {
   for (const auto& [node, one] : leader.to_all(o))
     order_to(node, one);
   take(o);
+  end_emptied();
+}
+
+void cluster_world::impl::end_emptied() {
+  for (const auto& [node, one] : leader.emptied()) {
+    order_to(node, one);
+    tell(node_news::kind::down, {node}, fmt::format("node {} is drained", node));
+  }
 }
 
 void cluster_world::impl::take(const order::place& o) {
@@ -61,7 +69,11 @@ void cluster_world::impl::take(const order::place& o) {
   std::vector<std::pair<address, incarnation>> begin_here;
   for (const placement& p : o.placements) {
     known.place(p);
-    if (p.node == me && known.knows(p.who)) begin_here.emplace_back(p.who, p.life);
+    if (!known.knows(p.who)) continue;
+    if (p.node == me)
+      begin_here.emplace_back(p.who, p.life);
+    else
+      here.leave(p.who);
   }
   if (!o.begins)
     here.enter(begin_here);
@@ -170,6 +182,8 @@ void cluster_world::impl::obey(const net::node_life& from, const cluster_order& 
   if (const auto* v = std::get_if<order::view>(&o); v != nullptr && begins_like(*v)) {
     taken_in = true;
     known.view(v->members, v->placements);
+    for (const placement& p : v->placements)
+      if (p.node != me && known.knows(p.who)) here.leave(p.who);
     flush();
     changed.notify_all();
   }
@@ -200,7 +214,7 @@ bool cluster_world::impl::begins_like(const order::view& o) {
 
 void cluster_world::impl::end_here() {
   known.leave();
-  for (const address& who : own)
+  for (const address& who : known.on(me))
     here.kill(who);
 }
 
@@ -211,6 +225,11 @@ void cluster_world::impl::apply(const membership::outcome& what) {
     tell(node_news::kind::down, {node}, fmt::format("node {} begins anew", node));
   for (const auto& d : what.deaths)
     here.hear(d.who, supervising, d);
+  for (const address& who : what.ends)
+    if (known.is_here(who))
+      here.kill(who);
+    else
+      order_to(known.at(who).node, order::kill{who});
 }
 
 void cluster_world::impl::up(const net::peer& who) {
@@ -349,7 +368,9 @@ void cluster_world::impl::judge(std::chrono::nanoseconds now) {
 }
 
 std::chrono::nanoseconds cluster_world::impl::patience_of(const missing_nodes& wait) const {
-  return wait.was_complete() ? options.rejoin_within : options.join_within;
+  const auto rejoin =
+      leads() && plays ? options.move_after.value_or(options.rejoin_within) : options.rejoin_within;
+  return wait.was_complete() ? rejoin : options.join_within;
 }
 
 // Node 0 tells its owner, the others tell node 0.
@@ -384,6 +405,13 @@ void cluster_world::impl::look_for_missing(missing_nodes& wait, std::chrono::nan
                      .help = "start all nodes with one version, TROUPE_JOB, wiring and job, each "
                              "with a number of its own",
                      .kind = error_kind::request});
+  else if (plays && leads() && options.move_after && wait.waited(now) >= *options.move_after)
+    for (const auto node : missing()) {
+      tell(node_news::kind::down,
+           {node},
+           fmt::format("node {} stays away: its actors go on elsewhere", node));
+      apply(leader.move_from(node));
+    }
   else if (wait.waited(now) >= patience_of(wait))
     give_up_waiting(wait.failure(wait.waited(now), trouble()));
   else if (auto text = wait.due(now, trouble()); !text.empty())
@@ -401,7 +429,6 @@ void cluster_world::add(const address& who, role_factory make) {
   const auto node = impl_->options.node_of(who);
   impl_->known.add(who, node);
   if (impl_->leads()) impl_->board.plays(node);
-  if (node == impl_->me) impl_->own.push_back(who);
   impl_->here.add(who, std::move(make));
 }
 
@@ -468,6 +495,12 @@ void cluster_world::kill(const address& who) {
 void cluster_world::conclude(const order::over& how) {
   const std::lock_guard lock(impl_->mutex);
   impl_->conclusion = how;
+}
+
+void cluster_world::drain(std::uint32_t node) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->apply(impl_->leader.drain(node));
+  impl_->end_emptied();
 }
 
 void cluster_world::stop() {

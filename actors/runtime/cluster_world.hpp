@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ struct cluster_world_options {
   std::string start_at; // its checkpoint, if it begins at one: other nodes go there
   std::function<std::uint32_t(const address&)> node_of;
   std::function<bool(const address&)> has_state; // that others may not have
+  // Who are not to be on one node, if there are others; may be empty.
+  std::function<std::vector<address>(const address&)> copies_of;
+  std::optional<std::chrono::nanoseconds>
+      move_after; // a lost node's actors; none: they wait for it
   // Of the others: the job begins again there; returns why it cannot, or nothing.
   std::function<std::string(const std::string& where)> on_begin_again;
   // Called by a thread of their own, in order.
@@ -78,6 +83,8 @@ public:
   wait_graph waits() override; // node 0 asks all nodes; others know what is theirs
 
   void conclude(const order::over& how); // of node 0: told to the others by stop()
+  // Of node 0: the node's actors go on elsewhere; then it ends, if it is there. It may come again.
+  void drain(std::uint32_t node);
 
 private:
   struct impl;

@@ -31,7 +31,11 @@ struct cluster_world::impl final : far_world {
       : options(std::move(o)),
         me(options.link.number),
         known(me),
-        leader(known, options.nodes, {options.start, options.start_at}, options.has_state),
+        leader(known,
+               options.nodes,
+               {options.start, options.start_at},
+               options.has_state,
+               options.copies_of),
         board(options.nodes),
         here(with_far_side(options.live, *this)),
         desk(
@@ -65,6 +69,7 @@ struct cluster_world::impl final : far_world {
   void begin(const order::place& o);
   bool prepare_to_begin(const order::place& o);
   void end_here();
+  void end_emptied(); // of node 0: drained nodes
   void flush();
   void order_to(std::uint32_t node, const cluster_order& o);
   void happen(const fault& what); // on this node
@@ -88,7 +93,6 @@ struct cluster_world::impl final : far_world {
 
   cluster_world_options options; // fixed once it is made
   const std::uint32_t me;
-  std::vector<address> own; // fixed after add()
 
   // A role's thread and the links' meet here. Nothing below waits, or calls back.
   talk_mutex mutex;

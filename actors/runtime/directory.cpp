@@ -5,8 +5,9 @@
 
 namespace troupe {
 
-void directory::add(const address& who, std::uint32_t node) {
-  entries_[who].node = node;
+void directory::add(const address& who, std::uint32_t home) {
+  auto& e = entries_[who];
+  e.node = e.home = home;
 }
 
 void directory::admit(const member& who) {
@@ -22,7 +23,10 @@ void directory::place(const placement& p) {
   // is.)
   std::erase_if(waiting_[e.node],
                 [&](const addressed_message& m) { return m.to == p.who && m.to_life > 0; });
-  e = {p.life, e.lost, p.node};
+  e.life = p.life;
+  e.node = p.node;
+  if (p.node != here_)
+    std::erase_if(early_[p.who], [&](const addressed_message& m) { return m.to_life <= p.life; });
 }
 
 void directory::view(const std::vector<member>& members, const std::vector<placement>& all) {
@@ -36,7 +40,7 @@ void directory::view(const std::vector<member>& members, const std::vector<place
   waiting_.clear();
   for (const placement& p : all)
     if (const auto e = entries_.find(p.who); e != entries_.end())
-      e->second = {p.life, p.node == here_ ? p.life : 0, p.node};
+      e->second = {p.life, p.node == here_ ? p.life : 0, p.node, e->second.home};
 }
 
 void directory::leave() {
@@ -96,18 +100,18 @@ std::vector<addressed_message> directory::released(std::uint32_t to) {
 bool directory::may_say(std::uint32_t node, const addressed_message& m) const {
   if (m.from_life == 0) return m.from == m.to && m.to.role == role_kind::director;
   const auto from = entries_.find(m.from);
-  return from != entries_.end() && from->second.node == node;
+  // A life that is not known yet may be anywhere: it was placed, and that is on its way.
+  return from != entries_.end() && (from->second.node == node || m.from_life > from->second.life);
 }
 
 directory::arrival directory::incoming(const addressed_message& m) const {
   const auto from = entries_.find(m.from), to = entries_.find(m.to);
-  if (from == entries_.end() || to == entries_.end() || to->second.node != here_)
-    return arrival::stale;
+  if (from == entries_.end() || to == entries_.end()) return arrival::stale;
   // What the run's owner says has no life.
   if (m.from_life > 0 && m.from_life < from->second.life) return arrival::stale;
   const entry& e = to->second;
   if (m.to_life > e.life) return arrival::waits;
-  return e.life > e.lost ? arrival::heard : arrival::stale;
+  return e.node == here_ && e.life > e.lost ? arrival::heard : arrival::stale;
 }
 
 void directory::keep_early(addressed_message m) {

@@ -24,11 +24,12 @@ public:
     incarnation life = 0; // the newest that is known; 0: none yet
     incarnation lost = 0; // up to this one they are out of reach
     std::uint32_t node = 0;
+    std::uint32_t home = 0; // where the wiring has it
   };
 
   explicit directory(std::uint32_t here) : here_(here) {}
 
-  void add(const address& who, std::uint32_t node); // nobody plays it yet
+  void add(const address& who, std::uint32_t home); // nobody plays it yet
   void admit(const member& who);                    // it is there
   void place(const placement& p);                   // begins; older news are ignored
   // This node was taken in: all that is known from now on. Those that were here are no more.

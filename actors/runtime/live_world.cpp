@@ -479,13 +479,21 @@ void live_world::enter(const std::vector<std::pair<address, incarnation>>& whom)
   if (impl_->stopping) return; // nobody would end them
   for (const auto& [who, life] : whom) {
     seat* s = impl_->find(who);
-    TROUPE_ASSERT(s != nullptr && s->here, "an actor that is not of this process: " + who.text());
+    TROUPE_ASSERT(s != nullptr, "an actor of an unknown address: " + who.text());
+    s->here = true;
     kill(who); // the one before may not know yet that it is over
     impl_->seat_player(*s, life);
   }
   for (const auto& [who, life] : whom)
     impl_->wake(*impl_->find(who));
   impl_->begin_lookout();
+}
+
+void live_world::leave(const address& who) {
+  seat* s = impl_->find(who);
+  if (s == nullptr || !s->here) return;
+  kill(who); // it may not know yet that it is over
+  s->here = false;
 }
 
 void live_world::hear(const address& from,

@@ -58,6 +58,7 @@ public:
   // For who owns `beyond`. The actors that are here begin by enter(), and not by start().
   // They begin, instead of older ones; all are there before the first of them speaks.
   void enter(const std::vector<std::pair<address, incarnation>>& whom);
+  void leave(const address& who); // the next one is in another process
   // Returns when nobody plays here; nobody begins before enter_again(), with which the job does.
   void end_all();
   void enter_again(const std::vector<std::pair<address, incarnation>>& whom);

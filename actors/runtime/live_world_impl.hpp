@@ -88,7 +88,7 @@ struct sending {
 // One address of the directory: who plays it now.
 struct seat {
   address who;
-  bool here = true; // else in another process
+  std::atomic<bool> here{true}; // else in another process
   role_factory make;
   fault_points points;
   std::atomic<double> slowness{1}; // of its kernels

@@ -117,7 +117,7 @@ void serialize(A& a, inject& v) {
 
 template <class A>
 void serialize(A& a, over& v) {
-  all_fields(a, v, v.steps, v.digest, v.interrupted, v.failure);
+  all_fields(a, v, v.steps, v.digest, v.interrupted, v.drained, v.failure);
 }
 
 } // namespace order

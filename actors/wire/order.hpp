@@ -97,10 +97,11 @@ struct waits {
   bool last = true;
 };
 
-// From node 0: the job is over.
+// From node 0: the job is over; or, for a node that was drained, goes on without it.
 struct over {
   std::uint64_t steps = 0, digest = 0;
   bool interrupted = false;
+  bool drained = false;
   error_text failure; // empty: none
 };
 

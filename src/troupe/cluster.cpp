@@ -63,6 +63,7 @@ struct run::impl {
   std::optional<fault_injector> faults;    // of that world
   std::function<void(run_result&)> report; // of the world; may be empty
   std::function<void(const order::over&)> conclude;
+  std::function<void(std::uint32_t)> let_go; // of a node's actors; empty: there are no others
 
   std::mutex telling; // events of nodes come from threads of their own
   std::mutex mutex;
@@ -128,6 +129,7 @@ struct run::impl {
   checkpoint last_good(std::string& path);
   void inject_first();
   void inject(const injected_fault& f);
+  void drain(std::uint32_t node);
   void begin_again();
 };
 
@@ -149,6 +151,21 @@ void run::impl::inject_first() {
 void run::impl::inject(const injected_fault& f) {
   faults->check(f);
   faults->add(f);
+}
+
+void run::impl::drain(std::uint32_t node) {
+  const auto where = fmt::format("drain node {}", node);
+  if (!let_go || result.node != 0 || node == 0 || node >= result.nodes)
+    throw error({.what = fmt::format("node {} cannot be drained", node),
+                 .where = where,
+                 .why = !let_go || result.nodes == 1 ? "the job has one node"
+                        : result.node != 0           ? "this is not node 0, which leads the job"
+                        : node == 0                  ? "it leads the job"
+                                    : fmt::format("the job has nodes 0 to {}", result.nodes - 1),
+                 .help = "name another node of a job of several",
+                 .kind = error_kind::request});
+  check_node_may_die(*wired, static_cast<int>(node), static_cast<int>(result.nodes), where);
+  let_go(node);
 }
 
 run_hooks run::impl::hooks() {
@@ -233,6 +250,7 @@ void run::impl::end(const order::over& how) {
   result.steps = static_cast<std::int64_t>(how.steps);
   result.parameter_digest = how.digest;
   result.interrupted = how.interrupted;
+  result.drained = how.drained;
   failure = how.failure;
   ended = true;
   ended_changed.notify_all();
@@ -312,6 +330,7 @@ void run::impl::open_control() {
       requests_to({.why = [this] { return why(); },
                    .stop = [this] { stop(); },
                    .inject = [this](const injected_fault& f) { inject(f); },
+                   .drain = [this](std::uint32_t node) { drain(node); },
                    .calm = [this] { faults->calm(); },
                    .faults = [this] { return faults->happened(); }}));
 }
@@ -439,6 +458,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
 
   state->report = stage.report;
   state->conclude = stage.conclude;
+  state->let_go = stage.drain;
   state->begin = std::move(begin.content);
   const auto begins =
       state->knows_start ? start_text(state->begin.step, state->result) : std::string();
@@ -529,6 +549,10 @@ wait_graph run::why() const {
 
 void run::inject(const injected_fault& f) {
   impl_->inject(f);
+}
+
+void run::drain(std::uint32_t node) {
+  impl_->drain(node);
 }
 
 void run::calm() {

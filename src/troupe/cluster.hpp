@@ -172,7 +172,8 @@ struct run_result {
   std::uint64_t peak_memory_bytes = 0; // of the process
   std::vector<shard_memory> memory;    // of each layer shard; whole after two steps
   std::uint64_t parameter_digest = 0;
-  bool interrupted = false;                     // stop() ended it
+  bool interrupted = false; // stop() ended it
+  bool drained = false;     // of a node whose actors went on elsewhere: the job goes on without it
   std::string last_checkpoint;                  // path; empty if none was written
   std::vector<std::string> skipped_checkpoints; // that --resume found invalid
   std::optional<simulation_report> simulation;  // of a simulated cluster
@@ -196,6 +197,10 @@ public:
   void calm(); // what is injected and still to come does not happen, but for repairs; any thread
   [[nodiscard]] std::vector<fault_record> faults() const; // so far; any thread
   [[nodiscard]] std::uint32_t node() const;               // that this process is; 0 leads
+  // Lets the actors of another node go on elsewhere; then its run::wait() returns, with `drained`.
+  // A process that comes with its number is taken in again. From any thread of node 0; throws error
+  // where that cannot be.
+  void drain(std::uint32_t node);
   void set(const dial& d); // from any thread; throws error where the wiring does not allow it
 
   // Who waits for what at this moment, and who is to blame (actors/wait_graph.hpp, docs/why.md):
@@ -217,7 +222,10 @@ struct cluster {
   std::optional<node_place> place = {};
   std::chrono::milliseconds join_within{300'000};  // for all nodes to come
   std::chrono::milliseconds rejoin_within{60'000}; // for one that was lost
-  std::chrono::milliseconds figures_every{1'000};  // links_event; of very many links less often
+  // After so long its actors go on on other nodes, and home when it is there again; none: they
+  // wait.
+  std::optional<std::chrono::milliseconds> move_after = {};
+  std::chrono::milliseconds figures_every{1'000}; // links_event; of very many links less often
 
   // Throws error before anything is spawned. With several nodes, node 0 returns when all are there.
   [[nodiscard]] run start(const wiring& w, run_options options = {}) const;

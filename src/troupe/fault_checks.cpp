@@ -25,20 +25,6 @@ void check_played(const wiring& w, const address& who, const std::string& where)
                .help = "name one of them"});
 }
 
-// Who is on the node that is killed may be the only one that knows something.
-void check_node(const wiring& w, int node, int nodes, const std::string& where) {
-  const auto alone = w.order.as_they_come() ? lonely_state_of(w, nodes) : std::set<address>{};
-  for (const auto& role : w.roles) {
-    if (role.node % nodes != node) continue;
-    check_mortal(w, role.where, where);
-    if (alone.contains(role.where))
-      throw error({.what = fmt::format("node {} has all copies of {}", node, role.where.text()),
-                   .where = where,
-                   .why = "an asynchronous job cannot go back to where it was",
-                   .help = "put copies on other nodes: --holder-copies 2, over more nodes"});
-  }
-}
-
 void check_moments(const wiring& w, const injected_fault& f, const std::string& where) {
   if (int(f.at.has_value()) + int(f.step.has_value()) + int(f.per_second.has_value()) +
           int(f.point.has_value()) >
@@ -69,6 +55,19 @@ void check_moments(const wiring& w, const injected_fault& f, const std::string& 
 }
 
 } // namespace
+
+void check_node_may_die(const wiring& w, int node, int nodes, const std::string& where) {
+  const auto alone = w.order.as_they_come() ? lonely_state_of(w, nodes) : std::set<address>{};
+  for (const auto& role : w.roles) {
+    if (role.node % nodes != node) continue;
+    check_mortal(w, role.where, where);
+    if (alone.contains(role.where))
+      throw error({.what = fmt::format("node {} has all copies of {}", node, role.where.text()),
+                   .where = where,
+                   .why = "an asynchronous job cannot go back to where it was",
+                   .help = "put copies on other nodes: --holder-copies 2, over more nodes"});
+  }
+}
 
 bool has_state(role_kind role) {
   return role == role_kind::parameter_holder || role == role_kind::residual_keeper;
@@ -134,7 +133,8 @@ void check_fault(const wiring& w, const injected_fault& f, int nodes) {
   if (kill != nullptr) check_mortal(w, kill->who, where);
   if (const auto* s = std::get_if<slow_actor_fault>(&f.what))
     check_slow(w, {s->who, s->factor}, where);
-  if (const auto* k = std::get_if<kill_node_fault>(&f.what)) check_node(w, k->node, nodes, where);
+  if (const auto* k = std::get_if<kill_node_fault>(&f.what))
+    check_node_may_die(w, k->node, nodes, where);
 }
 
 } // namespace troupe

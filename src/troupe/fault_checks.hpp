@@ -15,4 +15,7 @@ void check_kill(const wiring& w, const fault_point& at, const std::string& where
 void check_slow(const wiring& w, const slow_actor& s, const std::string& where);
 void check_fault(const wiring& w, const injected_fault& f, int nodes); // that it is played on
 
+// Throws error where all that some actor knows is on that node, and the job cannot go back.
+void check_node_may_die(const wiring& w, int node, int nodes, const std::string& where);
+
 } // namespace troupe

@@ -39,6 +39,14 @@ std::shared_ptr<const std::set<address>> mortals_of(const wiring& w, int nodes) 
   return out;
 }
 
+std::shared_ptr<const std::map<address, std::vector<address>>> copies_in(const wiring& w) {
+  auto out = std::make_shared<std::map<address, std::vector<address>>>();
+  for (const auto& role : w.roles)
+    (*out)[role.where] = role.where.role == role_kind::parameter_holder ? copies_of(w, role.where)
+                                                                        : std::vector<address>{};
+  return out;
+}
+
 // Node 0 keeps the books of a job.
 void check_leading_roles(const wiring& w, const homes& home) {
   for (const auto role : {role_kind::director, role_kind::supervisor, role_kind::recorder})
@@ -116,6 +124,8 @@ run cluster::start(const wiring& w, run_options options) const {
         .start_at = start.checkpoint,
         .node_of = [home](const address& who) { return home->at(who); },
         .has_state = [mortal](const address& who) { return !mortal->contains(who); },
+        .copies_of = [groups = copies_in(w)](const address& who) { return groups->at(who); },
+        .move_after = move_after,
         .on_begin_again = hooks.on_begin_again,
         .on_news = [tell = hooks.on_node](const node_news& n) { tell(event_of(n)); },
         .on_figures = hooks.on_links,
@@ -131,6 +141,7 @@ run cluster::start(const wiring& w, run_options options) const {
                    {.make_world = make_world,
                     .kernel_threads = threads,
                     .conclude = [made](const order::over& how) { (*made)->conclude(how); },
+                    .drain = [made](std::uint32_t node) { (*made)->drain(node); },
                     .place = here,
                     .plays = plays,
                     .is_watched = here.number == 0});

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <utility>
 
 namespace troupe {
@@ -46,6 +47,20 @@ std::string kill(const controlled_run& run, const control_arguments& request) {
   return fmt::format("{} is killed at its next message", who.text());
 }
 
+std::string drain(const controlled_run& run, const control_arguments& request) {
+  const auto words = argument(request, "node", "");
+  std::uint32_t node = 0;
+  const auto* end = words.data() + words.size();
+  if (words.empty() || std::from_chars(words.data(), end, node).ptr != end)
+    throw error({.what = "nothing says which node is to be drained",
+                 .where = "node " + words,
+                 .why = "nodes have numbers",
+                 .help = R"({"ask": "drain", "node": "1"})",
+                 .kind = error_kind::request});
+  run.drain(node);
+  return fmt::format("the actors of node {} go on elsewhere; then it ends", node);
+}
+
 // All or nothing is added, unless a world changes its mind in between.
 std::string inject(const controlled_run& run, const control_arguments& request) {
   const auto words = said(request,
@@ -71,6 +86,7 @@ std::map<std::string, control_request> requests_to(const controlled_run& run) {
              return told(why(), argument(r, "as", "text"));
            }},
           {"kill", [run](const control_arguments& r) { return kill(run, r); }},
+          {"drain", [run](const control_arguments& r) { return drain(run, r); }},
           {"inject", [run](const control_arguments& r) { return inject(run, r); }},
           {"calm",
            [calm = run.calm](const control_arguments&) {

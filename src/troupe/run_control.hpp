@@ -16,11 +16,13 @@ struct controlled_run {
   std::function<wait_graph()> why;
   std::function<void()> stop;
   std::function<void(const injected_fault&)> inject; // throws error
+  std::function<void(std::uint32_t)> drain;          // likewise
   std::function<void()> calm;
   std::function<std::vector<fault_record>()> faults; // that were injected
 };
 
-// "why" ("as": text, json or dot), "stop", "kill" ("who"), "inject" ("fault"), "calm", "faults".
+// "why" ("as": text, json or dot), "stop", "kill" ("who"), "inject" ("fault"), "calm", "faults",
+// "drain" ("node").
 std::map<std::string, control_request> requests_to(const controlled_run& run);
 
 } // namespace troupe

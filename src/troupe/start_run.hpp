@@ -39,6 +39,8 @@ struct stage_of_run {
   std::function<void(run_result&)> report = {}; // adds what the world knows; may be empty
   // Of the node that leads: how it ended, before the world stops; may be empty.
   std::function<void(const order::over&)> conclude = {};
+  // Likewise: lets the actors of a node go on elsewhere; empty: there are no others.
+  std::function<void(std::uint32_t)> drain = {};
   node_place place = {}; // of how many nodes this is which; a spare will be one of them
   std::function<bool(const address&)> plays = {}; // here; empty: all
   bool is_watched = false; // by the clock of the machine, and by other programs

@@ -75,4 +75,22 @@ TEST_CASE("killing processes of a launched training changes nothing but the cloc
   CHECK(contains(all.errors(), "was killed by SIGKILL"));
 }
 
+TEST_CASE("a process of a launched training is drained from another terminal") {
+  const deadline patience(std::chrono::seconds(100), "a launched training that is drained");
+  const scratch_folder here;
+  launched_program all(here, launch(3, {}));
+  const std::string ask = "cd " + here.path() + " && " + TROUPE_PROGRAM + " ";
+  REQUIRE(comes_true([&] { return std::system((ask + "why > why.txt 2>&1").c_str()) == 0; }));
+  CHECK(std::system((ask + "drain 2 > drain.txt 2>&1").c_str()) == 0);
+  CHECK(text_of(here.file("drain.txt")) ==
+        "the actors of node 2 go on elsewhere; then it ends\n");
+  CHECK(std::system((ask + "drain 7 > refused.txt 2>&1").c_str()) != 0);
+  CHECK(contains(text_of(here.file("refused.txt")), "the job has nodes 0 to 2"));
+  CHECK(all.wait() == 0);
+  INFO(all.errors());
+  CHECK(digest_in(all.output()) == digest_of_one_process());
+  CHECK(contains(text_of(here.file("logs/nodes/2/stderr.log")), "node 2 was drained"));
+  CHECK(all.left_nothing());
+}
+
 } // namespace troupe::test

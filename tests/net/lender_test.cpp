@@ -24,7 +24,7 @@ using troupe::test::first_float;
 using troupe::test::new_lender;
 using troupe::test::shared_payload;
 
-constexpr node_life peer{1, 22}, other{2, 33};
+constexpr node_life me{0, 11}, peer{1, 22}, other{2, 33};
 
 std::string trouble(const std::function<void()>& what) {
   try {
@@ -97,7 +97,7 @@ TEST_CASE("what is lent is read where it lies, and comes back with the last copy
   {
     const payload p = shared_payload(1000, 7);
     kept = p.owner;
-    lent = from->lend(peer, this_process(), p);
+    lent = from->lend(me, peer, this_process(), p);
     REQUIRE(lent);
     auto taken = memory->take(*lent);
     REQUIRE(taken);
@@ -118,12 +118,12 @@ TEST_CASE("what is lent is read where it lies, and comes back with the last copy
 TEST_CASE("what lies elsewhere, is small, or is too much for one borrower is not lent") {
   const auto from = new_lender({.bytes_max = 10'000, .bytes_min = 1000});
   const auto floats = std::make_shared<std::vector<float>>(1000);
-  CHECK_FALSE(from->lend(peer, this_process(), {floats, std::as_bytes(std::span(*floats))}));
-  CHECK_FALSE(from->lend(peer, this_process(), shared_payload(249, 1)));
-  CHECK(from->lend(peer, this_process(), shared_payload(250, 1)));
-  CHECK(from->lend(peer, this_process(), shared_payload(2250, 1)));
-  CHECK_FALSE(from->lend(peer, this_process(), shared_payload(250, 1)));
-  CHECK(from->lend(other, this_process(), shared_payload(250, 1)));
+  CHECK_FALSE(from->lend(me, peer, this_process(), {floats, std::as_bytes(std::span(*floats))}));
+  CHECK_FALSE(from->lend(me, peer, this_process(), shared_payload(249, 1)));
+  CHECK(from->lend(me, peer, this_process(), shared_payload(250, 1)));
+  CHECK(from->lend(me, peer, this_process(), shared_payload(2250, 1)));
+  CHECK_FALSE(from->lend(me, peer, this_process(), shared_payload(250, 1)));
+  CHECK(from->lend(me, other, this_process(), shared_payload(250, 1)));
 }
 
 TEST_CASE("a board that is full lends again when something is returned") {
@@ -132,23 +132,23 @@ TEST_CASE("a board that is full lends again when something is returned") {
   REQUIRE(memory);
   const payload p = shared_payload(256, 1);
   std::vector<loan> lent;
-  while (const auto one = from->lend(peer, this_process(), p))
+  while (const auto one = from->lend(me, peer, this_process(), p))
     lent.push_back(*one);
   CHECK(lent.size() == loan_board::slots);
   (void)memory->take(lent[100]);
-  CHECK(from->lend(peer, this_process(), p));
-  CHECK_FALSE(from->lend(peer, this_process(), p));
+  CHECK(from->lend(me, peer, this_process(), p));
+  CHECK_FALSE(from->lend(me, peer, this_process(), p));
 }
 
 TEST_CASE("a loan is taken once, and not when its slot is used again") {
   const auto from = new_lender();
   const auto memory = borrower::open(this_process(), from->name());
   REQUIRE(memory);
-  const auto first = from->lend(peer, this_process(), shared_payload(256, 1));
+  const auto first = from->lend(me, peer, this_process(), shared_payload(256, 1));
   REQUIRE(first);
   CHECK(memory->take(*first));
   CHECK_FALSE(memory->take(*first));
-  const auto second = from->lend(peer, this_process(), shared_payload(256, 2));
+  const auto second = from->lend(me, peer, this_process(), shared_payload(256, 2));
   REQUIRE(second);
   CHECK(second->slot == first->slot);
   CHECK_FALSE(memory->take(*first));
@@ -159,11 +159,11 @@ TEST_CASE("a link that ends takes back what was not taken, and waits for what wa
   const auto from = new_lender();
   const auto memory = borrower::open(this_process(), from->name());
   REQUIRE(memory);
-  const auto taken_loan = from->lend(peer, this_process(), shared_payload(256, 1));
-  const auto late = from->lend(peer, this_process(), shared_payload(256, 2));
-  const auto of_other = from->lend(other, this_process(), shared_payload(256, 3));
+  const auto taken_loan = from->lend(me, peer, this_process(), shared_payload(256, 1));
+  const auto late = from->lend(me, peer, this_process(), shared_payload(256, 2));
+  const auto of_other = from->lend(me, other, this_process(), shared_payload(256, 3));
   auto taken = memory->take(*taken_loan);
-  from->ended(peer);
+  from->ended(me, peer);
   CHECK(from->loans() == 2);
   CHECK_FALSE(memory->take(*late));
   CHECK(memory->take(*of_other));
@@ -173,13 +173,23 @@ TEST_CASE("a link that ends takes back what was not taken, and waits for what wa
   CHECK(from->loans() == 0);
 }
 
+TEST_CASE("what one node of a process lent stays lent when the link of another one ends") {
+  const auto from = new_lender();
+  const auto memory = borrower::open(this_process(), from->name());
+  REQUIRE(memory);
+  const auto loan = from->lend(me, peer, this_process(), shared_payload(256, 1));
+  CHECK(from->lend(other, peer, this_process(), shared_payload(256, 2)));
+  from->ended(other, peer);
+  CHECK(memory->take(*loan));
+}
+
 TEST_CASE("a link that begins again after it ended lends again") {
   const auto from = new_lender();
   const auto memory = borrower::open(this_process(), from->name());
   REQUIRE(memory);
-  const auto before = memory->take(*from->lend(peer, this_process(), shared_payload(256, 1)));
-  from->ended(peer);
-  const auto again = from->lend(peer, this_process(), shared_payload(256, 2));
+  const auto before = memory->take(*from->lend(me, peer, this_process(), shared_payload(256, 1)));
+  from->ended(me, peer);
+  const auto again = from->lend(me, peer, this_process(), shared_payload(256, 2));
   REQUIRE(again);
   CHECK(memory->take(*again));
   CHECK(first_float(*before) == 1);
@@ -190,24 +200,24 @@ TEST_CASE("a link that begins again after it ended lends again") {
 TEST_CASE("a process that is killed at work with what it borrowed leaves nothing lent") {
   const auto from = new_lender();
   working_process there(*from);
-  const auto lent = from->lend(peer, there.name(), shared_payload(256, 5));
-  const auto on_its_way = from->lend(peer, there.name(), shared_payload(256, 6));
+  const auto lent = from->lend(me, peer, there.name(), shared_payload(256, 5));
+  const auto on_its_way = from->lend(me, peer, there.name(), shared_payload(256, 6));
   REQUIRE(lent);
   REQUIRE(on_its_way);
   CHECK(there.take(*lent) == 5);
   from->collect();
   CHECK(from->loans() == 2);
   there.kill();
-  from->ended(peer);
+  from->ended(me, peer);
   CHECK(from->loans() == 0);
 }
 
 TEST_CASE("a process that is given up while it is at work keeps what it took until it dies") {
   const auto from = new_lender();
   working_process there(*from);
-  const auto lent = from->lend(peer, there.name(), shared_payload(256, 5));
+  const auto lent = from->lend(me, peer, there.name(), shared_payload(256, 5));
   CHECK(there.take(*lent) == 5);
-  from->ended(peer);
+  from->ended(me, peer);
   from->collect();
   CHECK(from->loans() == 1);
   there.kill();
@@ -227,7 +237,7 @@ TEST_CASE("what a lender that is dead has lent can still be read") {
     } said;
 
     const auto its = new_lender();
-    said = {its->name(), *its->lend(peer, this_process(), shared_payload(256, 9))};
+    said = {its->name(), *its->lend(me, peer, this_process(), shared_payload(256, 9))};
     (void)!::write(ends[1], &said, sizeof said);
     for (;;)
       ::pause();
@@ -255,7 +265,7 @@ TEST_CASE("places beyond the memory that is lent are refused") {
   const auto from = new_lender();
   const auto memory = borrower::open(this_process(), from->name());
   REQUIRE(memory);
-  const auto good = from->lend(peer, this_process(), shared_payload(256, 1));
+  const auto good = from->lend(me, peer, this_process(), shared_payload(256, 1));
   REQUIRE(good);
   constexpr auto most = std::numeric_limits<std::uint64_t>::max();
   const std::uint64_t end = troupe::buffer_pool::global().share()->bytes().size();

@@ -3,7 +3,9 @@
 
 #include "src/small_jobs.hpp"
 
+#include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +23,7 @@ struct nodes_of_threads {
   std::string coordinator;                             // where node 0 listens
   std::function<node_place(std::uint32_t node)> place; // empty: all meet at the coordinator
   std::chrono::milliseconds join_within{60'000}, rejoin_within{60'000};
+  std::optional<std::chrono::milliseconds> move_after = {};
   int threads = 1; // that compute, of each node
   std::chrono::milliseconds figures_every{1'000};
   mutable std::vector<thread_node> others = {}; // node i + 1, once a run is over
@@ -32,6 +35,7 @@ struct nodes_of_threads {
                          : node_place{.number = number, .count = count, .coordinator = coordinator},
             .join_within = join_within,
             .rejoin_within = rejoin_within,
+            .move_after = move_after,
             .figures_every = figures_every};
   }
 

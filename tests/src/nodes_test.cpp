@@ -1,14 +1,12 @@
 // Jobs over several nodes, here threads of one process with links between them.
+#include "src/fresh_endpoints.hpp"
 #include "src/nodes_of_threads.hpp"
 #include "support/deadline.hpp"
 #include "support/error_of.hpp"
 #include "support/fault_proxy.hpp"
 #include "support/scratch_folder.hpp"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 
@@ -17,25 +15,6 @@ namespace troupe::test {
 namespace {
 
 using namespace std::chrono_literals;
-
-std::string fresh_inproc() {
-  static std::atomic<int> next{0};
-  return fmt::format("inproc://nodes-{}", next++);
-}
-
-// A port that was free a moment ago: tests may run beside others of themselves.
-std::string fresh_tcp() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* const name = reinterpret_cast<sockaddr*>(&at);
-  REQUIRE(::bind(socket, name, size) == 0);
-  REQUIRE(::getsockname(socket, name, &size) == 0);
-  ::close(socket);
-  return fmt::format("tcp://127.0.0.1:{}", ntohs(at.sin_port));
-}
 
 log_of_run play_over(std::uint32_t count, const wiring& w, const std::string& coordinator) {
   const nodes_of_threads nodes{.count = count, .coordinator = coordinator};

@@ -229,7 +229,7 @@ TEST_CASE("a live run says why it waits, kills whom it is told to, and stops") {
     const auto said = ask_run(path, {{"ask", "faults"}});
     CHECK(said.find(" faults\n") != std::string::npos);
     CHECK(said.find("\n  kill layer_shard ") != std::string::npos); // the first of them
-    const int then = steps;
+    const std::int64_t then = steps;
     while (steps < then + 20)
       std::this_thread::sleep_for(1ms);
     CHECK(ask_run(path, {{"ask", "faults"}}).substr(0, 9) == said.substr(0, 9));

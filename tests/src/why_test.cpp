@@ -74,12 +74,6 @@ graph_at_end(const wiring& w, const simulated_cluster& where, run_options option
   return going.why();
 }
 
-suspect worst(const wait_graph& g) {
-  const auto v = verdict_of(g);
-  REQUIRE_FALSE(v.suspects.empty());
-  return v.suspects.front();
-}
-
 enum class culprit { paused_node, cut_link, slow_actor };
 
 struct drawn_culprit {

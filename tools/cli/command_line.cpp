@@ -41,6 +41,7 @@ std::vector<command> commands() {
           {"kill", kill_settings(), false, nullptr},
           {"inject", inject_settings(), false, nullptr},
           {"chaos", chaos_settings(), false, nullptr},
+          {"drain", drain_settings(), false, nullptr},
           {"stop", stop_settings(), false, nullptr},
           {"doctor", doctor_settings(), false, nullptr}};
 }

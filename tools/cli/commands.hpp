@@ -24,6 +24,7 @@ int why(const command_line& line);
 int kill_actor(const command_line& line);
 int inject_fault(const command_line& line);
 int chaos(const command_line& line);
+int drain(const command_line& line);
 int stop_run(const command_line& line);
 int doctor(const command_line& line);
 

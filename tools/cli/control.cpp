@@ -1,5 +1,5 @@
-// troupe why, kill, inject, chaos and stop: what is asked on the control channel of a run that goes
-// on.
+// troupe why, kill, inject, chaos, drain and stop: what is asked on the control channel of a run
+// that goes on.
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/mistakes.hpp"
@@ -144,6 +144,15 @@ int chaos(const command_line& line) {
   storm(watched_folder(read.text("run-folder")),
         fmt::format("{} kill {}", read.text("rate"), read.text("kill")),
         lasts);
+  return exit_done;
+}
+
+int drain(const command_line& line) {
+  value_reader read(line.values);
+  const auto node = read.whole("node", 1, 1'000'000);
+  if (!read.wrong().empty()) throw mistakes(read.wrong());
+  print(ask(watched_folder(read.text("run-folder")),
+            {{"ask", "drain"}, {"node", std::to_string(node)}}));
   return exit_done;
 }
 

@@ -42,6 +42,11 @@ setting_list inject_settings() {
           folder_setting()};
 }
 
+setting_list drain_settings() {
+  return {{.group = "Run", .name = "node", .value = "NODE", .help = "its number", .bare = true},
+          folder_setting()};
+}
+
 setting_list chaos_settings() {
   return {folder_setting(),
           {"Faults", "rate", "N/s", "2/s", "how often, on average; the times are random"},

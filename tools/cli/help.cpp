@@ -29,6 +29,7 @@ const std::map<std::string, std::string>& summaries() {
       {"kill", "kill an actor of a running job; it is restarted"},
       {"inject", "let something go wrong in a running job"},
       {"chaos", "kill random actors of a running job, again and again"},
+      {"drain", "let a node leave a running job; its actors go on elsewhere"},
       {"stop", "end a running job after its step, as Ctrl-C does"},
       {"doctor", "what this machine has: versions, kernels, cores, data sets"},
   };
@@ -251,6 +252,15 @@ Examples:
   troupe chaos
   troupe chaos --rate 10/s --for "30 s"
   troupe chaos --kill director runs/2026-01-31-fashion-mnist-cnn-1
+)";
+  if (command == "drain")
+    return R"(Lets a node leave a job that trains now: its actors go on on other nodes, and when
+it has none its process ends, with code 0. The result of a synchronous job does not change by a bit.
+A process that is started with its number is taken in again, and gets its actors back.
+
+Examples:
+  troupe drain 2
+  troupe drain 2 runs/2026-01-31-fashion-mnist-cnn-1
 )";
   if (command == "stop")
     return R"(Ends a job that trains now: what has begun is finished and saved, as after Ctrl-C.

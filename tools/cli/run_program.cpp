@@ -36,6 +36,7 @@ int run_command(const command_line& line) {
   if (line.command == "kill") return kill_actor(line);
   if (line.command == "inject") return inject_fault(line);
   if (line.command == "chaos") return chaos(line);
+  if (line.command == "drain") return drain(line);
   if (line.command == "stop") return stop_run(line);
   return doctor(line);
 }

@@ -26,6 +26,10 @@ int serve(const cluster& c, const wiring& w, run_options options, interrupt_watc
   watch.on_first([&] { going.stop(); }); // the whole job
   const run_result r = going.wait();
   watch.on_first([] {});
+  if (r.drained) {
+    say(fmt::format("node {} was drained: the job goes on without it", r.node));
+    return exit_done;
+  }
   say(fmt::format("node {}: the job {} after {} steps, digest {}",
                   r.node,
                   r.interrupted ? "was interrupted" : "is done",

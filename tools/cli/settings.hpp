@@ -47,6 +47,7 @@ setting_list why_settings();
 setting_list kill_settings();
 setting_list inject_settings();
 setting_list chaos_settings();
+setting_list drain_settings();
 setting_list stop_settings();
 setting_list doctor_settings();
 

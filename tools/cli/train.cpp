@@ -173,7 +173,9 @@ int train(const command_line& line) {
   const auto& data_where = line.values.at("data").where;
   const wiring w = wiring_of(o, load_data_of(o.data, o.validation, o.seed, data_where));
 
-  const cluster here{.compute_threads = o.threads, .place = place_in(variables_of_process())};
+  const cluster here{.compute_threads = o.threads,
+                     .place = place_in(variables_of_process()),
+                     .move_after = o.move_after};
   if (here.place->number > 0) return serve(here, w, run_options_of(o, {}), watch);
 
   const timeline_file timeline(o, w);

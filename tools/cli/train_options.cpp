@@ -4,6 +4,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/scenario.hpp"
 #include "cli/slow.hpp"
+#include "cli/units.hpp"
 #include "cli/values.hpp"
 #include "ops/files/atomic_file.hpp"
 
@@ -81,6 +82,19 @@ void read_loss(value_reader& read, train_options& out) {
   }
 }
 
+void read_move_after(value_reader& read, train_options& out) {
+  const auto text = read.text("move-after");
+  if (text.empty()) return;
+  std::chrono::nanoseconds time{0};
+  if (parse_time(text, time))
+    out.move_after = std::chrono::duration_cast<std::chrono::milliseconds>(time);
+  else
+    read.add({.what = fmt::format("'{}' is no time", text),
+              .where = read.where("move-after"),
+              .why = fmt::format("a number and one of {}", time_units),
+              .help = "--move-after \"2 s\""});
+}
+
 void read_faults_of(value_reader& read, train_options& out) {
   std::vector<error_text> wrong;
   for (const std::string& text : read.value("inject").values)
@@ -111,6 +125,7 @@ void read_wiring(value_reader& read, train_options& out) {
       read.add(e.text());
     }
   read_faults_of(read, out);
+  read_move_after(read, out);
   for (const std::string& said : read.value("dial").values)
     try {
       out.dials.push_back(parse_dial(said));

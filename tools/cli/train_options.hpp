@@ -5,7 +5,9 @@
 #include "cli/wiring_options.hpp"
 #include "troupe/cluster.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct train_options {
 
   wiring_options wired;
   int threads = 0;
+  std::optional<std::chrono::milliseconds> move_after;
   std::uint32_t microbatches = 1;
   std::vector<planned_kill> kills;
   std::vector<slow_actor> slow;

@@ -138,6 +138,7 @@ TEST_CASE("what an incarnation said is stale once its successor is known") {
 TEST_CASE("messages for strangers, or for actors of other nodes, are not heard") {
   auto d = small_directory(0);
   d.place({near, 1, 0});
+  d.place({shard, 1, 1});
   auto elsewhere = message_from(shard, 1, 1);
   elsewhere.to = shard;
   CHECK(d.incoming(elsewhere) == directory::arrival::stale);
@@ -149,6 +150,8 @@ TEST_CASE("messages for strangers, or for actors of other nodes, are not heard")
 
 TEST_CASE("a node speaks for its own actors, and its run's owner to the director alone") {
   auto d = small_directory(0);
+  d.place({holder, 1, 0});
+  d.place({shard, 1, 1});
   CHECK(d.may_say(1, message_from(shard, 1, 1)));
   CHECK_FALSE(d.may_say(2, message_from(shard, 1, 1)));
   CHECK_FALSE(d.may_say(1, message_from(holder, 1, 1)));
@@ -157,6 +160,24 @@ TEST_CASE("a node speaks for its own actors, and its run's owner to the director
   CHECK(d.may_say(1, {directing, protocol::stop_job{}, directing, 0, 1}));
   CHECK_FALSE(d.may_say(1, {holder, protocol::stop_job{}, holder, 0, 1}));
   CHECK_FALSE(d.may_say(1, {directing, protocol::stop_job{}, holder, 0, 1}));
+}
+
+TEST_CASE("who moved is heard before it is known here where it is") {
+  auto d = small_directory(0);
+  d.place({near, 1, 0});
+  d.place({shard, 1, 1});
+  CHECK(d.may_say(2, message_from(shard, 2, 1)));
+  auto early = message_from(near, 1, 2, 7); // to one that will be here
+  early.to = shard;
+  CHECK(d.incoming(early) == directory::arrival::waits);
+  d.keep_early(early);
+  d.place({shard, 2, 0});
+  CHECK(d.is_here(shard));
+  CHECK(steps(d.hear_early(shard)) == std::vector<std::uint64_t>{7});
+  CHECK(d.incoming(early) == directory::arrival::heard);
+  d.place({shard, 3, 2}); // and away again
+  CHECK(d.incoming(early) == directory::arrival::stale);
+  CHECK_FALSE(d.may_say(1, message_from(shard, 3, 1)));
 }
 
 TEST_CASE("a node that is taken in again knows who plays elsewhere, and that its own are no more") {

@@ -43,6 +43,13 @@ struct four_nodes {
   }
 };
 
+std::vector<std::uint32_t> nodes_of(const std::vector<placement>& all) {
+  std::vector<std::uint32_t> out;
+  for (const auto& p : all)
+    out.push_back(p.node);
+  return out;
+}
+
 // "view to 1", in order.
 std::vector<std::string> orders(const membership::outcome& what) {
   static constexpr const char* names[] = {"view", "place", "leave", "lost", "kill", "over"};
@@ -100,6 +107,91 @@ TEST_CASE("an actor that was started while its node was away is told dead with i
   (void)n.leader.down({2, 102}, "it is gone");
   (void)n.leader.start({shard(2)});
   CHECK(deaths(n.up(2, 202)) == std::vector<std::string>{shard(2).text() + " 2"});
+}
+
+TEST_CASE("actors of a node that is not waited for go on where fewest are, and home again") {
+  four_nodes n;
+  n.all_up_and_playing();
+  (void)n.leader.down({2, 102}, "it is gone");
+  const auto moved = n.leader.move_from(2);
+  CHECK(deaths(moved) == std::vector<std::string>{shard(2).text() + " 1"});
+  CHECK(moved.deaths[0].reason == "node 2 was lost: it is gone");
+  CHECK(n.leader.missing().empty());
+  CHECK(n.leader.move_from(2).deaths.empty());
+  CHECK(n.leader.start({shard(2)}) == std::vector<placement>{{shard(2), 2, 1}}); // node 0 has two
+  CHECK(n.leader.start({shard(2)}) == std::vector<placement>{{shard(2), 3, 3}}); // and now node 1
+  const auto back = n.up(2, 202);
+  CHECK(back.deaths.empty());
+  CHECK(back.ends == std::vector<address>{shard(2)});
+  CHECK(n.leader.start({shard(2)}) == std::vector<placement>{{shard(2), 4, 2}});
+}
+
+TEST_CASE("who keeps parameters goes where the beginning is known, and stays there") {
+  four_nodes n(2);
+  n.all_up_and_playing();
+  (void)n.leader.down({2, 102}, "it is gone");
+  CHECK(n.leader.move_from(2).deaths.size() == 2);
+  CHECK(nodes_of(n.leader.start({holder, shard(2)})) == std::vector<std::uint32_t>{0, 1});
+  CHECK(n.up(2, 202).ends == std::vector<address>{shard(2)});
+}
+
+TEST_CASE("a copy goes where no other copy is") {
+  directory known{0};
+  const address other{.role = role_kind::parameter_holder, .stage = 1};
+  const address third{.role = role_kind::parameter_holder, .replica = 1};
+  membership leader(
+      known,
+      3,
+      {"", ""},
+      [](const address&) { return false; },
+      [&](const address& who) {
+        return who == third ? std::vector<address>{third} : std::vector<address>{holder, other};
+      });
+  known.add(holder, 0);
+  known.add(other, 2);
+  known.add(third, 1);
+  known.add(shard(1), 1);
+  known.admit({0, 100, 1});
+  (void)leader.up({1, 101});
+  (void)leader.up({2, 102});
+  (void)leader.start(known.all());
+  (void)leader.down({2, 102}, "it is gone");
+  (void)leader.move_from(2);
+  CHECK(nodes_of(leader.start({other})) ==
+        std::vector<std::uint32_t>{1}); // though node 0 has fewer
+}
+
+TEST_CASE(
+    "a node that is drained ends when it has nobody, and gets its actors when it comes again") {
+  four_nodes n;
+  n.all_up_and_playing();
+  const auto what = n.leader.drain(2);
+  CHECK(what.ends == std::vector<address>{shard(2)});
+  CHECK(what.deaths.empty());
+  CHECK(n.leader.drain(2).ends.empty());
+  CHECK(n.leader.emptied().empty());
+  CHECK(nodes_of(n.leader.start({shard(2)})) == std::vector<std::uint32_t>{1});
+  const auto told = n.leader.emptied();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].first == 2);
+  CHECK(std::get<order::over>(told[0].second).drained);
+  CHECK(n.leader.emptied().empty());
+
+  (void)n.leader.down({2, 102}, "the link broke");
+  CHECK(n.leader.missing().empty());
+  CHECK(n.up(2, 102).ends.empty()); // it did not hear it
+  CHECK(n.leader.emptied().size() == 1);
+  (void)n.leader.down({2, 102}, "its process ended");
+  CHECK(n.up(2, 202).ends == std::vector<address>{shard(2)});
+  CHECK(nodes_of(n.leader.start({shard(2)})) == std::vector<std::uint32_t>{2});
+}
+
+TEST_CASE("a node that is not there is drained at once") {
+  four_nodes n;
+  n.all_up_and_playing();
+  (void)n.leader.down({3, 103}, "it is gone");
+  CHECK(deaths(n.leader.drain(3)) == std::vector<std::string>{shard(3).text() + " 1"});
+  CHECK(n.leader.missing().empty());
 }
 
 TEST_CASE("of two nodes that lost each other one begins anew, once") {

@@ -49,7 +49,7 @@ std::vector<cluster_order> some_orders() {
           order::leave{"why"},
           order::lost{{1, 2, 3}, 4, "silent"},
           order::kill{shard},
-          order::over{5, 6, true, {.what = "what", .why = "why"}},
+          order::over{5, 6, true, true, {.what = "what", .why = "why"}},
           order::ask{7},
           order::waits{8, {some_actor()}, true}};
 }
@@ -66,10 +66,11 @@ TEST_CASE("orders between nodes cross as they were given") {
   CHECK(lost.other == member{1, 2, 3});
   CHECK(lost.own_term == 4);
   CHECK(crossed(order::kill{shard}).who == shard);
-  const auto over = crossed(order::over{5, 6, true, {.what = "what", .why = "why"}});
+  const auto over = crossed(order::over{5, 6, true, true, {.what = "what", .why = "why"}});
   CHECK(over.steps == 5);
   CHECK(over.digest == 6);
   CHECK(over.interrupted);
+  CHECK(over.drained);
   CHECK(over.failure.why == "why");
   CHECK(crossed(order::ask{7}).number == 7);
   const auto waits = crossed(order::waits{8, {some_actor(), {.who = shard}}, true});

@@ -59,7 +59,7 @@ std::vector<std::string> seeds() {
                                  cluster_order(order::leave{"why"}),
                                  cluster_order(order::lost{{1, 2, 3}, 4, "silent"}),
                                  cluster_order(order::kill{who}),
-                                 cluster_order(order::over{5, 6, true, {.what = "what"}})})
+                                 cluster_order(order::over{5, 6, true, false, {.what = "what"}})})
     out.push_back(std::string(2, '\0') + text_of(encode(o).body));
   return out;
 }

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -65,6 +66,7 @@ struct disturbed_run {
   std::map<std::string, std::vector<double>> recoveries; // ms, by role
   double seconds = 0;
   int kills = 0;
+  std::string failure; // empty: none
 };
 
 disturbed_run disturb(const wiring& w, milliseconds gap, int kills_max, double seconds_max) {
@@ -90,7 +92,11 @@ disturbed_run disturb(const wiring& w, milliseconds gap, int kills_max, double s
       if (milliseconds(wall::now() - began).count() > seconds_max * 1e3) going.stop();
     }
   });
-  out.result = going.wait();
+  try {
+    out.result = going.wait();
+  } catch (const error& e) { // it gave up
+    out.failure = e.what();
+  }
   over = true;
   killing.join();
   out.seconds = milliseconds(wall::now() - began).count() / 1e3;
@@ -102,6 +108,7 @@ json restart(const wishes& o) {
   const auto calm = cluster{}.start(w, {.evaluate = false}).wait();
   const auto step = milliseconds(calm.seconds * 1e3 / static_cast<double>(calm.steps));
   const auto run = disturb(w, step * 4, o.kills, 1e9);
+  if (!run.failure.empty()) throw std::runtime_error(run.failure);
   std::vector<double> all;
   json by_role;
   for (const auto& [role, ms] : run.recoveries) {
@@ -124,12 +131,13 @@ json rate(const wishes& o) {
   bool equal = true;
   for (const double gap : {16.0, 4.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02}) {
     const auto run = disturb(w, milliseconds(gap * step_ms), 1'000'000'000, 20 * calm.seconds);
-    const bool through = !run.result.interrupted;
+    const bool through = !run.result.interrupted && run.failure.empty();
     if (through) equal = equal && run.result.parameter_digest == calm.parameter_digest;
     out["rows"].push_back({{"gap_steps", gap},
                            {"kills", run.kills},
                            {"steps", run.result.steps},
                            {"rollbacks", run.result.rollbacks},
+                           {"failure", run.failure},
                            {"goodput",
                             static_cast<double>(run.result.steps) /
                                 static_cast<double>(calm.steps) * calm.seconds / run.seconds}});

@@ -224,9 +224,10 @@ void parameter_holder::adopt(int index, const tensor& outer) {
 void parameter_holder::on(const protocol::restarted& m) {
   for (const auto& [index, block] : blocks_) {
     const auto b = static_cast<std::size_t>(index);
+    // The newest first: its step may be on record, and the one that waits needs its digest.
     if (m.who == options_.director)
-      for (const auto& [version, done] : block.told)
-        say(block, m.who, done);
+      for (auto done = block.told.rbegin(); done != block.told.rend(); ++done)
+        say(block, m.who, done->second);
     if (block.outer && block.outer->sent.value && options_.outer_aggregators[b] == m.who)
       say(block, m.who, block.outer->sent);
     const auto& readers = options_.readers[b];

@@ -243,6 +243,18 @@ TEST_CASE("nodes may end before node 0, and are ended when they do not end with 
   CHECK_FALSE(contains(all.errors(), "node 1"));
 }
 
+TEST_CASE("who was done before node 0 died is started again with it, and the job ends") {
+  const scratch_folder here;
+  const std::string zero = "if [ $TROUPE_RANK = 0 ]; then "
+                           "while [ ! -e done-$TROUPE_RESTART ]; do sleep 0.01; done; "
+                           "[ $TROUPE_RESTART = 1 ] || kill -9 $$; ",
+                    one = "else touch done-$TROUPE_RESTART; fi";
+  launched_program all(here, launch(2, zero + one));
+  CHECK(all.wait() == 0);
+  CHECK(contains(all.errors(), "node 0 was killed by SIGKILL after"));
+  CHECK(contains(all.errors(), "node 1 was done, and node 0 was not; started again within"));
+}
+
 TEST_CASE("Ctrl-C is heard by node 0 alone, which ends the job") {
   const scratch_folder here;
   const std::string script = "trap 'echo heard $TROUPE_RANK >> heard; touch saved; exit 130' INT; "

@@ -126,9 +126,14 @@ class program:
         """How many lines of metrics it has written (LONG)."""
         return text_of(os.path.join(self.folder, "steps.jsonl")).count("\n")
 
+    def told(self, *words):
+        """How many lines of its metrics have all of these words (LONG)."""
+        lines = text_of(os.path.join(self.folder, "steps.jsonl")).splitlines()
+        return sum(all(word in line for word in words) for line in lines)
+
     def steps(self):
         """How many steps it has told of (LONG, --digest-every 1)."""
-        return text_of(os.path.join(self.folder, "steps.jsonl")).count('"event":"step"')
+        return self.told('"event":"step"')
 
     def signal(self, node, number):
         """Whether there was somebody to hear it."""

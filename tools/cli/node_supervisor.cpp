@@ -18,8 +18,9 @@ namespace troupe::cli {
 
 namespace {
 
-constexpr int told_max = 3;                            // nodes whose last words are told
-constexpr auto told_within = std::chrono::seconds(30); // before the end
+constexpr auto node_0_ends_within = std::chrono::seconds(5); // after the others
+constexpr int told_max = 3;                                  // nodes whose last words are told
+constexpr auto told_within = std::chrono::seconds(30);       // before the end
 
 // A closed stderr does not end the job.
 void talk(const std::string& line) {
@@ -174,6 +175,8 @@ void node_supervisor::ended(node& n, int status) {
     job_ends(code, code == 0 || interrupted_ ? phase::finishing : phase::terminating);
   } else if (phase_ == phase::running && code != 0) {
     died(n, ending_text(status), code == exit_usage);
+  } else if (phase_ == phase::running) {
+    done(n);
   }
 }
 
@@ -202,8 +205,30 @@ void node_supervisor::died(node& n, const std::string& how, bool for_good) {
   }
   ++n.restarts;
   n.due = now + *wait;
+  if (n.plan.number == 0) start_done_ones(*n.due);
   if (*wait >= restart_budget::young)
     talk(fmt::format("  ! {}; it starts again in {}", n.last_words, seconds_text(*wait)));
+}
+
+// What it heard from node 0 may be of a life that died while it said so: then the next one waits.
+void node_supervisor::done(node& n) {
+  n.is_done = true;
+  const node* first = zero();
+  if (first != nullptr && first->restarts > 0 && (first->due || first->started > n.started))
+    start_done_ones(clock::now() + node_0_ends_within);
+}
+
+// Node 0 died when others had heard from it that the job is over: its next life waits for them, to
+// tell them again.
+void node_supervisor::start_done_ones(clock::time_point when) {
+  for (node& n : nodes_) {
+    if (!n.is_done) continue;
+    n.is_done = false;
+    n.last_words = fmt::format("node {} was done, and node 0 was not", n.plan.number);
+    n.failed = clock::now();
+    n.due = when;
+    ++n.restarts;
+  }
 }
 
 void node_supervisor::job_ends(int code, phase how) {

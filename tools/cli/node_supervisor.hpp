@@ -3,7 +3,8 @@
 //
 //   a node but 0 dies, or ends with a code of failure    it is started again (restart_budget.hpp)
 //   ... with code 2 (usage), or too often                the job fails
-//   a node ends with code 0                              fine: it is done
+//   a node ends with code 0                              fine: it is done, unless node 0 dies after
+//                                                        it: then both are started again
 //   node 0 ends                                          its code is the job's; the others end
 //   SIGINT once                                          node 0 hears it: it saves and ends the job
 //   SIGINT twice, SIGTERM, SIGHUP                        all are ended
@@ -55,6 +56,7 @@ private:
     restart_budget budget;
     pid_t process = 0; // 0: none
     int restarts = 0;
+    bool is_done = false; // with code 0
     clock::time_point started;
     std::optional<clock::time_point> due = {}; // of its next start
     std::string errors = {};                   // the file, and where this life begins in it
@@ -72,6 +74,8 @@ private:
   void reap();
   void ended(node& n, int status);
   void died(node& n, const std::string& how, bool for_good);
+  void done(node& n);
+  void start_done_ones(clock::time_point when);
   void job_ends(int code, phase how);
   void enter(phase next);
   void signal_all(int signal) const;

@@ -40,7 +40,7 @@ std::string address::text() const {
   return out;
 }
 
-address parse_address(const std::string& text) {
+address parse_address(const std::string& text, const std::string& where) {
   const auto slash = text.find('/');
   const std::string role = text.substr(0, slash);
   const auto& names = role_names();
@@ -51,7 +51,7 @@ address parse_address(const std::string& text) {
   if (kind == names.size()) {
     const auto near = did_you_mean(role, names.data(), names.data() + names.size());
     throw error({.what = fmt::format("there is no role '{}'", role),
-                 .where = text,
+                 .where = where.empty() ? text : where,
                  .why = fmt::format("roles: {}", fmt::join(names, ", ")),
                  .help = near.empty() ? "write ROLE/REPLICA/STAGE, e.g. layer_shard/1/0"
                                       : fmt::format("did you mean '{}'?", near)});
@@ -68,6 +68,7 @@ address parse_address(const std::string& text) {
     const bool fits = count == 0 || value <= std::numeric_limits<std::uint16_t>::max();
     if (count == 3 || first == last || parsed.ec != std::errc{} || parsed.ptr != last || !fits)
       throw error({.what = fmt::format("'{}' is not an address", text),
+                   .where = where,
                    .why = "after the role come at most three numbers: replica, stage, slice",
                    .help = fmt::format("write {}/0 or {}/0/0", role, role)});
     numbers[count++] = value;

@@ -52,7 +52,9 @@ struct address_hash {
 
 const char* role_text(role_kind role);
 const std::vector<std::string>& role_names();
-address parse_address(const std::string& text); // throws error with "did you mean"
+
+// Throws error with "did you mean", at `where` or, where that is empty, at the text.
+address parse_address(const std::string& text, const std::string& where = {});
 
 // How often the player of a role has been started; 1 is the first.
 using incarnation = std::uint32_t;

@@ -59,16 +59,6 @@ std::optional<int> node_of(const std::string& text) {
              : std::nullopt;
 }
 
-address address_of(const std::string& text, const std::string& where) {
-  try {
-    return parse_address(text);
-  } catch (const error& e) {
-    error_text found = e.text();
-    found.where = where;
-    throw error(std::move(found));
-  }
-}
-
 // "OBJECT xNUMBER"; the number is `otherwise` where none is said.
 bool split_factor(const std::string& text, double otherwise, std::string& object, double& factor) {
   const auto at = text.rfind(" x");
@@ -114,7 +104,7 @@ std::vector<fault> slowness_of(const std::string& text, const std::string& where
   double factor = 0;
   if (!split_factor(text, 0, object, factor)) return {};
   if (const auto node = node_of(object)) return {slow_fault{*node, factor}};
-  return {slow_actor_fault{address_of(trimmed(object), where), factor}};
+  return {slow_actor_fault{parse_address(trimmed(object), where), factor}};
 }
 
 const known_verb& verb_named(const std::string& name, const std::string& where) {
@@ -249,6 +239,11 @@ std::optional<fault> repair_of(const fault& f) {
   return std::visit(repairing{}, f);
 }
 
+std::string no_such_node(int node, int nodes) {
+  if (node >= 0 && node < nodes) return {};
+  return fmt::format("there is no node {}: they are 0 to {}", node, nodes - 1);
+}
+
 std::string text(const fault& f) {
   const auto [verb, object] = words_of(f);
   return verb + ' ' + object;
@@ -281,7 +276,7 @@ parse_faults(const std::string& verb, const std::string& said, const std::string
   else if (verb == "kill" && object == "any")
     out = {kill_any_fault{}};
   else if (verb == "kill")
-    out = {kill_fault{address_of(object, where)}};
+    out = {kill_fault{parse_address(object, where)}};
   if (out.empty())
     throw error({.what = fmt::format("'{} {}' is not understood", verb, object),
                  .where = where,

@@ -119,6 +119,7 @@ struct fault_words {
 
 fault_words words_of(const fault& f);
 std::string text(const fault& f);
+std::string no_such_node(int node, int nodes); // why not; empty: 0 to nodes - 1, it is there
 
 std::optional<fault> repair_of(const fault& f); // resume of pause, x1 of slow ...; none: of a kill
 

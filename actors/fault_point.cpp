@@ -16,16 +16,6 @@ constexpr const char* form = "ADDRESS@step=N[,message=K][,call=C]; without a ste
                              "the job began";
 constexpr const char* example = "layer_shard/1/0@step=30";
 
-address address_of(const std::string& text, const std::string& where) {
-  try {
-    return parse_address(text);
-  } catch (const error& e) {
-    error_text found = e.text();
-    found.where = where;
-    throw error(std::move(found));
-  }
-}
-
 int number_of(const std::string& key,
               const std::string& said,
               int least,
@@ -37,10 +27,8 @@ int number_of(const std::string& key,
     return out;
   throw error({.what = fmt::format("{} '{}' is not a number", key, said),
                .where = where,
-               .why = fmt::format("{} is a whole number, {} to {}",
-                                  key,
-                                  least,
-                                  std::numeric_limits<int>::max()),
+               .why = fmt::format(
+                   "{} is a whole number, {} to {}", key, least, std::numeric_limits<int>::max()),
                .help = example});
 }
 
@@ -82,7 +70,7 @@ fault_point parse_fault_point(const std::string& text, const std::string& where)
   if (at == std::string::npos || at == 0)
     throw error(
         {.what = "a fault point names who and when", .where = where, .why = form, .help = example});
-  out.who = address_of(text.substr(0, at), where);
+  out.who = parse_address(text.substr(0, at), where);
   for (std::size_t next = at; next != std::string::npos;) {
     const auto comma = text.find(',', next + 1);
     const auto length = comma == std::string::npos ? comma : comma - next - 1;

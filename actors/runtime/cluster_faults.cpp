@@ -111,10 +111,7 @@ std::chrono::nanoseconds cluster_world::now() const {
 
 std::string cluster_world::refusal(const fault& what) const {
   const auto nodes = static_cast<int>(impl_->options.nodes);
-  const auto unknown = [nodes](int node) -> std::string {
-    if (node >= 0 && node < nodes) return {};
-    return fmt::format("there is no node {}: they are 0 to {}", node, nodes - 1);
-  };
+  const auto unknown = [nodes](int node) { return no_such_node(node, nodes); };
   return std::visit(
       [&](const auto& f) -> std::string {
         using kind = std::decay_t<decltype(f)>;

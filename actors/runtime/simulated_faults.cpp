@@ -114,10 +114,7 @@ std::string simulated_world::refusal(const fault& what) const {
   int nodes = 0;
   for (const seat& s : impl_->by_index)
     nodes = std::max(nodes, s.home + 1);
-  const auto unknown = [nodes](int node) -> std::string {
-    if (node >= 0 && node < nodes) return {};
-    return fmt::format("there is no node {}: they are 0 to {}", node, nodes - 1);
-  };
+  const auto unknown = [nodes](int node) { return no_such_node(node, nodes); };
   return std::visit(
       [&](const auto& f) -> std::string {
         using kind = std::decay_t<decltype(f)>;

@@ -141,6 +141,8 @@ void run::impl::inject_first() {
       });
   for (const auto& f : options.faults)
     faults->check(f);
+  for (const auto& k : options.kills)
+    faults->expect(k);
   for (const auto& f : options.faults)
     if (f.point) faults->add(f);
   world->start();
@@ -478,7 +480,7 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   for (const auto& s : state->options.slow)
     state->world->slow(s.who, s.factor);
   state->costs = std::make_shared<fault_costs>(state->options.watch);
-  if (!state->options.faults.empty())
+  if (!state->options.faults.empty() || !state->options.kills.empty())
     state->world->observe(*state->costs);
   else if (state->options.watch)
     state->world->observe(*state->options.watch);

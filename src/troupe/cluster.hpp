@@ -163,7 +163,7 @@ struct run_result {
   double images_per_second = 0; // of this run, evaluation and saving excluded
   double seconds = 0;           // likewise; of a simulated cluster: virtual
   std::int64_t restarts = 0;
-  std::vector<fault_record> faults;    // that were injected; but for kills at fault points
+  std::vector<fault_record> faults;    // that were injected
   std::int64_t rollbacks = 0;          // to a checkpoint, or to where the run began
   staleness_count staleness;           // of this run's updates; empty if the job is synchronous
   std::vector<credit_use> credit;      // by edge and bound, what was used

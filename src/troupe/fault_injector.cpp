@@ -50,22 +50,47 @@ struct fault_injector::state : std::enable_shared_from_this<state> {
   std::int64_t steps = 0;
   std::vector<injected_fault> due_by_step;
   std::vector<fault_record> record;
-  std::size_t followed = 0; // of these, by a step
+  std::size_t followed = 0;        // of these, by a step
+  std::vector<fault_point> points; // at which somebody is still to die
+  fault_cost before_last;          // what was paid before the last fault
 
-  fault_cost before_last; // what was paid before the last fault
+  void settle();
 
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(where.now()).count();
   }
 
-  void settle(); // what the last one has cost up to now
+  void expect(const fault_point& p);
+  void note(const fault_record& now); // that has the mutex
+  fault_record* unrecovered(const address& who);
 };
 
+// What the last one has cost up to now.
 void fault_injector::state::settle() {
   const auto paid = costs->total();
   if (!record.empty())
     record.back().cost = {paid.recomputed_ms - before_last.recomputed_ms,
                           paid.resent_bytes - before_last.resent_bytes};
+}
+
+void fault_injector::state::note(const fault_record& now) {
+  settle();
+  before_last = costs->total();
+  record.push_back(now);
+}
+
+// Of several kills of one actor the first that nobody has recovered from.
+fault_record* fault_injector::state::unrecovered(const address& who) {
+  const auto found = std::find_if(record.begin(), record.end(), [&](const fault_record& r) {
+    const auto* kill = std::get_if<kill_fault>(&r.what);
+    return kill != nullptr && kill->who == who && !r.recovery_ms;
+  });
+  return found == record.end() ? nullptr : &*found;
+}
+
+void fault_injector::state::expect(const fault_point& p) {
+  const std::lock_guard lock(mutex);
+  points.push_back(p);
 }
 
 nanoseconds fault_injector::state::gap(double per_second) {
@@ -81,9 +106,7 @@ void fault_injector::state::happen(injected_fault f, std::uint64_t asked) {
     if (std::holds_alternative<kill_any_fault>(f.what))
       f.what = kill_fault{victims[draws.below(static_cast<std::uint32_t>(victims.size()))]};
     now = {.what = f.what, .step = steps, .seconds = seconds(), .lasts = f.lasts};
-    settle();
-    before_last = costs->total();
-    record.push_back(now);
+    note(now);
   }
   tell(now);
   where.inject(f.what);
@@ -115,7 +138,10 @@ void fault_injector::state::repeat(const injected_fault& f, std::uint64_t asked)
 }
 
 void fault_injector::state::add(const injected_fault& f) {
-  if (f.point) return where.kill_at(*f.point);
+  if (f.point) {
+    expect(*f.point);
+    return where.kill_at(*f.point);
+  }
   std::uint64_t asked = 0;
   {
     const std::lock_guard lock(mutex);
@@ -186,17 +212,33 @@ void fault_injector::calm() {
   state_->due_by_step.clear();
 }
 
-// Of several kills of one actor the first that nobody has recovered from.
+void fault_injector::expect(const fault_point& p) {
+  state_->expect(p);
+}
+
 void fault_injector::restarted(const address& who, double recovery_ms) {
-  const std::lock_guard lock(state_->mutex);
-  const auto found =
-      std::find_if(state_->record.begin(), state_->record.end(), [&](const fault_record& r) {
-        const auto* kill = std::get_if<kill_fault>(&r.what);
-        return kill != nullptr && kill->who == who && !r.recovery_ms;
-      });
-  if (found == state_->record.end()) return;
-  found->recovery_ms = recovery_ms;
-  found->detection_ms = std::max((state_->seconds() - found->seconds) * 1e3 - recovery_ms, 0.0);
+  std::optional<fault_record> at_a_point;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const double now = state_->seconds();
+    auto& points = state_->points;
+    if (auto* killed = state_->unrecovered(who)) {
+      killed->recovery_ms = recovery_ms;
+      killed->detection_ms = std::max((now - killed->seconds) * 1e3 - recovery_ms, 0.0);
+    } else if (const auto point = std::find_if(
+                   points.begin(), points.end(), [&](const auto& p) { return p.who == who; });
+               point != points.end()) {
+      at_a_point = {.what = kill_fault{who},
+                    .step = state_->steps,
+                    .seconds = now - recovery_ms / 1e3,
+                    .point = *point,
+                    .detection_ms = 0,
+                    .recovery_ms = recovery_ms};
+      points.erase(point);
+      state_->note(*at_a_point);
+    }
+  }
+  if (at_a_point) state_->tell(*at_a_point);
 }
 
 std::vector<fault_record> fault_injector::happened() const {

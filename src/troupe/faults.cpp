@@ -1,12 +1,11 @@
 #include "troupe/faults.hpp"
 
 #include "ops/error.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstdlib>
 #include <map>
 #include <sstream>
 #include <utility>
@@ -21,13 +20,6 @@ constexpr const char* form = "[TIME | step N | N/s] VERB OBJECT [for TIME], or k
                              "ADDRESS@step=N,message=K";
 constexpr const char* example = "30 ms kill layer_shard/1";
 
-struct unit {
-  const char* name;
-  double nanoseconds;
-};
-
-constexpr unit units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
-
 std::vector<std::string> words_in(const std::string& text) {
   std::vector<std::string> out;
   std::istringstream in(text);
@@ -36,51 +28,29 @@ std::vector<std::string> words_in(const std::string& text) {
   return out;
 }
 
-// The number that a word begins with; what follows it is left. False: none.
-bool split_number(const std::string& word, double& number, std::string& rest) {
-  char* end = nullptr;
-  number = std::strtod(word.c_str(), &end);
-  if (end == word.c_str() || !std::isfinite(number)) return false;
-  rest = end;
-  return true;
-}
-
-std::optional<nanoseconds> time_of(const std::string& word) {
-  double number = 0;
-  std::string name;
-  if (!split_number(word, number, name) || number < 0) return {};
-  for (const unit& u : units)
-    if (name == u.name && number * u.nanoseconds < 9e18)
-      return nanoseconds(std::llround(number * u.nanoseconds));
-  return {};
+std::optional<nanoseconds> time_of(const std::string& words) {
+  nanoseconds time{};
+  return parse_time(words, time) ? std::optional(time) : std::nullopt;
 }
 
 std::optional<double> rate_of(const std::string& word) {
-  double number = 0;
-  std::string name;
-  if (!split_number(word, number, name) || name != "/s" || !(number > 0)) return {};
-  return number;
+  double per_second = 0;
+  return parse_rate(word, per_second) ? std::optional(per_second) : std::nullopt;
 }
 
-std::optional<std::int64_t> whole_of(const std::string& word) {
-  double number = 0;
-  std::string rest;
-  if (!split_number(word, number, rest) || !rest.empty() || number < 0 || number > 1e15 ||
-      number != std::floor(number))
-    return {};
-  return static_cast<std::int64_t>(number);
+std::optional<std::int64_t> step_of(const std::string& word) {
+  std::int64_t step = 0;
+  return parse_whole(word, step) && step >= 0 ? std::optional(step) : std::nullopt;
 }
 
 // Reads when it happens; how many words that took, or none where it is not understood.
 std::optional<std::size_t> read_when(const std::vector<std::string>& words, injected_fault& out) {
   if (words.empty()) return {};
   if (words[0] == "step") {
-    if (words.size() > 1) out.step = whole_of(words[1]);
+    if (words.size() > 1) out.step = step_of(words[1]);
     return out.step ? std::optional<std::size_t>(2) : std::nullopt;
   }
-  double number = 0;
-  std::string rest;
-  if (!split_number(words[0], number, rest)) return 0;
+  if (words[0].find_first_of("-.0123456789") != 0) return 0;
   if ((out.per_second = rate_of(words[0]))) return 1;
   if ((out.at = time_of(words[0]))) return 1;
   if (words.size() > 1 && (out.at = time_of(words[0] + words[1]))) return 2;
@@ -112,12 +82,17 @@ std::string when_text(const injected_fault& f) {
 } // namespace
 
 injected_fault again(const fault_record& r) {
+  if (r.point) return {.what = r.what, .point = r.point};
   return {.what = r.what, .step = r.step, .lasts = r.lasts};
 }
 
 std::string text(const injected_fault& f) {
   const auto lasts = f.lasts ? " for " + time_text(*f.lasts) : "";
   return f.point ? "kill " + text(*f.point) : when_text(f) + text(f.what) + lasts;
+}
+
+std::string text(const fault_record& r) {
+  return r.point ? "kill " + text(*r.point) : text(r.what);
 }
 
 std::string summary(const std::vector<fault_record>& all) {

@@ -34,12 +34,13 @@ struct injected_fault {
   std::optional<std::chrono::nanoseconds> lasts = {}; // then it is repaired; none: it stays
 };
 
-// One that happened, but for kills at fault points.
+// One that happened; of a kill at a fault point it is known when the successor is ready.
 struct fault_record {
   fault what;            // "kill any" is told as the kill of whom it was
   std::int64_t step = 0; // committed when it happened
   double seconds = 0;    // since the run began; simulated: virtual
   std::optional<std::chrono::nanoseconds> lasts = {};
+  std::optional<fault_point> point = {};
   // Of the kill of an actor: until its supervisor knew, and then until its successor was ready.
   // None: it is not yet, or was killed again, together with this one, before anybody knew.
   std::optional<double> detection_ms = {}, recovery_ms = {};
@@ -47,9 +48,10 @@ struct fault_record {
   fault_cost cost;                         // from then on until the next fault
 };
 
-injected_fault again(const fault_record& r); // when so many steps are committed
+injected_fault again(const fault_record& r); // at its point, or when so many steps are committed
 
 std::string text(const injected_fault& f);
+std::string text(const fault_record& r); // what, and where
 // Kinds of faults, a line each: how many, and how long recovery took.
 std::string summary(const std::vector<fault_record>& all);
 // Several where the object names both directions of a link. Throws error at `where`.

@@ -272,14 +272,7 @@ private:
   }
 
   [[nodiscard]] address address_of(const json& value, const std::string& place) const {
-    const auto said = text_of(value, place);
-    try {
-      return parse_address(said);
-    } catch (const error& problem) {
-      auto told = problem.text();
-      told.where = fmt::format("{}, {}", path_, place);
-      throw error(std::move(told));
-    }
+    return parse_address(text_of(value, place), fmt::format("{}, {}", path_, place));
   }
 
   void read_schedule(wired_role& role, const json& value, const std::string& place) {

@@ -3,6 +3,7 @@
 #include "ops/files/atomic_file.hpp"
 #include "ops/files/checkpoint.hpp"
 #include "support/fake_context.hpp"
+#include "support/same_bits.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/small_layout.hpp"
 
@@ -12,6 +13,7 @@
 #include <cstring>
 
 using namespace troupe;
+using namespace troupe::test;
 
 namespace {
 
@@ -65,10 +67,6 @@ struct fixture {
     return out;
   }
 };
-
-bool same_bits(const tensor& a, const tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
 
 } // namespace
 

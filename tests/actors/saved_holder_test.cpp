@@ -4,12 +4,12 @@
 #include "ops/files/sharded_checkpoint.hpp"
 #include "support/error_of.hpp"
 #include "support/fake_context.hpp"
+#include "support/same_bits.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/small_layout.hpp"
 
 #include <doctest/doctest.h>
 
-#include <cstring>
 #include <optional>
 
 using namespace troupe;
@@ -19,10 +19,6 @@ namespace {
 
 const address me{.role = role_kind::parameter_holder};
 const address saving{.role = role_kind::checkpointer};
-
-bool same_bits(const tensor& a, const tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.data(), b.data(), a.bytes()) == 0;
-}
 
 struct fixture {
   explicit fixture(std::uint64_t save_every, incarnation life = 1)

@@ -5,6 +5,7 @@
 #include "ops/program.hpp"
 #include "ops/whole_parameter.hpp"
 #include "support/error_of.hpp"
+#include "support/same_bits.hpp"
 #include "support/scratch_folder.hpp"
 
 #include <doctest/doctest.h>
@@ -37,14 +38,6 @@ const std::vector<slice> everywhere = {{"0", 3}, {"4.body.0", 2}, {"6", 4}, {"7"
 
 parameter_layout layout_of(const graph& g) {
   return compile_cpu(g, {.microbatch = 2})->layout();
-}
-
-bool same_bits(const std::vector<tensor>& a, const std::vector<tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].bytes() != b[i].bytes() || std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) != 0)
-      return false;
-  return true;
 }
 
 void check_refused(const slice& s, const char* what, const char* why, const char* help) {

@@ -125,6 +125,25 @@ TEST_CASE("what a fault costs is told with it") {
   CHECK(*kill.detection_ms + *kill.recovery_ms <= r.result.seconds * 1e3);
 }
 
+TEST_CASE("a kill at a fault point is told like the others, and is the same again") {
+  const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
+  const auto point = parse_fault_point("layer_shard/1/0@step=3,message=2", "a test");
+  auto by_option = with({});
+  by_option.kills = {point};
+  const auto first = play_with(w, by_option).result.faults;
+  REQUIRE(first.size() == 1);
+  CHECK(text(first[0]) == "kill layer_shard/1/0@step=3,message=2");
+  CHECK(first[0].step >= 2); // three are, and it may not be told yet
+  CHECK(first[0].recovery_ms);
+  CHECK(first[0].next_step_ms);
+  CHECK(first[0].cost.resent_bytes > 0);
+  const auto again_one = again(first[0]);
+  CHECK(again_one.point == point);
+  const auto second = play_with(w, {.evaluate = false, .faults = {again_one}}).result.faults;
+  REQUIRE(second.size() == 1);
+  CHECK(text(second[0]) == text(first[0]));
+}
+
 TEST_CASE("what is done again is counted, in virtual time as well") {
   const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
   const auto calm = play_on(quiet(), w, with({"slow 0 x1"})).result.faults;

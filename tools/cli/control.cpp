@@ -4,10 +4,10 @@
 #include "cli/interrupt.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/run_folder.hpp"
-#include "cli/units.hpp"
 #include "cli/values.hpp"
 #include "cli/watched_run.hpp"
 #include "troupe/control_server.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 
@@ -108,7 +108,7 @@ int kill_actor(const command_line& line) {
                     .where = "troupe kill",
                     .why = "",
                     .help = "troupe kill layer_shard/1/0"});
-  const auto who = actor_of(said, "troupe kill " + said);
+  const auto who = parse_address(said, "troupe kill " + said);
   const auto folder = watched_folder(read.text("run-folder"));
   print(ask(folder, {{"ask", "kill"}, {"who", who.text()}}));
   return exit_done;

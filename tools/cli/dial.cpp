@@ -1,8 +1,8 @@
 #include "cli/dial.hpp"
 
 #include "cli/mistakes.hpp"
-#include "cli/values.hpp"
 #include "ops/error.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -49,7 +49,7 @@ dial parse_dial(const std::string& said) {
   const std::string edges = said.substr(0, equals);
   const auto colon = edges.find(':');
   dial out{.kind = kind_of(edges.substr(0, colon), where)};
-  if (colon != std::string::npos) out.of = actor_of(edges.substr(colon + 1), where);
+  if (colon != std::string::npos) out.of = parse_address(edges.substr(colon + 1), where);
   const auto at = said.find('@', equals);
   out.value = static_cast<std::uint64_t>(number_of(
       said.substr(equals + 1, at == std::string::npos ? at : at - equals - 1), "value", where));

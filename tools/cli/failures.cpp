@@ -1,8 +1,8 @@
 #include "cli/failures.hpp"
 
 #include "cli/mistakes.hpp"
-#include "cli/units.hpp"
 #include "cli/values.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 

@@ -5,8 +5,8 @@
 #include "cli/mistakes.hpp"
 #include "cli/node_supervisor.hpp"
 #include "cli/run_folder.hpp"
-#include "cli/units.hpp"
 #include "cli/values.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 #include <unistd.h>

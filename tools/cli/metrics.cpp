@@ -79,7 +79,7 @@ json json_of(const rollback_event& e) {
 }
 
 json json_of(const injection_event& e) {
-  return {{"event", "injected"}, {"fault", text(e.what)}, {"step", e.step}, {"seconds", e.seconds}};
+  return {{"event", "injected"}, {"fault", text(e)}, {"step", e.step}, {"seconds", e.seconds}};
 }
 
 json json_of(const std::optional<double>& number) {
@@ -89,7 +89,7 @@ json json_of(const std::optional<double>& number) {
 json json_of(const std::vector<fault_record>& all) {
   auto out = json::array();
   for (const fault_record& r : all)
-    out.push_back({{"fault", text(r.what)},
+    out.push_back({{"fault", text(r)},
                    {"step", r.step},
                    {"seconds", r.seconds},
                    {"detection_ms", json_of(r.detection_ms)},

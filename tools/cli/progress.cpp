@@ -111,7 +111,7 @@ std::string stalled_lines(const stalled_event& e) {
 }
 
 std::string injection_line(const injection_event& e) {
-  return fmt::format("  ! {} after {} steps", text(e.what), e.step);
+  return fmt::format("  ! {} after {} steps", text(e), e.step);
 }
 
 // Of very many the last ones.
@@ -136,7 +136,7 @@ std::string table(const std::vector<fault_record>& faults) {
   for (auto i = skipped; i < faults.size(); ++i) {
     const auto& r = faults[i];
     out += fmt::format("{:<32} {:>11} {:>10} {:>10} {:>10}",
-                       text(r.what),
+                       text(r),
                        count_text(r.step),
                        time(r.detection_ms),
                        time(r.recovery_ms),

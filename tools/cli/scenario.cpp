@@ -2,7 +2,7 @@
 
 #include "cli/cluster_text.hpp"
 #include "cli/mistakes.hpp"
-#include "cli/units.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 #include <toml++/toml.h>

@@ -1,7 +1,7 @@
 #include "cli/slow.hpp"
 
-#include "cli/values.hpp"
 #include "ops/error.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 
@@ -21,7 +21,7 @@ slow_actor parse_slow(const std::string& text) {
                  .where = where,
                  .why = "ROLE@xFACTOR",
                  .help = example});
-  slow_actor out{.who = actor_of(text.substr(0, at), where)};
+  slow_actor out{.who = parse_address(text.substr(0, at), where)};
   const std::string said = text.substr(at + 2);
   if (!parse_real(said, out.factor) || !(out.factor >= 1 && out.factor <= slow_actor::factor_max))
     throw error(

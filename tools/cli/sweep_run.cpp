@@ -1,6 +1,7 @@
 #include "cli/sweep_run.hpp"
 
 #include "cli/mistakes.hpp"
+#include "troupe/units.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -2,6 +2,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/sweep.hpp"
 #include "cli/values.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 

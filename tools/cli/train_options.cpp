@@ -4,9 +4,9 @@
 #include "cli/mistakes.hpp"
 #include "cli/scenario.hpp"
 #include "cli/slow.hpp"
-#include "cli/units.hpp"
 #include "cli/values.hpp"
 #include "ops/files/atomic_file.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 

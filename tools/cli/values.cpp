@@ -1,12 +1,11 @@
 #include "cli/values.hpp"
 
 #include "cli/mistakes.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 
 namespace troupe::cli {
 
@@ -23,18 +22,6 @@ std::vector<std::string> split(const std::string& text, char at) {
     if (end == std::string::npos) return out;
     first = end + 1;
   }
-}
-
-bool parse_whole(const std::string& text, std::int64_t& number) {
-  const char* last = text.data() + text.size();
-  const auto [end, code] = std::from_chars(text.data(), last, number);
-  return code == std::errc() && end == last && !text.empty();
-}
-
-bool parse_real(const std::string& text, double& number) {
-  const char* last = text.data() + text.size();
-  const auto [end, code] = std::from_chars(text.data(), last, number);
-  return code == std::errc() && end == last && !text.empty() && std::isfinite(number);
 }
 
 std::string value_reader::text(const std::string& name) const {
@@ -122,16 +109,6 @@ std::vector<std::int64_t> value_reader::whole_list(const std::string& name, std:
            .help = fmt::format("separate whole numbers by commas: --{} 200,400", name)});
   }
   return out;
-}
-
-address actor_of(const std::string& text, const std::string& where) {
-  try {
-    return parse_address(text);
-  } catch (const error& e) {
-    error_text found = e.text();
-    found.where = where;
-    throw error(std::move(found));
-  }
 }
 
 } // namespace troupe::cli

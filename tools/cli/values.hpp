@@ -2,7 +2,6 @@
 // once.
 #pragma once
 
-#include "actors/address.hpp"
 #include "cli/settings.hpp"
 #include "ops/error.hpp"
 
@@ -38,11 +37,5 @@ private:
 };
 
 std::vector<std::string> split(const std::string& text, char at); // trimmed; empty parts are kept
-
-// The whole text as a number; false otherwise.
-bool parse_whole(const std::string& text, std::int64_t& number);
-bool parse_real(const std::string& text, double& number);
-
-address actor_of(const std::string& text, const std::string& where); // throws error at `where`
 
 } // namespace troupe::cli

@@ -1,6 +1,7 @@
 #include "cli/wiring_options.hpp"
 
 #include "cli/mistakes.hpp"
+#include "troupe/units.hpp"
 
 #include <fmt/format.h>
 

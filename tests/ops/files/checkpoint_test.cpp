@@ -3,6 +3,7 @@
 #include "ops/files/atomic_file.hpp"
 #include "ops/files/safetensors.hpp"
 #include "support/error_of.hpp"
+#include "support/same_bits.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/small_layout.hpp"
 
@@ -22,14 +23,6 @@ checkpoint sample(const parameter_layout& layout, std::uint64_t step = 42) {
   c.slots = {random_blocks(layout, 2, true), random_blocks(layout, 3, true)};
   c.job = {{"model", "small"}, {"note", "\"digest\":\"0123456789abcdef\" \n"}};
   return c;
-}
-
-bool same_bits(const std::vector<tensor>& a, const std::vector<tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].bytes() != b[i].bytes() || std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) != 0)
-      return false;
-  return true;
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "ops/files/sharded_checkpoint.hpp"
 
 #include "support/error_of.hpp"
+#include "support/same_bits.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/small_layout.hpp"
 #include "support/written_shards.hpp"
@@ -60,14 +61,6 @@ parameter_layout sliced_layout() {
   layout.blocks.push_back({16, 16, false});
   layout.places[7] = {.block = 2, .offset = 0, .size = 16, .order = nullptr};
   return layout;
-}
-
-bool same_bits(const std::vector<tensor>& a, const std::vector<tensor>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].bytes() != b[i].bytes() || std::memcmp(a[i].data(), b[i].data(), a[i].bytes()) != 0)
-      return false;
-  return true;
 }
 
 void check_same(const checkpoint& a, const checkpoint& b) {

@@ -1,12 +1,23 @@
-#include "cli/units.hpp"
+#include "troupe/units.hpp"
 
-#include "cli/values.hpp"
-
+#include <charconv>
 #include <climits>
 #include <cmath>
 #include <initializer_list>
 
-namespace troupe::cli {
+namespace troupe {
+
+bool parse_whole(const std::string& text, std::int64_t& number) {
+  const char* last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, number);
+  return code == std::errc() && end == last && !text.empty();
+}
+
+bool parse_real(const std::string& text, double& number) {
+  const char* last = text.data() + text.size();
+  const auto [end, code] = std::from_chars(text.data(), last, number);
+  return code == std::errc() && end == last && !text.empty() && std::isfinite(number);
+}
 
 namespace {
 
@@ -92,4 +103,4 @@ bool parse_count(const std::string& text, const std::string& noun, int& count) {
   return false;
 }
 
-} // namespace troupe::cli
+} // namespace troupe

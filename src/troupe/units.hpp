@@ -6,7 +6,11 @@
 #include <cstdint>
 #include <string>
 
-namespace troupe::cli {
+namespace troupe {
+
+// The whole text as a number.
+bool parse_whole(const std::string& text, std::int64_t& number);
+bool parse_real(const std::string& text, double& number);
 
 bool parse_time(const std::string& text, std::chrono::nanoseconds& time); // "30 ms"
 bool parse_share(const std::string& text, double& share);                 // "1 %", "0.01"
@@ -20,4 +24,4 @@ inline constexpr const char* time_units = "ns, us, ms and s";
 inline constexpr const char* bandwidth_units = "Gbit/s, Mbit/s, kbit/s, GB/s, MB/s and kB/s";
 inline constexpr const char* byte_units = "TB, GB, MB, kB and B";
 
-} // namespace troupe::cli
+} // namespace troupe

@@ -1,13 +1,18 @@
 // Whether the checks of simulated worlds find bugs: each planted one (tests/bugs/*.bugs) is run in
-// drawn worlds until one of them shows it.
+// drawn worlds until one of them shows it, in schedules of kills, and then in those where one
+// message meets one fault.
 //   TROUPE_BUG_RARE=1        those, too, that need hundreds of worlds, or that nothing has shown
 //   TROUPE_BUG_SEEDS=20000   how many worlds are drawn at most
+//   TROUPE_BUG_SCHEDULES=9000   how many schedules of kills
+//   TROUPE_BUG_MESSAGES=4    how many messages of each kind and job meet each fault (0: all)
 //   TROUPE_BUG=stale-parameters   this bug alone, with the smallest world that shows it
 //   TROUPE_BUG_TABLE=FILE    the page whose table is written, between its marks
 #include "bugs/planted.hpp"
 #include "ops/files/atomic_file.hpp"
 #include "support/child_process.hpp"
 #include "support/environment.hpp"
+#include "support/kill_schedules.hpp"
+#include "support/message_cases.hpp"
 #include "support/shrinking.hpp"
 #include "support/world_checks.hpp"
 
@@ -19,9 +24,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -39,8 +48,55 @@ using namespace troupe::test;
 
 namespace {
 
+struct judged_world {
+  drawn_world world;
+  reference_run expected;
+};
+
+// One in which bugs are looked for. It is made where it is played: what a process keeps of the many
+// that it has played makes each copy of it slower.
+struct candidate {
+  std::string name;                                  // "world 25"
+  std::function<std::optional<judged_world>()> make; // none: nothing can be said about it
+};
+
+std::optional<judged_world> with_reference(std::optional<drawn_world> world) {
+  if (!world) return {};
+  auto expected = reference_of(*world);
+  if (!is_finite(expected)) return {};
+  return judged_world{std::move(*world), std::move(expected)};
+}
+
+candidate world_number(std::uint64_t seed) {
+  return {fmt::format("world {}", seed), [seed] { return with_reference(draw_world(seed)); }};
+}
+
+// Where each message of small jobs meets each fault.
+std::vector<candidate> message_candidates(std::uint64_t many) {
+  std::vector<candidate> out;
+  for (const auto& j : message_jobs()) {
+    const auto expected = std::make_shared<const reference_run>(reference_of(j.world));
+    each_message_case(j, listen(j.world), many, [&](const std::string& name, const drawn_world& d) {
+      out.push_back({name, [d, expected] { return judged_world{d, *expected}; }});
+    });
+  }
+  return out;
+}
+
+std::vector<candidate> schedule_candidates(std::uint64_t seeds) {
+  const auto jobs = std::make_shared<const std::vector<subject>>(subjects());
+  std::vector<candidate> out;
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed)
+    out.push_back({fmt::format("schedule {}", seed), [jobs, seed] {
+                     chance c(seed);
+                     const auto& s = (*jobs)[c.below(jobs->size())];
+                     return judged_world{schedule_of(s, c, seed), s.expected};
+                   }});
+  return out;
+}
+
 struct catch_of_bug {
-  std::uint64_t seed = 0;
+  candidate where;
   int met = 0; // worlds that came by its line until then
   world_failure failure;
 };
@@ -49,32 +105,61 @@ using catches = std::map<std::string, catch_of_bug, std::less<>>;
 
 using bug_names = std::vector<std::string>;
 
-// What a world shows with each of some bugs in it, which may crash it or never end.
-std::vector<std::optional<world_failure>>
-shown(const drawn_world& world, const reference_run& expected, const bug_names& bugs) {
-  std::vector<std::optional<world_failure>> out;
-  while (out.size() < bugs.size()) {
-    const auto answers = in_child(60, [&](const auto& say) {
-      for (auto i = out.size(); i < bugs.size(); ++i) {
-        planting_of_this_program().bug = bugs[i];
-        const auto failure = world_check(world, expected).play().failure;
-        say(failure ? failure->kind + ": " + failure->text : "");
-      }
-    });
-    for (const auto& line : answers.lines) {
-      const auto colon = line.find(": ");
-      out.push_back(line.empty() ? std::nullopt
-                                 : std::optional<world_failure>(
-                                       {line.substr(0, colon), line.substr(colon + 2)}));
-    }
-    if (out.size() < bugs.size())
-      out.push_back(world_failure{answers.signal == SIGALRM ? "hang" : "crash", {}});
+// Plays a world without any bug, and then with each of those whose lines it has come by: the others
+// would change nothing. Of each it says a line as it begins, and what it shows. In a child: a bug
+// may crash it, or never end.
+void play_with_bugs(const candidate& c, const bug_names& bugs, const auto& say) {
+  const auto made = c.make();
+  if (!made) return;
+  auto& planting = planting_of_this_program();
+  planting = {};
+  const auto shown = [&] { return world_check(made->world, made->expected).play(); };
+  const auto calm = shown();
+  if (calm.failure) say("without a bug: " + calm.failure->text);
+  if (calm.failure || calm.diverged) return;
+  const auto met = planting.met;
+  for (const auto& bug : bugs) {
+    if (!met.contains(bug)) continue;
+    say(bug);
+    planting.bug = bug;
+    const auto failure = shown().failure;
+    say(failure ? failure->kind + ": " + failure->text : "");
+  }
+}
+
+struct shown_bug {
+  std::string bug;
+  std::optional<world_failure> failure;
+};
+
+// What such a child said: a bug that ended it is the last one.
+std::vector<shown_bug> shown_in(const candidate& c, const child_answers& answers) {
+  const auto& lines = answers.lines;
+  const std::string first = lines.empty() ? "" : lines.front();
+  REQUIRE_MESSAGE(!first.starts_with("without a bug: "), c.name << ' ' << first);
+  REQUIRE_MESSAGE((!lines.empty() || answers.signal == 0), c.name << ": a crash without a bug");
+  std::vector<shown_bug> out;
+  for (std::size_t i = 0; i < lines.size(); i += 2) {
+    out.push_back({lines[i], {}});
+    auto& failure = out.back().failure;
+    if (i + 1 == lines.size())
+      failure = world_failure{answers.signal == SIGALRM ? "hang" : "crash", {}};
+    else if (const auto colon = lines[i + 1].find(": "); colon != std::string::npos)
+      failure = world_failure{lines[i + 1].substr(0, colon), lines[i + 1].substr(colon + 2)};
   }
   return out;
 }
 
-// Plays a world without any bug, and then with each of those whose lines it has come by and that
-// are still to be caught: the others would change nothing.
+child begin(const candidate& c, const bug_names& bugs) {
+  return start_child(60, [&](const auto& say) { play_with_bugs(c, bugs, say); });
+}
+
+std::optional<world_failure> shown_with(const std::string& bug, const drawn_world& d) {
+  const candidate c{"a world", [&] { return with_reference(d); }};
+  const auto shown = shown_in(c, answers_of(begin(c, {bug})));
+  return shown.empty() ? std::nullopt : shown.front().failure;
+}
+
 class hunt {
 public:
   explicit hunt(std::vector<const bug_entry*> bugs) : left_(std::move(bugs)) {}
@@ -100,28 +185,54 @@ public:
     return out;
   }
 
-  void in_world(std::uint64_t seed) {
-    const auto world = draw_world(seed);
-    if (!world) return;
-    const auto expected = reference_of(*world);
-    if (!is_finite(expected)) return;
-    auto& planting = planting_of_this_program();
-    planting.met.clear();
-    const auto calm = world_check(*world, expected).play();
-    REQUIRE_MESSAGE(!calm.failure, seed);
-    if (calm.diverged) return;
-    bug_names bugs;
-    for (const auto* bug : left_)
-      if (planting.met.contains(bug->name)) bugs.emplace_back(bug->name);
-    const auto failures = shown(*world, expected, bugs);
-    for (std::size_t i = 0; i < bugs.size(); ++i) {
-      const int met = ++met_[bugs[i]];
-      if (failures[i]) caught_[bugs[i]] = {seed, met, *failures[i]};
+  void in_drawn_worlds(std::uint64_t seeds) {
+    std::vector<candidate> all;
+    for (std::uint64_t seed = 1; seed <= seeds; ++seed)
+      all.push_back(world_number(seed));
+    in_worlds(all);
+  }
+
+  // As many at a time as there are cores.
+  void in_worlds(const std::vector<candidate>& all) {
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    for (std::size_t first = 0; first < all.size() && !ended(); first += cores) {
+      const std::span batch(all.data() + first, std::min(cores, all.size() - first));
+      bug_names bugs;
+      for (const auto* bug : left_)
+        if (met_[bug->name] < met_max) bugs.emplace_back(bug->name);
+      std::vector<child> children;
+      for (const candidate& c : batch)
+        children.push_back(begin(c, bugs));
+      for (std::size_t i = 0; i < batch.size(); ++i)
+        hear(batch[i], children[i], bugs);
+    }
+  }
+
+private:
+  // Of worlds that came by and did not show it; more of them would take the time of the others.
+  static constexpr int met_max = 800;
+
+  // Another child goes on after a bug that ended one.
+  void hear(const candidate& c, child from, bug_names bugs) {
+    for (;;) {
+      const auto answers = answers_of(from);
+      const auto shown = shown_in(c, answers);
+      for (const auto& s : shown)
+        note(c, s);
+      if (answers.signal == 0) break;
+      const auto last = std::find(bugs.begin(), bugs.end(), shown.back().bug);
+      bugs.erase(bugs.begin(), last + 1);
+      from = begin(c, bugs);
     }
     std::erase_if(left_, [&](const bug_entry* bug) { return caught_.contains(bug->name); });
   }
 
-private:
+  void note(const candidate& c, const shown_bug& s) {
+    if (caught_.contains(s.bug)) return; // in another world of its batch
+    const int met = ++met_[s.bug];
+    if (s.failure) caught_[s.bug] = {c, met, *s.failure};
+  }
+
   std::vector<const bug_entry*> left_;
   std::map<std::string, int, std::less<>> met_;
   catches caught_;
@@ -137,7 +248,7 @@ std::vector<const bug_entry*> bugs_where(bool rare_too) {
 }
 
 std::string table_of(const catches& caught) {
-  std::string out = "| bug | in | what it does | caught by | seeds | worlds that met it |\n"
+  std::string out = "| bug | in | what it does | caught by | where | worlds that met it |\n"
                     "|---|---|---|---|---|---|\n";
   for (int i = 0; i < bug_count; ++i) {
     const auto& bug = bug_list[i];
@@ -155,7 +266,7 @@ std::string table_of(const catches& caught) {
                        bug.source,
                        bug.what,
                        found->second.failure.kind,
-                       found->second.seed,
+                       found->second.where.name,
                        found->second.met);
   }
   return out;
@@ -170,23 +281,26 @@ void write_table(const std::string& path, const catches& caught) {
   std::ofstream(path) << page;
 }
 
-// The seed in whose world the bug is caught.
-void show(const bug_entry& bug, std::uint64_t seeds) {
+// The world in which the bug is caught, and a smaller one.
+void show(const bug_entry& bug,
+          std::uint64_t seeds,
+          std::uint64_t schedules,
+          std::uint64_t messages) {
   hunt one({&bug});
-  for (std::uint64_t seed = 1; seed <= seeds && !one.ended(); ++seed)
-    one.in_world(seed);
+  one.in_drawn_worlds(seeds);
+  if (!one.ended()) one.in_worlds(schedule_candidates(schedules));
+  if (!one.ended()) one.in_worlds(message_candidates(messages));
   REQUIRE_MESSAGE(one.ended(), one.left());
   const auto& found = one.caught().at(bug.name);
-  const auto small = shrunk(*draw_world(found.seed), found.failure, {}, [&](const drawn_world& d) {
-    const auto expected = reference_of(d);
-    return is_finite(expected) ? shown(d, expected, {bug.name}).front() : std::nullopt;
-  });
-  MESSAGE(fmt::format("{}, seed {}, {}: {}\n{}\nin a smaller world, after {} tries: {}\n{}",
+  const auto world = found.where.make()->world;
+  const auto small = shrunk(
+      world, found.failure, {}, [&](const drawn_world& d) { return shown_with(bug.name, d); });
+  MESSAGE(fmt::format("{}, {}, {}: {}\n{}\nin a smaller world, after {} tries: {}\n{}",
                       bug.name,
-                      found.seed,
+                      found.where.name,
                       found.failure.kind,
                       found.failure.text,
-                      test::text(*draw_world(found.seed)),
+                      test::text(world),
                       small.tries,
                       small.failure.text,
                       test::text(small.world)));
@@ -203,14 +317,19 @@ const bug_entry& bug_called(const std::string& name) {
 
 TEST_CASE("planted bugs are caught by drawn worlds") {
   const bool rare_too = number_from_environment("TROUPE_BUG_RARE", 0) != 0;
-  const auto seeds = number_from_environment("TROUPE_BUG_SEEDS", rare_too ? 3000 : 200);
+  const auto seeds = number_from_environment("TROUPE_BUG_SEEDS", rare_too ? 700 : 200);
+  const auto schedules = number_from_environment("TROUPE_BUG_SCHEDULES", 4000);
+  const auto messages = number_from_environment("TROUPE_BUG_MESSAGES", 1);
   if (const char* name = std::getenv("TROUPE_BUG")) {
-    show(bug_called(name), seeds);
+    show(bug_called(name), seeds, schedules, messages);
     return;
   }
   hunt all(bugs_where(rare_too));
-  for (std::uint64_t seed = 1; seed <= seeds && !all.ended(); ++seed)
-    all.in_world(seed);
+  all.in_drawn_worlds(seeds);
+  if (rare_too) {
+    all.in_worlds(schedule_candidates(schedules));
+    all.in_worlds(message_candidates(messages));
+  }
   MESSAGE(fmt::format("{} bugs caught", all.caught().size()));
   if (const char* path = std::getenv("TROUPE_BUG_TABLE")) write_table(path, all.caught());
   CHECK_MESSAGE(all.caught_all(), fmt::format("not caught:{}", all.left()));
@@ -237,8 +356,9 @@ TEST_CASE("planted bugs of what plays and keeps supervision are caught by its te
 }
 
 TEST_CASE("of eight faults and more the shrinker leaves what shows the bug") {
-  const bug_names bug{"boundary-not-sent-again"};
-  const world_judge judge = [&](const drawn_world& d) { return shown(d, reference_of(d), bug)[0]; };
+  const world_judge judge = [](const drawn_world& d) {
+    return shown_with("boundary-not-sent-again", d);
+  };
   for (std::uint64_t seed = 1;; ++seed) {
     REQUIRE(seed < 500);
     const auto world = draw_world(seed);

@@ -67,6 +67,15 @@ inline std::vector<played_job> protocol_jobs() {
                            .holders = 2,
                            .holder_copies = 2,
                            .order = {.kind = consistency_kind::asynchronous}})});
+  out.push_back({"three copies",
+                 world_of(compressed_job(), {.replicas = 2, .holders = 2, .holder_copies = 3})});
+  out.push_back({"island copies",
+                 world_of(with_islands(plain), {.replicas = 2, .holders = 1, .holder_copies = 2})});
+  out.back().world.checkpoint_every = 0;
+  out.push_back({"stashed", world_of(plain, {.stages = 3, .stash_weights = true})});
+  out.back().world.checkpoint_every = 0;
+  out.push_back({"saves", world_of(compressed_job(), {.replicas = 2, .holders = 1})});
+  out.back().world.checkpoint_every = 1;
   out.push_back({"dials", world_of(plain, {.stages = 2})});
   out.back().world.dials = {{.kind = credit_kind::depth, .value = 1, .step = 1}};
   return out;

@@ -179,11 +179,12 @@ private:
       fail("update", problem);
   }
 
-  // What is said to be saved is whole; of each step that is due it is said, one way or the other.
+  // What is said to be saved is whole, and of the step that it says; of each step that is due it is
+  // said, one way or the other.
   void check_saves(const log_of_run& run) {
     for (const saved_event& e : run.saves)
       try {
-        if (e.problem.empty()) read_checkpoint(e.path, run.result.layout);
+        if (e.problem.empty()) check_saved(e, run.result.layout);
       } catch (const error& damaged) {
         fail("checkpoint", damaged.what());
       }
@@ -193,6 +194,16 @@ private:
             return e.step == step;
           }))
         fail("checkpoint", fmt::format("nothing is told of that of step {}", step));
+  }
+
+  void check_saved(const saved_event& e, const parameter_layout& layout) {
+    const auto saved = read_checkpoint(e.path, layout);
+    if (static_cast<std::int64_t>(saved.step) != e.step)
+      fail("checkpoint", fmt::format("{} is of step {}", e.path, saved.step));
+    const bool of_that_step = !drawn_.as_they_come() && drawn_.job.outer.islands == 0;
+    const auto expected = expected_.digests[static_cast<std::size_t>(e.step - 1)];
+    if (of_that_step && parameter_digest(layout, saved.parameters) != expected)
+      fail("checkpoint", fmt::format("{} has parameters of another step", e.path));
   }
 
   // From the middle one of its checkpoints, undisturbed.

@@ -2,8 +2,10 @@
 //   restart    random actors are killed one after the other: from each death until its successor is
 //              ready
 //   rate       how often somebody may be killed so that the job still gets on
+//   stuck      a kernel that does not return: until its actor is taken for dead
 //   cost       copies of holders and checkpoints on, against off, in turn
 // One line of JSON; `digest_equal` says whether the bits are those of the calm run.
+#include "ops/codec.hpp"
 #include "ops/random.hpp"
 #include "troupe/start_run.hpp"
 #include <troupe.hpp>
@@ -13,11 +15,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -37,14 +42,17 @@ struct wishes {
   int replicas = 2, copies = 2, kills = 300, repeat = 5;
 };
 
+job job_of(const wishes& o, std::int64_t steps) {
+  return {.model = model_by_name(o.model, 10),
+          .data = load_data(o.data, 1),
+          .learning_rate = {.base = 0.02F},
+          .batch = 128,
+          .microbatches = static_cast<std::uint32_t>(o.replicas),
+          .steps = steps};
+}
+
 wiring wired(const wishes& o, int copies, std::int64_t steps) {
-  const job j{.model = model_by_name(o.model, 10),
-              .data = load_data(o.data, 1),
-              .learning_rate = {.base = 0.02F},
-              .batch = 128,
-              .microbatches = static_cast<std::uint32_t>(o.replicas),
-              .steps = steps};
-  return data_parallel(j, {.replicas = o.replicas, .holder_copies = copies});
+  return data_parallel(job_of(o, steps), {.replicas = o.replicas, .holder_copies = copies});
 }
 
 double quantile(std::vector<double> all, double share) {
@@ -148,13 +156,77 @@ json rate(const wishes& o) {
   return out;
 }
 
-// Medians of runs in turn.
-json cost(const wishes& o) {
-  const std::filesystem::path folder = o.folder.empty() ? "." : o.folder;
-  std::map<std::string, std::vector<double>> step_ms;
+// Encodes as another one does; but once, after so many gradients, it does not return.
+class stalling_codec final : public codec {
+public:
+  explicit stalling_codec(int after) : left_(after) {}
+
+  ~stalling_codec() override = default;
+
+  [[nodiscard]] std::string text() const override { return inner_->text(); }
+
+  [[nodiscard]] bool has_residual() const override { return inner_->has_residual(); }
+
+  [[nodiscard]] tensor encode(std::span<const float> gradient,
+                              std::span<float> residual,
+                              const codec_key& key) const override {
+    if (left_-- == 0) {
+      stalled = wall::now();
+      over.wait(false);
+    }
+    return inner_->encode(gradient, residual, key);
+  }
+
+  void decode(const tensor& payload, std::span<float> gradient) const override {
+    inner_->decode(payload, gradient);
+  }
+
+  mutable std::atomic<wall::time_point> stalled{};
+  std::atomic<bool> over{false};
+
+private:
+  std::shared_ptr<const codec> inner_ = make_codec("fp16");
+  mutable std::atomic<int> left_;
+};
+
+// One stall in each job: who was taken for stuck once is given twice as long.
+json stuck(const wishes& o) {
+  std::vector<double> found, ready;
   std::uint64_t digest = 0;
   bool equal = true;
-  const auto play = [&](const std::string& name, int copies, bool saves) {
+  for (int i = 0; i <= o.repeat; ++i) {
+    const int after = i == 0 ? 1'000'000'000 : 20 + 7 * i; // the first one is calm
+    const auto how = std::make_shared<stalling_codec>(after);
+    auto j = job_of(o, o.steps);
+    j.compression = how;
+    run_options options{.evaluate = false};
+    options.observer = [&](const run_event& e) {
+      const auto* f = std::get_if<fault_event>(&e);
+      if (f == nullptr) return;
+      ready.push_back(milliseconds(wall::now() - how->stalled.load()).count());
+      found.push_back(ready.back() - f->recovery_ms);
+      how->over = true;
+      how->over.notify_all();
+    };
+    const auto r =
+        cluster{}
+            .start(data_parallel(j, {.replicas = o.replicas, .holder_copies = o.copies}), options)
+            .wait();
+    equal = equal && (i == 0 || r.parameter_digest == digest);
+    digest = r.parameter_digest;
+  }
+  if (found.size() != static_cast<std::size_t>(o.repeat))
+    throw std::runtime_error(fmt::format("{} restarts for {} stalls", found.size(), o.repeat));
+  return {{"found", quantiles(found)}, {"ready", quantiles(ready)}, {"digest_equal", equal}};
+}
+
+// Each turn plays all of them, beginning with another one, and compares with its own run of "off":
+// what the machine does slowly meets all of a turn. Medians of the turns.
+json cost(const wishes& o) {
+  const std::filesystem::path folder = o.folder.empty() ? "." : o.folder;
+  std::uint64_t digest = 0;
+  bool equal = true;
+  const auto play = [&](int copies, bool saves) {
     run_options options{.evaluate = false};
     if (saves) {
       options.checkpoint_folder = (folder / "checkpoints").string();
@@ -162,23 +234,36 @@ json cost(const wishes& o) {
     }
     const auto began = wall::now();
     const auto r = cluster{}.start(wired(o, copies, o.steps), std::move(options)).wait();
-    step_ms[name].push_back(milliseconds(wall::now() - began).count() /
-                            static_cast<double>(r.steps));
+    const double ms = milliseconds(wall::now() - began).count() / static_cast<double>(r.steps);
     equal = equal && (digest == 0 || digest == r.parameter_digest);
     digest = r.parameter_digest;
     std::filesystem::remove_all(folder / "checkpoints");
+    return ms;
   };
-  for (int i = 0; i <= o.repeat; ++i) {
-    play("off", 1, false);
-    play("checkpoints", 1, true);
-    play("copies", o.copies, false);
-    play("both", o.copies, true);
-    if (i == 0) step_ms.clear(); // to warm up
+
+  struct kind_of_run {
+    const char* name;
+    int copies;
+    bool saves;
+    std::vector<double> step_ms, over_off;
+  };
+
+  std::array<kind_of_run, 4> kinds = {{{"off", 1, false, {}, {}},
+                                       {"checkpoints", 1, true, {}, {}},
+                                       {"copies", o.copies, false, {}, {}},
+                                       {"both", o.copies, true, {}, {}}}};
+  play(1, false); // to warm up
+  for (std::size_t turn = 0; turn < static_cast<std::size_t>(o.repeat); ++turn) {
+    for (std::size_t i = 0; i < kinds.size(); ++i) {
+      auto& k = kinds[(turn + i) % kinds.size()];
+      k.step_ms.push_back(play(k.copies, k.saves));
+    }
+    for (auto& k : kinds)
+      k.over_off.push_back(k.step_ms.back() / kinds[0].step_ms.back());
   }
   json out;
-  const double off = quantile(step_ms["off"], 0.5);
-  for (const auto& [name, ms] : step_ms)
-    out[name] = {{"step_ms", quantile(ms, 0.5)}, {"over_off", quantile(ms, 0.5) / off}};
+  for (const auto& k : kinds)
+    out[k.name] = {{"step_ms", quantile(k.step_ms, 0.5)}, {"over_off", quantile(k.over_off, 0.5)}};
   out["digest_equal"] = equal;
   return out;
 }
@@ -188,8 +273,8 @@ json cost(const wishes& o) {
 int main(int argc, char** argv) {
   wishes o;
   CLI::App app("what faults cost, and readiness for them");
-  app.add_option("what", o.what, "restart, rate or cost")
-      ->check(CLI::IsMember({"restart", "rate", "cost"}));
+  app.add_option("what", o.what, "restart, rate, stuck or cost")
+      ->check(CLI::IsMember({"restart", "rate", "stuck", "cost"}));
   app.add_option("--model", o.model, "lenet, cnn or resnet20");
   app.add_option("--data", o.data, "as troupe train reads it");
   app.add_option("--steps", o.steps, "of a job");
@@ -197,11 +282,14 @@ int main(int argc, char** argv) {
   app.add_option("--holder-copies", o.copies, "of each parameter holder");
   app.add_option("--checkpoint-every", o.every, "steps");
   app.add_option("--kills", o.kills, "of restart");
-  app.add_option("--repeat", o.repeat, "of cost");
+  app.add_option("--repeat", o.repeat, "of stuck and cost");
   app.add_option("--folder", o.folder, "where checkpoints are written for a while");
   CLI11_PARSE(app, argc, argv);
   try {
-    json out = o.what == "restart" ? restart(o) : o.what == "rate" ? rate(o) : cost(o);
+    json out = o.what == "restart" ? restart(o)
+               : o.what == "rate"  ? rate(o)
+               : o.what == "stuck" ? stuck(o)
+                                   : cost(o);
     out["what"] = o.what;
     out["model"] = o.model;
     out["replicas"] = o.replicas;

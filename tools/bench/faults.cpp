@@ -3,6 +3,7 @@
 //              ready
 //   rate       how often somebody may be killed so that the job still gets on
 //   stuck      a kernel that does not return: until its actor is taken for dead
+//   saving     steps after one that is saved, against the others of the same run
 //   cost       copies of holders and checkpoints on, against off, in turn
 // One line of JSON; `digest_equal` says whether the bits are those of the calm run.
 #include "ops/codec.hpp"
@@ -22,6 +23,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -156,10 +158,10 @@ json rate(const wishes& o) {
   return out;
 }
 
-// Encodes as another one does; but once, after so many gradients, it does not return.
+// Encodes as another one does; but once, when it is due, it does not return.
 class stalling_codec final : public codec {
 public:
-  explicit stalling_codec(int after) : left_(after) {}
+  explicit stalling_codec(wall::time_point due) : due_(due) {}
 
   ~stalling_codec() override = default;
 
@@ -170,7 +172,7 @@ public:
   [[nodiscard]] tensor encode(std::span<const float> gradient,
                               std::span<float> residual,
                               const codec_key& key) const override {
-    if (left_-- == 0) {
+    if (wall::now() >= due_ && !has_stalled_.exchange(true)) {
       stalled = wall::now();
       over.wait(false);
     }
@@ -186,17 +188,20 @@ public:
 
 private:
   std::shared_ptr<const codec> inner_ = make_codec("fp16");
-  mutable std::atomic<int> left_;
+  const wall::time_point due_;
+  mutable std::atomic<bool> has_stalled_{false};
 };
 
-// One stall in each job: who was taken for stuck once is given twice as long.
+// One stall in each job, when it has run for a while: who has just begun, or was taken for stuck
+// once, is given longer.
 json stuck(const wishes& o) {
   std::vector<double> found, ready;
   std::uint64_t digest = 0;
   bool equal = true;
   for (int i = 0; i <= o.repeat; ++i) {
-    const int after = i == 0 ? 1'000'000'000 : 20 + 7 * i; // the first one is calm
-    const auto how = std::make_shared<stalling_codec>(after);
+    const auto due = i == 0 ? std::chrono::milliseconds(1'000'000'000) // the first one is calm
+                            : std::chrono::milliseconds(8000 + 37 * i);
+    const auto how = std::make_shared<stalling_codec>(wall::now() + due);
     auto j = job_of(o, o.steps);
     j.compression = how;
     run_options options{.evaluate = false};
@@ -218,6 +223,34 @@ json stuck(const wishes& o) {
   if (found.size() != static_cast<std::size_t>(o.repeat))
     throw std::runtime_error(fmt::format("{} restarts for {} stalls", found.size(), o.repeat));
   return {{"found", quantiles(found)}, {"ready", quantiles(ready)}, {"digest_equal", equal}};
+}
+
+// How much longer the steps take while a checkpoint is written than those before the next one, as a
+// share of the whole interval. Of one run, so that what the machine does slowly meets both.
+json saving(const wishes& o) {
+  constexpr std::size_t while_written = 10; // steps; by then it is durable, or nearly
+  std::vector<double> seconds;              // when each step was committed
+  run_options options{.evaluate = false};
+  options.checkpoint_folder = (std::filesystem::path(o.folder) / "checkpoints").string();
+  options.checkpoint_every = o.every;
+  options.observer = [&](const run_event& e) {
+    if (const auto* s = std::get_if<step_event>(&e)) seconds.push_back(s->seconds);
+  };
+  const auto r = cluster{}.start(wired(o, 1, o.steps), std::move(options)).wait();
+  std::filesystem::remove_all(std::filesystem::path(o.folder) / "checkpoints");
+  std::vector<double> during, other;
+  const auto every = static_cast<std::size_t>(o.every);
+  for (std::size_t i = every; i < seconds.size(); ++i) // seconds[i] is of step i + 1
+    (i % every < while_written ? during : other).push_back(seconds[i] - seconds[i - 1]);
+  const auto mean = [](const std::vector<double>& v) {
+    return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+  };
+  const double step = mean(other);
+  return {{"step_ms", step * 1e3},
+          {"checkpoints", during.size() / while_written},
+          {"milliseconds_each", (mean(during) - step) * while_written * 1e3},
+          {"share", (mean(during) - step) * while_written / (step * static_cast<double>(every))},
+          {"digest_equal", r.steps == o.steps}};
 }
 
 // Each turn plays all of them, beginning with another one, and compares with its own run of "off":
@@ -273,8 +306,8 @@ json cost(const wishes& o) {
 int main(int argc, char** argv) {
   wishes o;
   CLI::App app("what faults cost, and readiness for them");
-  app.add_option("what", o.what, "restart, rate, stuck or cost")
-      ->check(CLI::IsMember({"restart", "rate", "stuck", "cost"}));
+  app.add_option("what", o.what, "restart, rate, stuck, saving or cost")
+      ->check(CLI::IsMember({"restart", "rate", "stuck", "saving", "cost"}));
   app.add_option("--model", o.model, "lenet, cnn or resnet20");
   app.add_option("--data", o.data, "as troupe train reads it");
   app.add_option("--steps", o.steps, "of a job");
@@ -286,10 +319,11 @@ int main(int argc, char** argv) {
   app.add_option("--folder", o.folder, "where checkpoints are written for a while");
   CLI11_PARSE(app, argc, argv);
   try {
-    json out = o.what == "restart" ? restart(o)
-               : o.what == "rate"  ? rate(o)
-               : o.what == "stuck" ? stuck(o)
-                                   : cost(o);
+    json out = o.what == "restart"  ? restart(o)
+               : o.what == "rate"   ? rate(o)
+               : o.what == "stuck"  ? stuck(o)
+               : o.what == "saving" ? saving(o)
+                                    : cost(o);
     out["what"] = o.what;
     out["model"] = o.model;
     out["replicas"] = o.replicas;

@@ -317,9 +317,9 @@ const bug_entry& bug_called(const std::string& name) {
 
 TEST_CASE("planted bugs are caught by drawn worlds") {
   const bool rare_too = number_from_environment("TROUPE_BUG_RARE", 0) != 0;
-  const auto seeds = number_from_environment("TROUPE_BUG_SEEDS", rare_too ? 700 : 200);
-  const auto schedules = number_from_environment("TROUPE_BUG_SCHEDULES", 4000);
-  const auto messages = number_from_environment("TROUPE_BUG_MESSAGES", 1);
+  const auto seeds = number_from_environment("TROUPE_BUG_SEEDS", rare_too ? 1200 : 200);
+  const auto schedules = number_from_environment("TROUPE_BUG_SCHEDULES", 6000);
+  const auto messages = number_from_environment("TROUPE_BUG_MESSAGES", 2);
   if (const char* name = std::getenv("TROUPE_BUG")) {
     show(bug_called(name), seeds, schedules, messages);
     return;

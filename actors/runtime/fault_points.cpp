@@ -9,6 +9,12 @@
 
 namespace troupe {
 
+bool is_reason_of(const std::string& reason, const fault_point& where) {
+  return reason.starts_with(where.step == fault_point::any_step
+                                ? "killed "
+                                : fmt::format("killed at step {} ", where.step));
+}
+
 void fault_points::plan(const fault_point& where) {
   const std::lock_guard lock(mutex_);
   plans_.push_back({where});

@@ -27,6 +27,9 @@ struct killed : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Whether somebody who died of this (the text of `killed`) may have died at that point.
+bool is_reason_of(const std::string& reason, const fault_point& where);
+
 class fault_points {
 public:
   // A message counts from now on.
@@ -65,10 +68,10 @@ private:
   std::atomic<bool> in_use_{false};
   std::vector<planned> plans_;
   std::function<void(const fault_point&)> watcher_;
-  address who_;                // of the watched
-  int messages_ = 0;           // since the job began
-  int calls_ = 0;              // of the handler that runs
-  const char* handled_ = "";   // its message
+  address who_;                       // of the watched
+  int messages_ = 0;                  // since the job began
+  int calls_ = 0;                     // of the handler that runs
+  const char* handled_ = "";          // its message
   std::optional<std::uint64_t> step_; // of that message
 };
 

@@ -141,8 +141,6 @@ void run::impl::inject_first() {
       });
   for (const auto& f : options.faults)
     faults->check(f);
-  for (const auto& k : options.kills)
-    faults->expect(k);
   for (const auto& f : options.faults)
     if (f.point) faults->add(f);
   world->start();
@@ -293,7 +291,7 @@ recorder_options run::impl::callbacks() {
       .on_restart =
           [this](const protocol::restarted& m) {
             ++result.restarts;
-            faults->restarted(m.who, m.recovery_ms);
+            faults->restarted(m.who, m.reason, m.recovery_ms);
             want_again(m.who);
             tell(fault_event{m.who, m.life, first_step + steps_here, m.reason, m.recovery_ms});
           },
@@ -476,11 +474,11 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
   for (const auto& role : state->wired->roles)
     state->world->add(role.where, state->cast->role_at(role));
   for (const auto& k : state->options.kills)
-    state->world->kill_at(k);
+    state->options.faults.push_back({.what = kill_fault{k.who}, .point = k});
   for (const auto& s : state->options.slow)
     state->world->slow(s.who, s.factor);
   state->costs = std::make_shared<fault_costs>(state->options.watch);
-  if (!state->options.faults.empty() || !state->options.kills.empty())
+  if (!state->options.faults.empty())
     state->world->observe(*state->costs);
   else if (state->options.watch)
     state->world->observe(*state->options.watch);

@@ -1,5 +1,6 @@
 #include "troupe/fault_injector.hpp"
 
+#include "actors/runtime/fault_points.hpp"
 #include "actors/runtime/simulation/event_queue.hpp"
 #include "troupe/fault_checks.hpp"
 #include "troupe/start_run.hpp"
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <set>
 #include <utility>
 
 namespace troupe {
@@ -50,22 +52,21 @@ struct fault_injector::state : std::enable_shared_from_this<state> {
   std::int64_t steps = 0;
   std::vector<injected_fault> due_by_step;
   std::vector<fault_record> record;
-  std::size_t followed = 0;        // of these, by a step
-  std::vector<fault_point> points; // at which somebody is still to die
-  fault_cost before_last;          // what was paid before the last fault
-
-  void settle();
+  std::size_t followed = 0;     // of these, by a step
+  std::set<fault_point> points; // at which somebody is still to die
+  fault_cost before_last;       // what was paid before the last fault
 
   [[nodiscard]] double seconds() const {
     return std::chrono::duration<double>(where.now()).count();
   }
 
-  void expect(const fault_point& p);
-  void note(const fault_record& now); // that has the mutex
+  // REQUIRES, of all of these: the mutex.
+  void settle(); // what the last one has cost up to now
+  void note(const fault_record& now);
   fault_record* unrecovered(const address& who);
+  std::optional<fault_point> take_point(const address& who, const std::string& reason);
 };
 
-// What the last one has cost up to now.
 void fault_injector::state::settle() {
   const auto paid = costs->total();
   if (!record.empty())
@@ -88,9 +89,16 @@ fault_record* fault_injector::state::unrecovered(const address& who) {
   return found == record.end() ? nullptr : &*found;
 }
 
-void fault_injector::state::expect(const fault_point& p) {
-  const std::lock_guard lock(mutex);
-  points.push_back(p);
+// One that counts within a step before those of any step: its reason names the step.
+std::optional<fault_point> fault_injector::state::take_point(const address& who,
+                                                             const std::string& reason) {
+  const auto fits = [&](const fault_point& p) { return p.who == who && is_reason_of(reason, p); };
+  const auto last = std::find_if(points.rbegin(), points.rend(), fits);
+  if (last == points.rend()) return {};
+  const auto step = last->step;
+  const auto first = std::find_if(
+      points.begin(), points.end(), [&](const auto& p) { return fits(p) && p.step == step; });
+  return points.extract(first).value();
 }
 
 nanoseconds fault_injector::state::gap(double per_second) {
@@ -139,7 +147,10 @@ void fault_injector::state::repeat(const injected_fault& f, std::uint64_t asked)
 
 void fault_injector::state::add(const injected_fault& f) {
   if (f.point) {
-    expect(*f.point);
+    {
+      const std::lock_guard lock(mutex);
+      points.insert(*f.point);
+    }
     return where.kill_at(*f.point);
   }
   std::uint64_t asked = 0;
@@ -212,30 +223,23 @@ void fault_injector::calm() {
   state_->due_by_step.clear();
 }
 
-void fault_injector::expect(const fault_point& p) {
-  state_->expect(p);
-}
-
-void fault_injector::restarted(const address& who, double recovery_ms) {
+// A death at a point is first heard of here.
+void fault_injector::restarted(const address& who, const std::string& reason, double recovery_ms) {
   std::optional<fault_record> at_a_point;
   {
     const std::lock_guard lock(state_->mutex);
     const double now = state_->seconds();
-    auto& points = state_->points;
-    if (auto* killed = state_->unrecovered(who)) {
-      killed->recovery_ms = recovery_ms;
-      killed->detection_ms = std::max((now - killed->seconds) * 1e3 - recovery_ms, 0.0);
-    } else if (const auto point = std::find_if(
-                   points.begin(), points.end(), [&](const auto& p) { return p.who == who; });
-               point != points.end()) {
+    if (const auto point = state_->take_point(who, reason)) {
       at_a_point = {.what = kill_fault{who},
                     .step = state_->steps,
                     .seconds = now - recovery_ms / 1e3,
-                    .point = *point,
+                    .point = point,
                     .detection_ms = 0,
                     .recovery_ms = recovery_ms};
-      points.erase(point);
       state_->note(*at_a_point);
+    } else if (auto* killed = state_->unrecovered(who)) {
+      killed->recovery_ms = recovery_ms;
+      killed->detection_ms = std::max((now - killed->seconds) * 1e3 - recovery_ms, 0.0);
     }
   }
   if (at_a_point) state_->tell(*at_a_point);

@@ -29,10 +29,9 @@ public:
   // Throws error: it cannot happen in this world, or to this job.
   void check(const injected_fault& f) const;
   void add(const injected_fault& f);  // REQUIRES: check() was content
-  void expect(const fault_point& p);  // somebody else brings about that kill
   void calm();                        // what is still to come does not happen, but for repairs
   void committed(std::int64_t steps); // so many of the job
-  void restarted(const address& who, double recovery_ms);
+  void restarted(const address& who, const std::string& reason, double recovery_ms);
   [[nodiscard]] std::vector<fault_record> happened() const;
 
 private:

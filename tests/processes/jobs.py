@@ -80,8 +80,11 @@ class program:
             check(f"ended within {seconds:.0f} s", False, " ".join(self.process.args) + "\n" + self.errors()[-4000:])
             return None
 
+    def runs(self):
+        return self.process.poll() is None
+
     def end(self):
-        if self.process.poll() is None:
+        if self.runs():
             self.process.kill()
             self.process.wait()
 

@@ -25,14 +25,10 @@ ASYNCHRONOUS = (4, "ipc", ("--topology", "parameter-server", "--consistency", "s
                            *COPIES))
 
 
-def is_running(job):
-    return job.process.poll() is None
-
-
 def kill_until_its_end(job, draw, nodes):
     """Mostly such as are older than a second: who keeps dying younger than that is waited for, longer and longer."""
     kills, killed = 0, {}
-    while is_running(job):
+    while job.runs():
         time.sleep((50 + draw.below(400)) / 1000)
         node = 0 if draw.below(15) == 0 else 1 + draw.below(nodes - 1)
         now = time.monotonic()
@@ -59,12 +55,12 @@ def with_all_updates(troupe, draw):
     nodes, over, words = ASYNCHRONOUS
     job = launched(troupe, nodes, over, *JOB, *words)
     kills = 0
-    while is_running(job):
+    while job.runs():
         before = ups(job)
         time.sleep((300 + draw.below(300)) / 1000)
         if job.signal(1 + draw.below(nodes - 1), signal.SIGKILL):
             kills += 1
-            waits_for(lambda job=job, before=before: ups(job) > before or not is_running(job), 20)
+            waits_for(lambda job=job, before=before: ups(job) > before or not job.runs(), 20)
     code, said = job.wait(300), job.result()
     check(f"{nodes} processes over {over}, {kills} killed: {' '.join(words)}",
           code == 0 and said["steps"] == 1600, f"code {code}, {said['steps']} of 1600 steps\n{job.shown()}")

@@ -144,6 +144,22 @@ TEST_CASE("a kill at a fault point is told like the others, and is the same agai
   CHECK(text(second[0]) == text(first[0]));
 }
 
+TEST_CASE("a death of something else is not told as the one that was planned for a fault point") {
+  const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
+  const auto kill = [](const char* point) { return "kill layer_shard/1/0@" + std::string(point); };
+  const auto faults = play_on(quiet(),
+                              w,
+                              with({"step 2 kill node 1",
+                                    kill("step=6,message=1"),
+                                    kill("message=999999"),
+                                    kill("step=4,message=2")}))
+                          .result.faults;
+  REQUIRE(faults.size() == 3);
+  CHECK(text(faults[0]) == "kill node 1");
+  CHECK(text(faults[1]) == kill("step=4,message=2"));
+  CHECK(text(faults[2]) == kill("step=6,message=1"));
+}
+
 TEST_CASE("what is done again is counted, in virtual time as well") {
   const auto w = data_parallel(brief_job(), {.replicas = 2, .holders = 1});
   const auto calm = play_on(quiet(), w, with({"slow 0 x1"})).result.faults;

@@ -281,8 +281,7 @@ json cost(const wishes& o) {
     std::vector<double> step_ms, over_off;
   };
 
-  std::array<kind_of_run, 4> kinds = {{{"off", 1, false, {}, {}},
-                                       {"checkpoints", 1, true, {}, {}},
+  std::array<kind_of_run, 3> kinds = {{{"off", 1, false, {}, {}},
                                        {"copies", o.copies, false, {}, {}},
                                        {"both", o.copies, true, {}, {}}}};
   play(1, false); // to warm up

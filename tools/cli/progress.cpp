@@ -125,8 +125,12 @@ std::string table(const std::vector<fault_record>& faults) {
     return r.cost.recomputed_ms > 0 || r.cost.resent_bytes > 0;
   });
   const auto skipped = faults.size() - std::min(faults.size(), told_max);
-  auto out = fmt::format("{:<32} {:>11} {:>10} {:>10} {:>10}",
+  std::size_t width = 32;
+  for (auto i = skipped; i < faults.size(); ++i)
+    width = std::max(width, text(faults[i]).size());
+  auto out = fmt::format("{:<{}} {:>11} {:>10} {:>10} {:>10}",
                          "injected",
+                         width,
                          "after steps",
                          "detection",
                          "recovery",
@@ -135,8 +139,9 @@ std::string table(const std::vector<fault_record>& faults) {
   if (skipped > 0) out += fmt::format("{} more, and then\n", skipped);
   for (auto i = skipped; i < faults.size(); ++i) {
     const auto& r = faults[i];
-    out += fmt::format("{:<32} {:>11} {:>10} {:>10} {:>10}",
+    out += fmt::format("{:<{}} {:>11} {:>10} {:>10} {:>10}",
                        text(r),
+                       width,
                        count_text(r.step),
                        time(r.detection_ms),
                        time(r.recovery_ms),

@@ -44,7 +44,9 @@ void screen::show(const run_event& event) {
   if (const auto* fault = std::get_if<fault_event>(&event)) keep(fault_line(*fault), false);
   if (const auto* back = std::get_if<rollback_event>(&event)) keep(rollback_line(*back), false);
   if (const auto* saved = std::get_if<saved_event>(&event)) keep(saved_line(*saved), false);
-  if (const auto* done = std::get_if<injection_event>(&event)) keep(injection_line(*done), false);
+  const auto* done = std::get_if<injection_event>(&event);
+  if (done != nullptr && !done->point) // the death that follows tells its point
+    keep(injection_line(*done), false);
   if (const auto* node = std::get_if<node_event>(&event)) keep(node_line(*node), false);
   if (const auto* s = std::get_if<stalled_event>(&event)) keep(stalled_lines(*s), false);
 }

@@ -1,11 +1,12 @@
 // Actors of your own under a supervision tree: workers square numbers for a clerk, who adds them
-// up. Each worker is killed on the way, and no number is lost: what is not done is asked for again.
+// up. Each worker is killed, and no number is lost: what is not done is asked for again.
 //   build/release/examples/own_actors
 // prints the tree, whose second life began, and "the sum of 1000 squares is 333833500".
 #include <troupe.hpp>
 
 #include <cstdio>
 #include <future>
+#include <latch>
 
 using namespace troupe;
 
@@ -47,12 +48,17 @@ int main() {
   std::printf("%s", tree.text().c_str());
   std::promise<long> sum;
   own_actors all(tree);
-  all.observe([](const own_event& e) { std::printf("%s: life %u\n", e.who.c_str(), e.life); });
+  std::latch second_lives(2);
+  all.observe([&](const own_event& e) {
+    std::printf("%s: life %u\n", e.who.c_str(), e.life);
+    second_lives.count_down();
+  });
   all.add("clerk", [&](own_context& c) { return std::make_unique<clerk>(c, sum); });
   for (const char* id : {"worker/0", "worker/1"})
     all.add(id, [](own_context& c) { return std::make_unique<worker>(c); });
   all.start();
   for (const char* id : {"worker/0", "worker/1"})
     all.kill(id);
+  second_lives.wait();
   std::printf("the sum of 1000 squares is %ld\n", sum.get_future().get());
 }

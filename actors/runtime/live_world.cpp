@@ -340,7 +340,9 @@ void live_world::impl::look_for_stuck() {
     if (!s.here) continue;
     note_progress(s);
     if (progress_within(who).count() == 0) continue;
-    if (!s.watch) s.watch.emplace(static_cast<double>(progress_within(who) / progress_tick));
+    // What a look sees may have come a tick before it.
+    if (!s.watch)
+      s.watch.emplace(std::max(1.0, static_cast<double>(progress_within(who) / progress_tick) - 1));
     const auto [player, life, reading] = [&] {
       const std::lock_guard lock(s.mutex);
       return std::tuple(s.player, s.life, s.doing->read());

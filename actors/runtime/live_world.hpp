@@ -26,10 +26,10 @@ struct live_world_options {
   int kernel_threads = 1;
   int service_threads = 1;     // actors and brief jobs; idle kernel threads help
   far_world* beyond = nullptr; // none: all actors are here. Outlives the world.
-  // An actor that has begun something and gets no further for so long is taken for dead; 0: never.
-  // (supervision/progress_watch.hpp)
+  // An actor that has begun something and gets no further is taken for dead within so long, a tick
+  // sooner at most; 0: never. (supervision/progress_watch.hpp)
   std::function<std::chrono::nanoseconds(const address&)> progress_within = {}; // empty: nobody is
-  std::chrono::nanoseconds progress_tick = std::chrono::milliseconds(250); // looked at so often
+  std::chrono::nanoseconds progress_tick = std::chrono::milliseconds(100); // looked at so often
 };
 
 class live_world final : public world {

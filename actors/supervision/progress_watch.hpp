@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace troupe {
@@ -16,7 +17,10 @@ namespace troupe {
 class progress_watch {
 public:
   // `within`: in ticks.
-  explicit progress_watch(double within) : within_(within), known_(patience * within / 3) {}
+  explicit progress_watch(double within)
+      : within_(within),
+        forgetting_(std::pow(forgetting, 1 / within)),
+        known_(patience * within / 3) {}
 
   struct reading {
     bool busy = false;          // it has begun something that has not ended
@@ -26,7 +30,7 @@ public:
   // Once in a tick. True: it is stuck, and has been for waited() ticks.
   bool is_stuck(const reading& now) {
     if (!now.busy || now.progress != seen_) {
-      if (now.progress != seen_) known_ = std::max(waited_, forgetting * known_);
+      if (now.progress != seen_) known_ = std::max(waited_, forgetting_ * known_);
       seen_ = now.progress;
       waited_ = 0;
       return false;
@@ -43,10 +47,10 @@ public:
   void begin() { waited_ = 0; } // another incarnation
 
 private:
-  static constexpr double patience = 10;    // times as long at first
-  static constexpr double forgetting = 0.9; // what is left of the longest time, by tick
+  static constexpr double patience = 10;     // times as long at first
+  static constexpr double forgetting = 0.43; // what is left of the longest time after `within`
 
-  double within_, known_;
+  double within_, forgetting_, known_;
   double waited_ = 0;
   std::uint64_t seen_ = 0;
 };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tests/processes/two_machines.py TROUPE   one job over two network namespaces that a cable joins, with keys: the digest
-of one process, also where the cable is pulled for three seconds. Needs root and iproute2; says so and exits with 77."""
+of one process, also where the cable is pulled for three seconds, and where a node is drained and another one joins in its
+place. Needs root and iproute2; says so and exits with 77."""
 import getpass
 import os
 import shutil
@@ -8,9 +9,10 @@ import subprocess
 import sys
 import time
 
-from jobs import LONG, SMALL, alone, check, program, scratch, skip
+from jobs import LONG, SMALL, alone, check, program, scratch, skip, waits_for
 
 NODES = 3  # node 0 here, the others there
+PLACE = "tcp://10.77.0.1:5555"
 
 
 def ip(*words):
@@ -39,7 +41,7 @@ def nodes_of(troupe, namespace):
     keys_in(troupe, folder)
     return [program(troupe, "train", *SMALL, *LONG, folder=folder,
                     wrap=("ip", "netns", "exec", namespace) if n > 0 else (),
-                    TROUPE_RANK=str(n), TROUPE_WORLD=str(NODES), TROUPE_COORDINATOR="tcp://10.77.0.1:5555",
+                    TROUPE_RANK=str(n), TROUPE_WORLD=str(NODES), TROUPE_COORDINATOR=PLACE,
                     TROUPE_JOB="cable", TROUPE_KEYS=f"keys/node-{n}.secret", TROUPE_TRUSTED="keys/trusted")
             for n in range(NODES)]
 
@@ -65,6 +67,20 @@ def main(troupe):
     end("a cable was pulled for three seconds: the same digest", nodes, digest)
     check("it was in the middle of the job, and actors began anew",
           before < nodes[0].measured() and nodes[0].restarts() > 0, nodes[0].shown())
+
+    nodes = nodes_of(troupe, namespace)
+    check("it runs a third time", nodes[0].has_begun(), nodes[0].errors())
+    folder = nodes[0].folder
+    drained = subprocess.run((troupe, "drain", "2"), cwd=folder, capture_output=True, text=True, timeout=20)
+    check("a node beyond the cable is drained", drained.returncode == 0, drained.stdout + drained.stderr)
+    check("its process ends", nodes[2].wait(20) == 0, nodes[2].errors())
+    before = nodes[0].measured()
+    nodes[2] = program(troupe, "node", "--join", PLACE, "--number", "2", "--nodes", str(NODES), "--job", "cable", "--keys",
+                       "keys/node-2.secret", "--", troupe, "train", *SMALL, *LONG, folder=folder,
+                       wrap=("ip", "netns", "exec", namespace))
+    check("a new one is taken in", waits_for(lambda: nodes[0].told('"what":"up"', '"nodes":[2]') == 2), nodes[0].shown())
+    end("a node left, and another one came: the same digest", nodes, digest)
+    check("that was in the middle of the job", before < nodes[0].measured(), nodes[0].shown())
 
 
 if __name__ == "__main__":

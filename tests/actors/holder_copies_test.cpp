@@ -205,6 +205,20 @@ TEST_CASE("who hears a new head hears no older one") {
   CHECK(f.at(1).world.of<protocol::log_kept>().size() == kept);
 }
 
+TEST_CASE("blocks of two answers are no state, even if they are all") {
+  test::fake_context world(holder(1), 2);
+  holder_copies copies(world, {holder(0), holder(1)}, true);
+  const auto answer = [](incarnation head, int block) {
+    return protocol::holder_copy{
+        .head = head, .index = 3, .from = head, .to = 2, .block = block, .content = {}};
+  };
+  CHECK_FALSE(copies.hear(answer(1, 0), 2));
+  CHECK_FALSE(copies.hear(answer(2, 1), 2));
+  const auto whole = copies.hear(answer(2, 0), 2);
+  REQUIRE(whole);
+  CHECK(whole->from == 2);
+}
+
 TEST_CASE("a question that comes late does not displace that of the next incarnation") {
   fixture f;
   f.step(0);

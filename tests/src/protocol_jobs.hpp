@@ -41,6 +41,13 @@ inline job message_job() {
   return out;
 }
 
+// No delay reaches into the epoch before.
+inline job long_epoch() {
+  auto out = brief_job(6);
+  out.data = load_data("synthetic:256", 3);
+  return out;
+}
+
 inline job compressed_job() {
   auto out = message_job();
   out.compression = make_codec("top-k 0.25");
@@ -72,12 +79,28 @@ inline std::vector<played_job> protocol_jobs() {
   out.push_back({"island copies",
                  world_of(with_islands(plain), {.replicas = 2, .holders = 1, .holder_copies = 2})});
   out.back().world.checkpoint_every = 0;
-  out.push_back({"stashed", world_of(plain, {.stages = 3, .stash_weights = true})});
+  out.push_back({"stashed", world_of(long_epoch(), {.stages = 3, .stash_weights = true})});
   out.back().world.checkpoint_every = 0;
   out.push_back({"saves", world_of(compressed_job(), {.replicas = 2, .holders = 1})});
   out.back().world.checkpoint_every = 1;
   out.push_back({"dials", world_of(plain, {.stages = 2})});
   out.back().world.dials = {{.kind = credit_kind::depth, .value = 1, .step = 1}};
+  out.push_back({"dealt dials", world_of(plain, {.replicas = 2, .stages = 2, .backups = 1})});
+  out.back().world.dials = {{.kind = credit_kind::depth, .value = 1, .step = 2}};
+  out.push_back({"server dials",
+                 world_of(plain,
+                          {.replicas = 2,
+                           .stages = 2,
+                           .holders = 1,
+                           .order = {.kind = consistency_kind::asynchronous}})});
+  out.back().world.dials = {{.kind = credit_kind::depth, .value = 1, .step = 2}};
+  out.push_back({"dialled bound",
+                 world_of(plain,
+                          {.replicas = 2,
+                           .holders = 1,
+                           .holder_copies = 2,
+                           .order = {.kind = consistency_kind::bounded, .staleness = 2}})});
+  out.back().world.dials = {{.kind = credit_kind::staleness, .value = 1, .step = 1}};
   return out;
 }
 

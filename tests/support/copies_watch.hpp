@@ -23,13 +23,16 @@ public:
   explicit copies_watch(const wiring& w) : wiring_(w) {}
 
   void hear(const heard_message& m) {
-    if (const auto* d = std::get_if<protocol::down>(m.content)) without_[d->who] = d->life;
+    if (const auto* d = std::get_if<protocol::down>(m.content)) note(*d);
+    if (const auto* d = std::get_if<protocol::past_down>(m.content)) note(d->what);
     if (const auto* e = std::get_if<protocol::log_entry>(m.content))
       note(m.to, e->block, made_by(*e));
     if (const auto* s = std::get_if<protocol::holder_copy>(m.content)) {
       note(m.to, s->block, s->content.version);
-      if (const auto died = without_.find(m.to); died != without_.end() && s->to > died->second)
-        without_.erase(died);
+      const auto died = without_.find(m.to);
+      if (died != without_.end() && s->to > died->second) without_.erase(died);
+      auto& restored = restored_[m.to];
+      restored = std::max(restored, s->to);
     }
     if (const auto* done = std::get_if<protocol::committed>(m.content)) check(m.from, *done);
   }
@@ -51,6 +54,11 @@ public:
   }
 
 private:
+  // A new supervisor hears late of who died before.
+  void note(const protocol::down& d) {
+    if (d.life >= restored_[d.who]) without_[d.who] = d.life;
+  }
+
   // A holder's head; of a keeper its layer shard.
   static address owner_of(address who) {
     if (who.role == role_kind::parameter_holder) who.stage = 0;
@@ -95,7 +103,8 @@ private:
   }
 
   const wiring& wiring_;
-  std::map<address, incarnation> without_; // who died, in which life, and has no state since
+  std::map<address, incarnation> without_;  // who died, in which life, and has no state since
+  std::map<address, incarnation> restored_; // the newest life that was told a state
   std::map<std::pair<address, int>, std::uint64_t> has_;
   std::map<address, std::vector<address>> copies_; // by head
   std::string problem_;

@@ -2,13 +2,12 @@
 // two steps of the calm run: where it can be killed is a list.
 #pragma once
 
-#include "support/world_checks.hpp"
+#include "support/passed_points.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 namespace troupe::test {
@@ -52,27 +51,6 @@ inline std::vector<named_world> faulty_worlds() {
                     .holder_copies = 2,
                     .order = {.kind = consistency_kind::bounded, .staleness = 1}}),
           world_of("hybrid", {.replicas = 2, .stages = 2})};
-}
-
-// Those that are passed until the job ends, and the places in them at which steps were committed.
-struct passed_points {
-  std::vector<fault_point> all;
-  std::vector<std::size_t> commits;
-};
-
-inline passed_points points_of(const drawn_world& d) {
-  passed_points out;
-  auto where = d.disturbed();
-  where.on_point = [&](const fault_point& p) { out.all.push_back(p); };
-  auto how = d.run_with("/saved");
-  how.observer = [&](const run_event& e) {
-    if (std::holds_alternative<step_event>(e)) out.commits.push_back(out.all.size());
-  };
-  try {
-    where.start(d.wired(), how).wait();
-  } catch (const error&) { // all copies of something are lost
-  }
-  return out;
 }
 
 // From the end of the first step to that of the third, with what lies between: an evaluation.

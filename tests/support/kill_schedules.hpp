@@ -4,9 +4,13 @@
 
 #include "src/protocol_jobs.hpp"
 #include "support/chance.hpp"
+#include "support/passed_points.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -96,19 +100,59 @@ inline void draw_full_disks(chance& c, const subject& s, std::vector<timed_fault
   }
 }
 
-inline drawn_world schedule_of(const subject& s, chance& c, std::uint64_t seed) {
-  auto out = s.job.world;
-  auto& m = out.cluster.model;
-  m.seed = seed;
+// Of every twentieth message a copy comes later, out of order.
+inline auto late_copies(chance c) {
+  return [c](const address&, const address&, const message&) mutable {
+    message_fate out;
+    if (c.percent(5)) out.copy_after = std::chrono::microseconds(c.between(1, 6000));
+    return out;
+  };
+}
+
+inline void draw_network(chance& c, simulation_model& m) {
   if (c.percent(50)) m.order = exploration::anything;
   m.link.duplicates = c.one_of({0.0, 0.0, 0.2});
   m.link.loss = c.one_of({0.0, 0.0, 0.05});
   m.link.resend_after = c.one_of<std::chrono::nanoseconds>(
       {std::chrono::microseconds(300), std::chrono::milliseconds(20)});
+  if (c.percent(25)) m.on_way = late_copies(chance(m.seed));
+}
+
+inline drawn_world schedule_of(const subject& s, chance& c, std::uint64_t seed) {
+  auto out = s.job.world;
+  auto& m = out.cluster.model;
+  m.seed = seed;
+  draw_network(c, m);
   if (c.percent(85)) out.checkpoint_every = 0;
   draw_kills(c, s, m.faults);
   draw_partitions(c, s, m.faults);
   if (out.checkpoint_every > 0) draw_full_disks(c, s, m.faults);
+  return out;
+}
+
+// Kills at fault points, each of the points that are passed after the one before, mostly among
+// those of its recovery: between two messages of one handler, too, where no moment leads to.
+inline drawn_world aimed_schedule_of(const subject& s, chance& c, std::uint64_t seed) {
+  auto out = s.job.world;
+  out.cluster.model.seed = seed;
+  draw_network(c, out.cluster.model);
+  if (c.percent(50)) draw_partitions(c, s, out.cluster.model.faults);
+  std::ptrdiff_t from = 0;
+  for (int n = c.one_of({1, 2, 2, 3, 5}); n > 0; --n) {
+    const bool recovers = !out.kills.empty() && c.percent(85), again = recovers && c.percent(25);
+    const auto passed = points_of(out).all;
+    std::vector<std::ptrdiff_t> later;
+    for (auto p = from; p < std::ssize(passed); ++p) {
+      const auto& who = passed[static_cast<std::size_t>(p)].who;
+      if (again ? who == out.kills.back().who
+                : std::find(s.mortal.begin(), s.mortal.end(), who) != s.mortal.end())
+        later.push_back(p);
+    }
+    if (later.empty()) break;
+    const auto near = recovers ? c.one_of<std::size_t>({10, 150}) : later.size();
+    from = later[c.below(std::min(near, later.size()))];
+    out.kills.push_back(passed[static_cast<std::size_t>(from++)]);
+  }
   return out;
 }
 

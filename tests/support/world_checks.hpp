@@ -10,6 +10,7 @@
 #include "src/small_jobs.hpp"
 #include "support/copies_watch.hpp"
 #include "support/deadline.hpp"
+#include "support/dial_watch.hpp"
 #include "support/drawn_world.hpp"
 #include "support/scratch_folder.hpp"
 #include "support/sequential_reference.hpp"
@@ -84,7 +85,7 @@ class world_check {
 public:
   // `expected` is not read where updates are applied as they come.
   world_check(const drawn_world& d, const reference_run& expected)
-      : drawn_(d), expected_(expected), wired_(d.wired()), copies_(wired_) {}
+      : drawn_(d), expected_(expected), wired_(d.wired()), copies_(wired_), dials_(d) {}
 
   played_world play() {
     played_world out;
@@ -103,6 +104,7 @@ public:
       fail("life", lives_.problem());
     }
     if (!copies_.problem().empty()) fail("copies", copies_.problem());
+    if (!dials_.problem().empty()) fail("dials", dials_.problem());
     if (!failure_ && !out.diverged && !out.lost) try {
         check(out.run);
       } catch (const std::exception& e) {
@@ -125,6 +127,7 @@ private:
       if (++heard > messages_max) throw error({.what = "no end after a million messages"});
       lives_.hear(m);
       copies_.hear(m);
+      dials_.hear(m);
       if (drawn_.as_they_come()) updates_.hear(m);
     };
     return play_on(where, wired_, std::move(how));
@@ -251,6 +254,7 @@ private:
   const scratch_folder saved_;
   life_watch lives_;
   copies_watch copies_;
+  dial_watch dials_;
   update_watch updates_;
   std::optional<world_failure> failure_;
 };

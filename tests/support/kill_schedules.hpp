@@ -130,6 +130,16 @@ inline drawn_world schedule_of(const subject& s, chance& c, std::uint64_t seed) 
   return out;
 }
 
+// Whom a kill hits, by who was killed before: the same again, another one of its replica, anybody.
+inline std::vector<address> next_victims(chance& c, const subject& s, const address& last) {
+  const int draw = c.between(0, 99);
+  if (draw < 25) return {last};
+  std::vector<address> out;
+  for (const address& who : s.mortal)
+    if (draw >= 50 || (who.replica == last.replica && who != last)) out.push_back(who);
+  return out;
+}
+
 // Kills at fault points, each of the points that are passed after the one before, mostly among
 // those of its recovery: between two messages of one handler, too, where no moment leads to.
 inline drawn_world aimed_schedule_of(const subject& s, chance& c, std::uint64_t seed) {
@@ -139,16 +149,15 @@ inline drawn_world aimed_schedule_of(const subject& s, chance& c, std::uint64_t 
   if (c.percent(50)) draw_partitions(c, s, out.cluster.model.faults);
   std::ptrdiff_t from = 0;
   for (int n = c.one_of({1, 2, 2, 3, 5}); n > 0; --n) {
-    const bool recovers = !out.kills.empty() && c.percent(85), again = recovers && c.percent(25);
+    const bool recovers = !out.kills.empty() && c.percent(85);
+    const auto victims = recovers ? next_victims(c, s, out.kills.back().who) : s.mortal;
     const auto passed = points_of(out).all;
     std::vector<std::ptrdiff_t> later;
     for (auto p = from; p < std::ssize(passed); ++p) {
       const auto& who = passed[static_cast<std::size_t>(p)].who;
-      if (again ? who == out.kills.back().who
-                : std::find(s.mortal.begin(), s.mortal.end(), who) != s.mortal.end())
-        later.push_back(p);
+      if (std::find(victims.begin(), victims.end(), who) != victims.end()) later.push_back(p);
     }
-    if (later.empty()) break;
+    if (later.empty()) continue;
     const auto near = recovers ? c.one_of<std::size_t>({10, 150}) : later.size();
     from = later[c.below(std::min(near, later.size()))];
     out.kills.push_back(passed[static_cast<std::size_t>(from++)]);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tests/processes/signals.py TROUPE   processes that are stopped for three seconds, the one that leads among them, a
-hundred SIGKILLs in one job, and twenty of nodes that hold parameters: the digest of one process."""
+hundred SIGKILLs in one job, twenty of nodes that hold parameters, and all nodes but one at once: the digest of one
+process."""
 import os
 import signal
 import sys
@@ -54,6 +55,19 @@ def killed_with_parameters(troupe):
     ends_as_one(troupe, job, endless, kills)
 
 
+def all_but_one_killed(troupe, digest, *words):
+    """Three times, also where what they held is nowhere else."""
+    job = launched(troupe, 4, "ipc", *LONG, *words)
+    check("a job of four processes runs", job.has_begun(), job.shown())
+    kills = 0
+    for _ in range(3):
+        kills += sum(job.signal(node, signal.SIGKILL) for node in (1, 2, 3))
+        time.sleep(1)
+    job.wait(300)
+    check("actors of three nodes were started anew", kills >= 3 and job.restarts() >= 3, job.shown())
+    ends_with(f"all nodes but one were killed at once, {kills} in all {' '.join(words)}", job, digest)
+
+
 def ends_as_one(troupe, job, words, kills):
     job.signal(0, signal.SIGINT)
     code, steps = job.wait(60), job.result()["steps"]
@@ -68,6 +82,8 @@ def main(troupe):
     for over in OVER:
         stopped(troupe, digest, 1, over)
     stopped(troupe, digest, 0, "ipc")
+    all_but_one_killed(troupe, digest)
+    all_but_one_killed(troupe, digest, "--holders", "4")
     killed_often(troupe)
     killed_with_parameters(troupe)
 

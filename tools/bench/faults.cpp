@@ -3,6 +3,7 @@
 //              ready
 //   rate       how often somebody may be killed so that the job still gets on
 //   stuck      a kernel that does not return: until its actor is taken for dead
+//   watching   what looks for stuck actors while nothing goes wrong, of the processor's time
 //   saving     steps after one that is saved, against the others of the same run
 //   cost       copies of holders and checkpoints on, against off, in turn
 // One line of JSON; `digest_equal` says whether the bits are those of the calm run.
@@ -20,7 +21,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -225,6 +228,39 @@ json stuck(const wishes& o) {
   return {{"found", quantiles(found)}, {"ready", quantiles(ready)}, {"digest_equal", equal}};
 }
 
+// Seconds that the threads of this name have computed.
+double cpu_seconds_of(const std::string& name) {
+  double out = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string comm;
+    double nanoseconds = 0;
+    std::ifstream(task.path() / "comm") >> comm;
+    if (comm == name && std::ifstream(task.path() / "schedstat") >> nanoseconds)
+      out += nanoseconds * 1e-9;
+  }
+  return out;
+}
+
+// Supervision says nothing before somebody dies; all that it does until then is to look for who is
+// stuck.
+json watching(const wishes& o) {
+  struct spent {
+    double watch = 0, all = 0; // seconds
+  } first, last;
+
+  run_options options{.evaluate = false};
+  options.observer = [&](const run_event& e) {
+    if (!std::holds_alternative<step_event>(e)) return;
+    last = {cpu_seconds_of("lookout"), static_cast<double>(std::clock()) / CLOCKS_PER_SEC};
+    if (first.all == 0) first = last;
+  };
+  const auto r = cluster{}.start(wired(o, 1, o.steps), std::move(options)).wait();
+  if (last.watch == 0) throw std::runtime_error("no thread looks for stuck actors");
+  return {{"cpu_seconds", last.all - first.all},
+          {"share", (last.watch - first.watch) / (last.all - first.all)},
+          {"digest_equal", r.steps == o.steps}};
+}
+
 // How much longer the steps take while a checkpoint is written than those before the next one, as a
 // share of the whole interval. Of one run, so that what the machine does slowly meets both.
 json saving(const wishes& o) {
@@ -305,8 +341,8 @@ json cost(const wishes& o) {
 int main(int argc, char** argv) {
   wishes o;
   CLI::App app("what faults cost, and readiness for them");
-  app.add_option("what", o.what, "restart, rate, stuck, saving or cost")
-      ->check(CLI::IsMember({"restart", "rate", "stuck", "saving", "cost"}));
+  app.add_option("what", o.what, "restart, rate, stuck, watching, saving or cost")
+      ->check(CLI::IsMember({"restart", "rate", "stuck", "watching", "saving", "cost"}));
   app.add_option("--model", o.model, "lenet, cnn or resnet20");
   app.add_option("--data", o.data, "as troupe train reads it");
   app.add_option("--steps", o.steps, "of a job");
@@ -318,11 +354,12 @@ int main(int argc, char** argv) {
   app.add_option("--folder", o.folder, "where checkpoints are written for a while");
   CLI11_PARSE(app, argc, argv);
   try {
-    json out = o.what == "restart"  ? restart(o)
-               : o.what == "rate"   ? rate(o)
-               : o.what == "stuck"  ? stuck(o)
-               : o.what == "saving" ? saving(o)
-                                    : cost(o);
+    json out = o.what == "restart"    ? restart(o)
+               : o.what == "rate"     ? rate(o)
+               : o.what == "stuck"    ? stuck(o)
+               : o.what == "watching" ? watching(o)
+               : o.what == "saving"   ? saving(o)
+                                      : cost(o);
     out["what"] = o.what;
     out["model"] = o.model;
     out["replicas"] = o.replicas;

@@ -59,6 +59,7 @@ void residual_keeper::on(const protocol::want_residuals& m) {
   if (!lacks(m.step)) return;
   if (asked_of_shard_ != m.step) return ask_shard(m.step);
   // What the shard before has sent came before what this one asks.
+  lost_ = m.step;
   world_.send(options_.director, protocol::state_lost{world_.self()});
 }
 
@@ -74,6 +75,8 @@ void residual_keeper::ask_shard(std::uint64_t step) {
 }
 
 void residual_keeper::on(const protocol::restarted& m) {
+  if (m.who == options_.director && lost_ && wanted_ && wanted_->step == *lost_ && lacks(*lost_))
+    world_.send(m.who, protocol::state_lost{world_.self()});
   if (m.who == options_.shard && shard_.is_wanted() && lacks(shard_.version()))
     ask_shard(shard_.version());
 }

@@ -54,6 +54,7 @@ private:
   // The last one: residuals of its step may still come.
   std::optional<protocol::want_residuals> wanted_;
   std::optional<std::uint64_t> asked_of_shard_; // step
+  std::optional<std::uint64_t> lost_; // step for which the director was told that nobody has them
   shard_writer shard_;
   std::uint64_t saved_ = 0; // nothing of a step below is saved any more
 };

@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -25,38 +27,54 @@ public:
   void hear(const heard_message& m) {
     if (const auto* d = std::get_if<protocol::down>(m.content)) note(*d);
     if (const auto* d = std::get_if<protocol::past_down>(m.content)) note(d->what);
-    if (const auto* e = std::get_if<protocol::log_entry>(m.content))
+    if (const auto* e = std::get_if<protocol::log_entry>(m.content)) {
       note(m.to, e->block, made_by(*e));
+      blocks_[owner_of(m.to)].insert(e->block);
+    }
     if (const auto* s = std::get_if<protocol::holder_copy>(m.content)) {
       note(m.to, s->block, s->content.version);
-      const auto died = without_.find(m.to);
-      if (died != without_.end() && s->to > died->second) without_.erase(died);
-      auto& restored = restored_[m.to];
-      restored = std::max(restored, s->to);
+      blocks_[owner_of(m.to)].insert(s->block);
+      answers_[m.to][{s->to, s->copy, s->from, s->index}].insert(s->block);
     }
     if (const auto* done = std::get_if<protocol::committed>(m.content)) check(m.from, *done);
   }
 
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  // Whether nobody has what the job says is lost: who did died, and its successor was told nothing.
+  // Whether nobody has what the job says is lost: who did died, and its successor was told nothing,
+  // or not all of it.
   [[nodiscard]] bool may_have_lost(const std::string& what) const {
-    for (const auto& [who, life] : without_) {
+    for (const auto& [who, life] : died_) {
       if (what.find(head_or_keeper(who).text() + ' ') == std::string::npos) continue;
       const auto all = who.role == role_kind::parameter_holder
                            ? copies_of(wiring_, who)
                            : std::vector{owner_of(who), keeper_of(who)};
-      if (std::all_of(
-              all.begin(), all.end(), [&](const address& a) { return without_.contains(a); }))
+      if (std::all_of(all.begin(), all.end(), [&](const address& a) { return is_without(a); }))
         return true;
     }
     return false;
   }
 
 private:
+  // To whom, who said it, in which of its lives, after how many entries.
+  using answer = std::tuple<incarnation, int, incarnation, std::uint64_t>;
+
   // A new supervisor hears late of who died before.
   void note(const protocol::down& d) {
-    if (d.life >= restored_[d.who]) without_[d.who] = d.life;
+    auto& life = died_[d.who];
+    life = std::max(life, d.life);
+  }
+
+  // Whether it has died, and was not told all blocks of one answer since.
+  [[nodiscard]] bool is_without(const address& who) const {
+    const auto died = died_.find(who);
+    if (died == died_.end()) return false;
+    const auto told = answers_.find(who);
+    return told == answers_.end() ||
+           std::none_of(told->second.begin(), told->second.end(), [&](const auto& one) {
+             return std::get<0>(one.first) > died->second &&
+                    one.second.size() == blocks_.at(owner_of(who)).size();
+           });
   }
 
   // A holder's head; of a keeper its layer shard.
@@ -103,8 +121,9 @@ private:
   }
 
   const wiring& wiring_;
-  std::map<address, incarnation> without_;  // who died, in which life, and has no state since
-  std::map<address, incarnation> restored_; // the newest life that was told a state
+  std::map<address, incarnation> died_;                        // in which life last
+  std::map<address, std::map<answer, std::set<int>>> answers_; // blocks that were told
+  std::map<address, std::set<int>> blocks_;                    // by head
   std::map<std::pair<address, int>, std::uint64_t> has_;
   std::map<address, std::vector<address>> copies_; // by head
   std::string problem_;

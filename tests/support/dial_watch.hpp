@@ -1,6 +1,6 @@
 // What is promised of a staleness bound that is dialled, from what is heard in a simulated world:
 // a holder that has obeyed it does not go back to one that was set before, also where a copy has
-// taken its place.
+// taken its place; but where another director begins with an earlier step.
 #pragma once
 
 #include "actors/runtime/world_observer.hpp"
@@ -34,6 +34,8 @@ public:
   }
 
   void hear(const heard_message& m) {
+    if (const auto* r = std::get_if<protocol::restarted>(m.content))
+      director_lives_ = director_lives_ && r->who.role != role_kind::director;
     const auto* use = std::get_if<protocol::credit_used>(m.content);
     if (use == nullptr || use->kind != credit_kind::staleness || m.copy || !of_all_) return;
     auto& at = obeyed_[use->from];
@@ -47,11 +49,11 @@ public:
                              bounds_[static_cast<std::size_t>(at)]);
   }
 
-  [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] std::string problem() const { return director_lives_ ? problem_ : ""; }
 
 private:
   std::vector<std::uint64_t> bounds_; // in the order in which they are set
-  bool of_all_ = true;
+  bool of_all_ = true, director_lives_ = true;
   std::map<address, std::ptrdiff_t> obeyed_; // the last one, by holder
   std::string problem_;
 };

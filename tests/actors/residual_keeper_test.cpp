@@ -71,6 +71,24 @@ TEST_CASE("a keeper tells a shard the residuals of its step, also those that com
   CHECK(told().size() == 2);
 }
 
+TEST_CASE("that residuals are lost is told to a new director, too, until they come after all") {
+  const address shard{.role = role_kind::layer_shard}, director{.role = role_kind::director};
+  const auto value = make_tensor({1}, std::vector<float>{1});
+  test::fake_context world({.role = role_kind::residual_keeper}, 2);
+  residual_keeper keeper(world, {.director = director, .start = {{0, 0, 0, value}}});
+  const auto told = [&] { return world.of<protocol::state_lost>().size(); };
+  keeper.on(protocol::want_residuals{shard, 1});
+  keeper.on(protocol::restarted{.who = director});
+  CHECK(told() == 0); // the shard may have them
+  keeper.on(protocol::want_residuals{shard, 1});
+  CHECK(told() == 1);
+  keeper.on(protocol::restarted{.who = director});
+  CHECK(told() == 2);
+  keeper.on(protocol::residual{1, 0, 0, value});
+  keeper.on(protocol::restarted{.who = director});
+  CHECK(told() == 2);
+}
+
 TEST_CASE(
     "a keeper writes the residuals of a version when all have come, also those that come late") {
   saving f(0);

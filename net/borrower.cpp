@@ -2,6 +2,7 @@
 
 #include "net/archive.hpp"
 #include "net/processes.hpp"
+#include "ops/shared_memory.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -26,17 +27,11 @@ std::span<std::byte> map(const process_name& of, std::uint32_t descriptor, int a
   const int file = ::open(path.c_str(), access | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (file < 0) return {};
   const int seals = ::fcntl(file, F_GET_SEALS);
-  void* at = MAP_FAILED;
+  std::span<std::byte> out;
   if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && ::fstat(file, &what) == 0 && what.st_size > 0)
-    at = ::mmap(nullptr,
-                static_cast<std::size_t>(what.st_size),
-                access == O_RDONLY ? PROT_READ : PROT_READ | PROT_WRITE,
-                MAP_SHARED | MAP_NORESERVE,
-                file,
-                0);
+    out = map_shared(file, static_cast<std::size_t>(what.st_size), access != O_RDONLY);
   ::close(file);
-  if (at == MAP_FAILED) return {};
-  return {static_cast<std::byte*>(at), static_cast<std::size_t>(what.st_size)};
+  return out;
 }
 
 void unmap(std::span<std::byte> memory) {

@@ -2,6 +2,9 @@
 // (/proc/PID/fd). It has no name and is in no folder: it ends with the last process that has it
 // mapped, however they end. Its size never changes, and that is sealed: who maps it cannot lose
 // pages. A page costs memory from its first use.
+//
+// The system gives such memory small pages, where a process alone has large ones; `use_large_pages`
+// asks for them. It is 15 % of a step where large layers are read by another process.
 #pragma once
 
 #include <sys/types.h>
@@ -11,6 +14,11 @@
 #include <span>
 
 namespace troupe {
+
+constexpr std::size_t large_page_bytes = std::size_t{2} << 20;
+
+// All of a file in memory, at the start of a large page. Empty: the system refuses.
+std::span<std::byte> map_shared(int descriptor, std::size_t bytes, bool writable);
 
 class shared_memory {
 public:
@@ -27,6 +35,9 @@ public:
   [[nodiscard]] std::span<std::byte> bytes() const { return bytes_; }
 
   [[nodiscard]] int descriptor() const { return descriptor_; }
+
+  // Backs the large pages [first, last) by memory before they are used, where the system can.
+  void use_large_pages(std::size_t first, std::size_t last);
 
 private:
   pid_t process_; // a child that begins as a copy of it has not got the memory

@@ -62,23 +62,21 @@ struct buffer {
 
 namespace {
 
-constexpr std::size_t page_bytes = std::size_t{2} << 20;
-
 // Large buffers start at a huge page: fewer page faults and TLB misses.
 std::size_t alignment_of(std::size_t bytes) {
-  return bytes >= page_bytes ? page_bytes : 64;
+  return bytes >= large_page_bytes ? large_page_bytes : 64;
 }
 
 std::size_t rounded_to(std::size_t alignment, std::size_t bytes) {
-  return (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  return (bytes + alignment - 1) / alignment * alignment;
 }
 
 float* allocate(std::size_t bytes) {
   const std::size_t alignment = alignment_of(bytes);
-  const std::size_t rounded = rounded_to(alignment, bytes);
+  const std::size_t rounded = rounded_to(alignment, std::max<std::size_t>(bytes, 1));
   void* out = std::aligned_alloc(alignment, rounded);
   if (out == nullptr) throw std::bad_alloc();
-  if (alignment == page_bytes)
+  if (alignment == large_page_bytes)
     madvise(out, rounded, MADV_HUGEPAGE); // a hint: failure costs only speed
   return static_cast<float*>(out);
 }
@@ -98,6 +96,7 @@ struct buffer_pool::state {
   std::shared_ptr<shared_memory> shared; // none: buffers are of this process alone
   std::size_t shared_used = 0;           // never given back: what is free is recycled
   bool shared_is_full = false;
+  std::size_t shared_pages = 0; // large ones, that are ready to be used
   pid_t shared_by = 0;
 
   // False: the pool is gone or has better ones, the caller destroys the buffer.
@@ -123,8 +122,17 @@ struct buffer_pool::state {
     shared_is_full = begin + b->bytes > shared->bytes().size();
     if (shared_is_full) return;
     shared_used = begin + std::max<std::size_t>(b->bytes, 1);
+    prepare_pages();
     b->data = reinterpret_cast<float*>(shared->bytes().data() + begin);
     b->owner = shared;
+  }
+
+  void prepare_pages() {
+    const std::size_t wanted = rounded_to(large_page_bytes, shared_used) / large_page_bytes;
+    const std::size_t all = shared->bytes().size() / large_page_bytes; // the last may be a part
+    if (wanted <= shared_pages || wanted > all) return;
+    shared->use_large_pages(shared_pages, wanted);
+    shared_pages = wanted;
   }
 };
 
@@ -217,7 +225,7 @@ std::shared_ptr<const shared_memory> buffer_pool::share(std::size_t bytes) {
   if (state_->shared_by == ::getpid()) return state_->shared; // a child has none of its parent's
   state_->shared_by = ::getpid();
   state_->shared = shared_memory::make(bytes, shared_memory::writers::this_process);
-  state_->shared_used = 0;
+  state_->shared_used = state_->shared_pages = 0;
   state_->shared_is_full = false;
   if (state_->shared) state_->forget_free();
   return state_->shared;

@@ -110,3 +110,39 @@ TEST_CASE("tensors outlive a pool that shares") {
   }
   CHECK(kept.values()[3] == 7);
 }
+
+TEST_CASE("shared memory begins at a large page, and what lies in it does not see how it is backed") {
+  constexpr std::size_t pages = 3;
+  const auto memory = shared_memory::make(pages * large_page_bytes + 4096, writers::this_process);
+  REQUIRE(memory);
+  const auto is_at_large_page = [](std::span<const std::byte> at) {
+    return reinterpret_cast<std::uintptr_t>(at.data()) % large_page_bytes == 0;
+  };
+  CHECK(is_at_large_page(memory->bytes()));
+  memory->bytes()[large_page_bytes + 5] = std::byte{7};
+  memory->use_large_pages(0, pages);
+  CHECK(memory->bytes()[large_page_bytes + 5] == std::byte{7});
+  memory->bytes().back() = std::byte{9}; // behind the last large page
+
+  const int file = opened(*memory);
+  const auto seen = map_shared(file, memory->bytes().size(), false);
+  ::close(file);
+  REQUIRE(seen.size() == memory->bytes().size());
+  CHECK(is_at_large_page(seen));
+  CHECK(seen[large_page_bytes + 5] == std::byte{7});
+  CHECK(seen.back() == std::byte{9});
+  ::munmap(seen.data(), seen.size());
+  CHECK(map_shared(-1, 4096, false).empty());
+}
+
+TEST_CASE("buffers of a shared pool lie on pages that are there, also on the part of one at its end") {
+  buffer_pool pool;
+  const auto memory = pool.share(2 * large_page_bytes + 8192);
+  REQUIRE(memory);
+  auto large = pool.take({static_cast<std::int64_t>(2 * large_page_bytes / sizeof(float))});
+  auto small = pool.take({1024}), last = pool.take({1024}), none = pool.take({1024});
+  CHECK(lies_in(large.data(), *memory));
+  CHECK(lies_in(last.data(), *memory));
+  CHECK_FALSE(lies_in(none.data(), *memory));
+  std::fill_n(last.data(), 1024, 1.0F);
+}

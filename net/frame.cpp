@@ -21,6 +21,7 @@ struct header {
   std::vector<std::uint64_t> payload_bytes;
   std::vector<std::uint64_t> checksums; // of the payloads that follow; empty: they have none
   std::vector<std::uint64_t> loans;     // slot, term and offset of each; empty: all follow
+  std::vector<std::uint32_t> more;      // bytes of each body behind the first
 };
 
 constexpr std::size_t loan_words = 3;
@@ -42,7 +43,7 @@ void write(archive_writer& a, header h) {
   enumeration(a, h.f.kind, kinds);
   enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
-  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans);
+  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans, h.more);
 }
 
 header read_header(archive_reader& a) {
@@ -56,7 +57,7 @@ header read_header(archive_reader& a) {
   enumeration(a, h.f.kind, kinds);
   enumeration(a, h.f.lane, lanes);
   fixed_part(a, h.f);
-  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans);
+  a(h.body_bytes, h.payload_bytes, h.checksums, h.loans, h.more);
   return h;
 }
 
@@ -91,6 +92,30 @@ std::vector<payload> gather(const header& h, std::vector<payload> came) {
     throw malformed("loans that are none");
   if (next != came.end()) throw malformed("payloads that nobody announced");
   return out;
+}
+
+void check_bodies(const header& h, std::size_t bytes, const frame_limits& limits) {
+  if (h.more.size() >= limits.parcels) throw malformed("too many parcels");
+  std::uint64_t all = h.body_bytes;
+  std::uint32_t largest = h.body_bytes;
+  for (const std::uint32_t size : h.more) {
+    all += size;
+    largest = std::max(largest, size);
+  }
+  if (largest > limits.body_bytes) throw malformed("a body is too large");
+  if (bytes != all) throw malformed("a body is cut short");
+}
+
+// REQUIRES: check_bodies().
+void take_bodies(header& h, std::span<const std::byte> from) {
+  const auto next = [&](std::size_t size) {
+    const auto bytes = from.first(size);
+    from = from.subspan(size);
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
+  };
+  h.f.content.body = next(h.body_bytes);
+  for (const std::uint32_t size : h.more)
+    h.f.more.push_back(next(size));
 }
 
 void check_payloads(const header& h, const std::vector<payload>& all, const frame_limits& limits) {
@@ -135,10 +160,14 @@ std::vector<std::byte> encode(const frame& f, bool checked) {
     if (checked && !p.lent) h.checksums.push_back(checksum(p.bytes));
   }
   h.loans = loans_of(f.content.payloads);
+  for (const auto& body : f.more)
+    h.more.push_back(static_cast<std::uint32_t>(body.size()));
   std::vector<std::byte> out(sizeof(std::uint64_t));
   archive_writer a(out);
   write(a, std::move(h));
   a.write(f.content.body.data(), f.content.body.size());
+  for (const auto& body : f.more)
+    a.write(body.data(), body.size());
   const std::uint64_t sum = checksum(std::span(out).subspan(sizeof sum));
   std::memcpy(out.data(), &sum, sizeof sum);
   return out;
@@ -153,14 +182,15 @@ frame decode(std::span<const std::byte> first,
   const auto checked = a.rest();
   header h = read_header(a); // before the checksum: what is of another version says so
   if (checksum(checked) != sum) throw malformed("a message has changed on its way");
-  if (h.body_bytes > limits.body_bytes) throw malformed("a body is too large");
-  if (a.rest().size() != h.body_bytes) throw malformed("a body is cut short");
+  check_bodies(h, a.rest().size(), limits);
   payloads = gather(h, std::move(payloads));
   check_payloads(h, payloads, limits);
   if (h.f.kind != frame_kind::parcel && !payloads.empty())
     throw malformed("payloads where none belong");
+  if (!h.more.empty() && (h.f.kind != frame_kind::parcel || !payloads.empty()))
+    throw malformed("parcels where none belong");
   if (h.f.kind == frame_kind::parcel && h.f.number == 0) throw malformed("a parcel without number");
-  h.f.content.body.assign(a.rest().begin(), a.rest().end());
+  take_bodies(h, a.rest());
   h.f.content.payloads = std::move(payloads);
   return std::move(h.f);
 }

@@ -72,16 +72,19 @@ struct frame {
   std::uint64_t sent_ns = 0, echo_ns = 0; // the sender's clock; the last `sent_ns` that it heard
   bool borrows = false;                   // the sender reads the receiver's shared memory
   parcel content;
+  // Bodies of the parcels behind it, which have no payloads either: small ones go together.
+  std::vector<std::vector<std::byte>> more;
 };
 
 struct frame_limits {
   std::size_t body_bytes = std::size_t{1} << 20;
   std::size_t payloads = 256;
   std::size_t payload_bytes = std::size_t{1} << 30; // of each
+  std::size_t parcels = 256;
 };
 
 constexpr std::uint32_t wire_magic = 0x45505254; // "TRPE"
-constexpr std::uint8_t wire_version = 6;
+constexpr std::uint8_t wire_version = 7;
 
 // The first of the frame's messages: checksum, header and body. The payloads that are not lent
 // follow it, a message each. With `checked`, those have checksums too.

@@ -9,6 +9,10 @@ namespace troupe::net {
 
 namespace {
 
+// Of a frame with several parcels. More would only make those behind wait for longer.
+constexpr std::size_t together_bytes = 8 * 1024;
+constexpr std::size_t together_parcels = 64;
+
 // Of each window: so much is told at once, before the other side has none left.
 std::array<std::size_t, lanes> quarters(const link_options& options) {
   return {options.window_bytes[0] / 4, options.window_bytes[1] / 4};
@@ -50,7 +54,7 @@ bool reliable_link::is_overdue(const lane_state& lane, time_point now) const {
 std::optional<frame> reliable_link::next(time_point now) {
   for (int i = 0; i < lanes; ++i) {
     if (is_overdue(lanes_[i], now)) go_back(lanes_[i], now);
-    if (may_send(lanes_[i], i)) return parcel_of(i, now);
+    if (may_send(lanes_[i], i)) return parcels_of(i, now);
   }
   if (!lanes_[static_cast<int>(lane_kind::small)].open) return {};
   for (int i = 0; i < lanes; ++i)
@@ -66,14 +70,31 @@ std::optional<frame> reliable_link::next(time_point now) {
   return {};
 }
 
-frame reliable_link::parcel_of(int index, time_point now) {
+frame reliable_link::parcels_of(int index, time_point now) {
   auto& lane = lanes_[index];
   if (lane.next == lane.first) lane.progress = now;
   frame out = stamped(frame_kind::parcel, now);
   out.lane = static_cast<lane_kind>(index);
   out.number = lane.next;
-  out.content = lane.kept[lane.next - lane.first]; // its payloads are shared
-  const auto bytes = out.content.bytes();
+  out.content = take_next(lane); // its payloads are shared
+  std::size_t bytes = out.content.body.size();
+  while (may_send(lane, index) && goes_along(out, lane, bytes)) {
+    out.more.push_back(take_next(lane).body);
+    bytes += out.more.back().size();
+  }
+  return out;
+}
+
+bool reliable_link::goes_along(const frame& f, const lane_state& lane, std::size_t bytes) const {
+  const parcel& next = lane.kept[lane.next - lane.first];
+  return f.content.payloads.empty() && next.payloads.empty() &&
+         f.more.size() + 1 < together_parcels && bytes + next.body.size() <= together_bytes;
+}
+
+// REQUIRES: there is one.
+const parcel& reliable_link::take_next(lane_state& lane) {
+  const parcel& out = lane.kept[lane.next - lane.first];
+  const auto bytes = out.bytes();
   lane.on_its_way += bytes;
   if (lane.next++ < lane.fresh) {
     ++counts_.resent;
@@ -122,7 +143,7 @@ bool reliable_link::awaits(const frame& f) const {
          f.number == lanes_[static_cast<int>(f.lane)].received + 1;
 }
 
-std::optional<parcel> reliable_link::accept(frame f, time_point now) {
+std::vector<parcel> reliable_link::accept(frame f, time_point now) {
   if (f.from != there_ || f.to != here_) return {}; // of another life
   last_heard_ = now;
   heard_ns_ = f.sent_ns;
@@ -137,22 +158,28 @@ std::optional<parcel> reliable_link::accept(frame f, time_point now) {
   if (f.kind == frame_kind::state && f.number == lane.first) go_back(lane, now);
   if (f.kind != frame_kind::parcel) return {};
   if (!std::exchange(owes_, true)) owes_since_ = now;
-  if (f.number <= lane.received) {
-    ++counts_.duplicates;
-    return {};
-  }
   if (f.number > lane.received + 1) { // the other side will come back to it
     ++counts_.gaps;
     lane.misses = lane.misses || !std::exchange(lane.asked, true);
     return {};
   }
-  lane.received = f.number;
-  lane.asked = false;
+  const std::uint64_t known = std::min(lane.received - f.number + 1, 1 + f.more.size());
+  counts_.duplicates += known;
+  std::vector<parcel> out;
+  if (known == 0) out.push_back(arrived(f.lane, std::move(f.content)));
+  for (std::uint64_t i = std::max<std::uint64_t>(known, 1); i <= f.more.size(); ++i)
+    out.push_back(arrived(f.lane, {.body = std::move(f.more[i - 1])}));
+  lane.received += out.size();
+  if (!out.empty()) lane.asked = false;
+  return out;
+}
+
+parcel reliable_link::arrived(lane_kind lane, parcel content) {
   ++counts_.parcels_received;
-  const auto bytes = f.content.bytes();
+  const auto bytes = content.bytes();
   counts_.bytes_received += bytes;
-  f.content.credit = intake::credit(intake_, f.lane, bytes);
-  return std::move(f.content);
+  content.credit = intake::credit(intake_, lane, bytes);
+  return content;
 }
 
 void reliable_link::acknowledge(lane_state& lane, std::uint64_t received, time_point now) {

@@ -3,7 +3,7 @@
 // sent again from the first that is missing ("go back N"). What is on its way is bounded by a
 // window in bytes, the credit; what is beyond it waits here. What came counts until its owner has
 // taken it (net/intake), so a slow owner holds up the sender. A lane whose connection is broken
-// sends nothing until there is another.
+// sends nothing until there is another. Small parcels that wait go together, in one frame.
 //
 // A plain state machine: who owns it brings frames and time, and takes frames away. It knows no
 // socket, so it runs live and simulated.
@@ -58,8 +58,8 @@ public:
   // Whether accept() will deliver what it holds.
   [[nodiscard]] bool awaits(const frame& f) const;
 
-  // A frame from the other side, of kind parcel or state. What it delivers, in order: none or one.
-  std::optional<parcel> accept(frame f, time_point now);
+  // A frame from the other side, of kind parcel or state. What it delivers, in order.
+  std::vector<parcel> accept(frame f, time_point now);
 
   // The lane's connection. States go with the small lane's. In the beginning both are there.
   void broken(lane_kind lane);
@@ -93,7 +93,10 @@ private:
   };
 
   frame stamped(frame_kind kind, time_point now);
-  frame parcel_of(int lane, time_point now);
+  frame parcels_of(int lane, time_point now);
+  const parcel& take_next(lane_state& lane);
+  [[nodiscard]] bool goes_along(const frame& f, const lane_state& lane, std::size_t bytes) const;
+  parcel arrived(lane_kind lane, parcel content);
   [[nodiscard]] bool owes_much() const;
   void acknowledge(lane_state& lane, std::uint64_t received, time_point now);
   static void go_back(lane_state& lane, time_point now);

@@ -101,8 +101,8 @@ void sessions::carried(connection c, const meeting& at, frame f, time_point now)
   s->borrows = options_.lends && f.borrows && s->who.process.machine == this_process().machine;
   if (s->link.awaits(f) && !borrow(*s, f.content))
     return refuse(c, true, "a loan that was taken back", now);
-  if (auto content = s->link.accept(std::move(f), now))
-    events_.push_back(parcel_came{at.peer, std::move(*content)});
+  for (parcel& content : s->link.accept(std::move(f), now))
+    events_.push_back(parcel_came{at.peer, std::move(content)});
 }
 
 // What it says of loans is read once: a doubled frame has none. Throws malformed.

@@ -73,7 +73,7 @@ std::shared_ptr<shared_memory> shared_memory::make(std::size_t bytes, writers wh
 shared_memory::shared_memory(int descriptor, std::span<std::byte> bytes)
     : process_(::getpid()), descriptor_(descriptor), bytes_(bytes) {}
 
-// Collapsing is allowed whatever the system's settings for such memory say, of pages that are there.
+// Collapsing pages that are there is allowed whatever the system's settings for such memory say.
 void shared_memory::use_large_pages(std::size_t first, std::size_t last) {
   std::byte* const begin = bytes_.data() + first * large_page_bytes;
   const std::size_t size = (last - first) * large_page_bytes;

@@ -4,7 +4,7 @@
 // pages. A page costs memory from its first use.
 //
 // The system gives such memory small pages, where a process alone has large ones; `use_large_pages`
-// asks for them. It is 15 % of a step where large layers are read by another process.
+// asks for them.
 #pragma once
 
 #include <sys/types.h>

@@ -95,20 +95,45 @@ TEST_CASE("a frame comes out as it went in, its payloads without a copy") {
   }
 }
 
-TEST_CASE("every changed byte, and every length, is noticed") {
-  const frame f = example();
+TEST_CASE("parcels without payloads share a frame") {
+  frame f = example();
+  f.content.payloads.clear();
+  f.more = {{std::byte{4}}, {}, {std::byte{5}, std::byte{6}}};
   const auto good = encode(f, true);
-  for (std::size_t i = 0; i < good.size(); ++i) {
-    auto bad = good;
-    bad[i] ^= std::byte{0x40};
-    CHECK_FALSE(fault(bad, f.content.payloads).empty());
-    CHECK_FALSE(
-        fault({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(i)}, f.content.payloads)
-            .empty());
+  const frame g = decode(good, {}, {});
+  CHECK(g.content.body == f.content.body);
+  CHECK(g.more == f.more);
+  CHECK(fault(good, {}, {.parcels = 3}) == "too many parcels");
+  CHECK(fault(good, {}, {.parcels = 4}).empty());
+  CHECK(fault(good, {}, {.body_bytes = 2}) == "a body is too large");
+  CHECK(fault(encode(example(), true), example().content.payloads, {.parcels = 1}).empty());
+  f.kind = frame_kind::state;
+  CHECK(fault(encode(f, true), {}) == "parcels where none belong");
+  f.kind = frame_kind::parcel;
+  f.content.payloads = example().content.payloads;
+  CHECK(fault(encode(f, true), f.content.payloads) == "parcels where none belong");
+  f.content.payloads = {lent_as({7, 8, 9, 1000})};
+  CHECK(fault(encode(f, true), {}) == "parcels where none belong");
+}
+
+TEST_CASE("every changed byte, and every length, is noticed") {
+  frame several = example();
+  several.content.payloads.clear();
+  several.more = {{std::byte{4}}, {std::byte{5}, std::byte{6}}};
+  for (const frame& f : {example(), several}) {
+    const auto good = encode(f, true);
+    for (std::size_t i = 0; i < good.size(); ++i) {
+      auto bad = good;
+      bad[i] ^= std::byte{0x40};
+      CHECK_FALSE(fault(bad, f.content.payloads).empty());
+      CHECK_FALSE(
+          fault({good.begin(), good.begin() + static_cast<std::ptrdiff_t>(i)}, f.content.payloads)
+              .empty());
+    }
+    auto longer = good;
+    longer.push_back(std::byte{0});
+    CHECK_FALSE(fault(longer, f.content.payloads).empty());
   }
-  auto longer = good;
-  longer.push_back(std::byte{0});
-  CHECK_FALSE(fault(longer, f.content.payloads).empty());
 }
 
 TEST_CASE("payloads are what the header says") {

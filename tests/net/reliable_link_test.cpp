@@ -49,7 +49,8 @@ struct wire {
   void move(reliable_link& from, reliable_link& to, std::vector<std::string>& at, Lost lost) {
     while (auto f = from.next(now))
       if (!lost())
-        if (auto came = to.accept(std::move(*f), now)) at.push_back(text(*came));
+        for (const parcel& came : to.accept(std::move(*f), now))
+          at.push_back(text(came));
   }
 };
 
@@ -77,9 +78,9 @@ TEST_CASE("what is posted arrives once and in order, whatever a wire loses, doub
       while (!way.empty() && way.begin()->first <= now) {
         frame f = std::move(way.extract(way.begin()).mapped());
         const auto lane = f.lane;
-        if (auto p = at.accept(std::move(f), now)) {
-          came[lane].push_back(std::stoi(text(*p)));
-          untaken.push_back(std::move(*p));
+        for (parcel& p : at.accept(std::move(f), now)) {
+          came[lane].push_back(std::stoi(text(p)));
+          untaken.push_back(std::move(p));
         }
       }
     };
@@ -113,10 +114,9 @@ TEST_CASE("no more than the window is on its way, and one parcel of any size") {
   wire w(options);
   for (int i = 0; i < 5; ++i)
     w.a.post(lane_kind::bulk, said("123456"));
-  int sent = 0;
-  while (w.a.next(w.now))
-    ++sent;
-  CHECK(sent == 2); // 6 < 10, 12 >= 10
+  while (w.a.next(w.now)) {
+  }
+  CHECK(w.a.counts().parcels_sent == 2); // 6 < 10, 12 >= 10
   CHECK(w.a.counts().unacknowledged_bytes == 12);
   CHECK(w.a.counts().waiting_bytes == 18);
   CHECK(w.a.counts().credit_bytes == options.window_bytes[static_cast<int>(lane_kind::small)]);
@@ -138,12 +138,64 @@ TEST_CASE("a small parcel passes large ones that wait") {
   CHECK_FALSE(w.a.next(w.now)); // the window
 }
 
+// With what each frame carries; all at once.
+std::vector<std::size_t> frames_of(reliable_link& link, time_point now) {
+  std::vector<std::size_t> out;
+  while (const auto f = link.next(now))
+    if (f->kind == frame_kind::parcel) out.push_back(1 + f->more.size());
+  return out;
+}
+
+TEST_CASE("small parcels that wait go in one frame, as many as do not hold up those behind") {
+  wire w;
+  for (int i = 0; i < 130; ++i)
+    w.a.post(lane_kind::small, said("12"));
+  CHECK(frames_of(w.a, w.now) == std::vector<std::size_t>{64, 64, 2});
+  CHECK(w.a.counts().parcels_sent == 130);
+
+  wire large;
+  for (int i = 0; i < 3; ++i)
+    large.a.post(lane_kind::small, said(std::string(4096, 'x')));
+  CHECK(frames_of(large.a, large.now) == std::vector<std::size_t>{2, 1});
+}
+
+TEST_CASE("a parcel with payloads goes alone, and those around it keep their order") {
+  wire w;
+  parcel heavy = said("heavy");
+  heavy.payloads.resize(1);
+  for (const auto& p : {said("1"), said("2"), heavy, said("3"), said("4")})
+    w.a.post(lane_kind::small, p);
+  wire same = w;
+  CHECK(frames_of(w.a, w.now) == std::vector<std::size_t>{2, 1, 2});
+  same.exchange([] { return false; });
+  CHECK(same.at_b == std::vector<std::string>{"1", "2", "heavy", "3", "4"});
+}
+
+TEST_CASE("of a frame that is partly known, the rest is delivered") {
+  wire w;
+  w.a.post(lane_kind::small, said("1"));
+  (void)w.b.accept(*w.a.next(w.now), w.now);
+  w.a.post(lane_kind::small, said("2"));
+  w.a.post(lane_kind::small, said("3"));
+  w.a.reconnected(lane_kind::small, w.now); // all three again, in one
+  const frame again = *w.a.next(w.now);
+  CHECK(again.more.size() == 2);
+  const auto came = w.b.accept(again, w.now);
+  REQUIRE(came.size() == 2);
+  CHECK(text(came[0]) == "2");
+  CHECK(text(came[1]) == "3");
+  CHECK(w.b.accept(again, w.now).empty());
+  CHECK(w.b.counts().duplicates == 1 + 3);
+  CHECK(w.b.counts().parcels_received == 3);
+  CHECK(w.b.counts().bytes_received == 3);
+}
+
 TEST_CASE("a gap is asked for at once, not after a time-out") {
   wire w;
   w.a.post(lane_kind::small, said("1"));
+  (void)w.a.next(w.now); // is lost
   w.a.post(lane_kind::small, said("2"));
-  bool first = true;
-  w.exchange([&] { return std::exchange(first, false); });
+  w.exchange([] { return false; });
   CHECK(w.at_b.empty());
   w.exchange([] { return false; });
   CHECK(w.at_b == std::vector<std::string>{"1", "2"});
@@ -165,12 +217,12 @@ TEST_CASE("frames of another life are not heard") {
   w.a.post(lane_kind::small, said("1"));
   frame f = *w.a.next(w.now);
   f.from.life = 33;
-  CHECK_FALSE(w.b.accept(f, w.now));
+  CHECK(w.b.accept(f, w.now).empty());
   f.from = here;
   f.to.life = 33;
-  CHECK_FALSE(w.b.accept(f, w.now));
+  CHECK(w.b.accept(f, w.now).empty());
   f.to = there;
-  CHECK(w.b.accept(f, w.now));
+  CHECK(w.b.accept(f, w.now).size() == 1);
 }
 
 TEST_CASE("an acknowledgement of what was never sent is no acknowledgement") {
@@ -231,7 +283,7 @@ TEST_CASE("a quarter of the window is acknowledged at once") {
   options.window_bytes[static_cast<int>(lane_kind::small)] = 16;
   wire w(options);
   w.a.post(lane_kind::small, said("1234"));
-  CHECK_FALSE(w.b.accept(*w.a.next(w.now), w.now)->body.empty());
+  CHECK(w.b.accept(*w.a.next(w.now), w.now).size() == 1);
   CHECK_FALSE(w.b.next(w.now));
   w.a.post(lane_kind::small, said("5"));
   (void)w.b.accept(*w.a.next(w.now), w.now);
@@ -249,7 +301,8 @@ TEST_CASE("what an owner has not taken bounds what is sent to it, however it was
   const auto exchange = [&] {
     for (int times = 0; times < 3; ++times) {
       while (auto f = w.a.next(w.now))
-        if (auto came = w.b.accept(std::move(*f), w.now)) untaken.push_back(std::move(*came));
+        for (parcel& came : w.b.accept(std::move(*f), w.now))
+          untaken.push_back(std::move(came));
       w.now += 10ms; // acknowledged by then
       while (auto f = w.b.next(w.now))
         (void)w.a.accept(std::move(*f), w.now);
@@ -283,7 +336,7 @@ TEST_CASE("who takes much says so, and the other end is told at once") {
   {
     wire w(options);
     w.a.post(lane_kind::small, said("12345"));
-    came = w.b.accept(*w.a.next(w.now), w.now);
+    came = w.b.accept(*w.a.next(w.now), w.now).front();
     w.now += 10ms;
     CHECK(w.b.next(w.now)->taken[0] == 0);
     CHECK(w.b.wake_at() > w.now);

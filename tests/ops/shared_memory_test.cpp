@@ -111,7 +111,7 @@ TEST_CASE("tensors outlive a pool that shares") {
   CHECK(kept.values()[3] == 7);
 }
 
-TEST_CASE("shared memory begins at a large page, and what lies in it does not see how it is backed") {
+TEST_CASE("shared memory begins at a large page, and keeps what lies in it when it is backed") {
   constexpr std::size_t pages = 3;
   const auto memory = shared_memory::make(pages * large_page_bytes + 4096, writers::this_process);
   REQUIRE(memory);
@@ -135,7 +135,7 @@ TEST_CASE("shared memory begins at a large page, and what lies in it does not se
   CHECK(map_shared(-1, 4096, false).empty());
 }
 
-TEST_CASE("buffers of a shared pool lie on pages that are there, also on the part of one at its end") {
+TEST_CASE("buffers of a shared pool lie on its pages, also on the part of one at its end") {
   buffer_pool pool;
   const auto memory = pool.share(2 * large_page_bytes + 8192);
   REQUIRE(memory);

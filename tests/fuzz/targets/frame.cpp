@@ -54,6 +54,9 @@ std::vector<std::string> seeds() {
     f.number = 1;
     f.content.body.resize(20);
     out.push_back(seed(f, false));
+    f.more = {std::vector<std::byte>(3), {}};
+    out.push_back(seed(f, true));
+    f.more.clear();
     f.content.payloads = {payload_of(0), payload_of(200)};
     out.push_back(seed(f, true));
     out.push_back(seed(f, false));

@@ -137,10 +137,10 @@ private:
     frame f = std::move(from.way.front());
     from.way.pop_front();
     const int lane = static_cast<int>(f.lane);
-    auto came = to.link.accept(std::move(f), now_);
-    if (!came) return;
-    require(!honest_ || number_of(*came) == ++to.came[lane], "parcels come once and in order");
-    to.untaken.push_back(std::move(*came));
+    for (parcel& came : to.link.accept(std::move(f), now_)) {
+      require(!honest_ || number_of(came) == ++to.came[lane], "parcels come once and in order");
+      to.untaken.push_back(std::move(came));
+    }
   }
 
   void forge(end& here, bytes& in) {
@@ -158,7 +158,11 @@ private:
     f.sent_ns = in.number();
     f.echo_ns = in.number();
     f.content = parcel_of(0, in.byte());
-    if (f.kind == frame_kind::state) f.content = {};
+    f.more.resize(in.byte() % 4, f.content.body);
+    if (f.kind == frame_kind::state) {
+      f.content = {};
+      f.more = {};
+    }
     here.way.push_front(std::move(f));
   }
 

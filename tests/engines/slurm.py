@@ -213,7 +213,13 @@ def the_time_limit_saves(slurm, troupe):
     slurm.until("four nodes", lambda: all(os.path.exists(f"{logs}/ready-{n}") for n in range(4)))
     slurm.run("scancel", "--batch", "--signal=USR1", job)
     slurm.until("saved state", lambda: os.path.exists(f"{logs}/saved"))
-    slurm.until("requeued job", lambda: "Restarts=1" in slurm.run("scontrol", "show", "job", job), every=0.2)
+    # Until the first run has ended everywhere: a run that begins before is ended with it.
+    def waits_again():
+        shown = slurm.run("scontrol", "show", "job", job)
+        return "Restarts=1" in shown and "JobState=PENDING" in shown
+
+    slurm.until("requeued job", waits_again, every=0.2)
+    time.sleep(2)
     check("at the time limit node 0 saved, and the job was requeued", True)
     # Slurm lets it wait two minutes, unless told otherwise.
     def came_again():

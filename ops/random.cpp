@@ -22,23 +22,8 @@ constexpr std::uint32_t high(std::uint64_t x) {
   return static_cast<std::uint32_t>(x >> 32);
 }
 
-using four_words = std::array<std::uint32_t, 4>;
-
-struct mixed_key {
-  std::array<std::uint32_t, 2> counter_high, key;
-};
-
-// The seed is the key. Purpose, a and b are hashed into the upper half of the counter by one extra
-// application, since together they are wider than it.
-mixed_key mixed(const random_key& key) noexcept {
-  const four_words words =
-      philox_rounds({low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)},
-                    {low(key.seed), high(key.seed)});
-  return {{words[0], words[1]}, {words[2], words[3]}};
-}
-
 // philox_rounds in scalars, the rounds unrolled: with arrays the loop over j is not vectorised.
-TROUPE_CLONES void fill(const mixed_key& key,
+TROUPE_CLONES void fill(const philox_key& key,
                         std::uint32_t first,
                         std::uint32_t block_high,
                         std::uint32_t* __restrict words,
@@ -78,8 +63,17 @@ std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
+// The seed is the key. Purpose, a and b are hashed into the upper half of the counter by one extra
+// application, since together they are wider than it.
+philox_key mixed(const random_key& key) noexcept {
+  const auto words =
+      philox_rounds({low(key.a), high(key.a), key.b, static_cast<std::uint32_t>(key.purpose)},
+                    {low(key.seed), high(key.seed)});
+  return {{words[0], words[1]}, {words[2], words[3]}};
+}
+
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept {
-  const mixed_key m = mixed(key);
+  const philox_key m = mixed(key);
   return philox_rounds({low(block), high(block), m.counter_high[0], m.counter_high[1]}, m.key);
 }
 

@@ -34,6 +34,14 @@ struct random_key {
 std::array<std::uint32_t, 4> philox_rounds(std::array<std::uint32_t, 4> counter,
                                            std::array<std::uint32_t, 2> key) noexcept;
 
+// What philox() makes of a key, for whoever computes blocks elsewhere: a block's words are
+// philox_rounds({low half of block, high half, counter_high}, key).
+struct philox_key {
+  std::array<std::uint32_t, 2> counter_high, key;
+};
+
+philox_key mixed(const random_key& key) noexcept;
+
 // Four words of the stream `key` at `block`. Words of different keys or blocks are independent.
 std::array<std::uint32_t, 4> philox(const random_key& key, std::uint64_t block) noexcept;
 

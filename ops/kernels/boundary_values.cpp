@@ -39,8 +39,9 @@ boundary_values::boundary_values(const partition& cuts,
                                  int part,
                                  const std::vector<slot>& slots,
                                  const std::vector<operation>& forward,
-                                 const std::vector<operation>& backward)
-    : crossings_(cuts.crossings), slots_(cuts.slots), part_(part) {
+                                 const std::vector<operation>& backward,
+                                 std::shared_ptr<memory_space> memory)
+    : memory_(std::move(memory)), crossings_(cuts.crossings), slots_(cuts.slots), part_(part) {
   std::map<int, traffic> of_slot;
   for (std::size_t c = 0; c < crossings_.size(); ++c) {
     if (crossings_[c].to == part) of_slot[slots_[c]].in.insert(static_cast<int>(c));
@@ -59,7 +60,8 @@ boundary_values::boundary_values(const partition& cuts,
   for (const auto& [index, t] : of_slot) {
     const slot& s = slots[static_cast<std::size_t>(index)];
     if (can_be_lent(t, s))
-      lent_[index].views = s.memories;
+      lent_[index] = {.views = s.memories,
+                      .shown = mirror(memory_, static_cast<std::int64_t>(s.bytes / sizeof(float)))};
     else
       copied_[index] = s.memories.front();
   }
@@ -83,16 +85,17 @@ void boundary_values::begin(pass p) {
     const auto lent = lent_.find(slot_of(c));
     if (crossings_[i].from == part_ && crossings_[i].written == p && lent != lent_.end()) {
       lent->second.written = buffer_pool::global().take({crossings_[i].elements});
-      lent->second.point_to(lent->second.written.data());
+      lent->second.point_to(lent->second.shown.take(lent->second.written));
     }
     if (crossings_[i].to != part_ || crossings_[i].needed != p) continue;
     const auto found = received_.find(c);
     TROUPE_ASSERT(found != received_.end(), "a pass begins when its values are here");
     if (lent != lent_.end()) {
       lent->second.value = std::move(found->second);
-      lent->second.point_to(const_cast<float*>(lent->second.value.data()));
+      lent->second.point_to(lent->second.shown.show(lent->second.value));
     } else {
-      std::copy_n(found->second.data(), found->second.elements(), floats(copied_.at(slot_of(c))));
+      memory_->upload(
+          floats(copied_.at(slot_of(c))), found->second.data(), found->second.elements());
     }
     received_.erase(found);
   }
@@ -102,11 +105,14 @@ void boundary_values::send(const operation& done, value_sink& out) {
   for (const int c : done.completes_values) {
     if (const auto lent = lent_.find(slot_of(c)); lent != lent_.end()) {
       auto& value = lent->second;
-      if (value.written) value.value = std::move(value.written).freeze();
+      if (value.written) {
+        value.shown.finish(value.written);
+        value.value = std::move(value.written).freeze();
+      }
       out.on_value(c, value.value);
     } else {
       auto copy = buffer_pool::global().take({at(c).elements});
-      std::copy_n(floats(copied_.at(slot_of(c))), copy.elements(), copy.data());
+      memory_->download(copy.data(), floats(copied_.at(slot_of(c))), copy.elements());
       out.on_value(c, std::move(copy).freeze());
     }
   }

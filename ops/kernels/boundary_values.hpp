@@ -4,6 +4,7 @@
 // and a copy.
 #pragma once
 
+#include "ops/kernels/memory_space.hpp"
 #include "ops/kernels/partition.hpp"
 
 #include <map>
@@ -19,7 +20,8 @@ public:
                   int part,
                   const std::vector<slot>& slots,
                   const std::vector<operation>& forward,
-                  const std::vector<operation>& backward);
+                  const std::vector<operation>& backward,
+                  std::shared_ptr<memory_space> memory);
 
   [[nodiscard]] const std::vector<crossing>& crossings() const { return crossings_; }
 
@@ -39,6 +41,7 @@ private:
   // A slot whose memory is the tensor that crosses.
   struct lent_slot {
     std::vector<dnnl::memory> views;
+    mirror shown;
     mutable_tensor written; // by this part, until it is sent
     tensor value;           // kept while kernels may read it
 
@@ -47,6 +50,7 @@ private:
 
   [[nodiscard]] const crossing& at(int c) const { return crossings_[static_cast<std::size_t>(c)]; }
 
+  std::shared_ptr<memory_space> memory_;
   std::vector<crossing> crossings_;
   std::vector<int> slots_; // by crossing
   int part_ = 0;

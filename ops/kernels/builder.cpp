@@ -39,9 +39,10 @@ std::vector<bool> nodes_with_gradient(const graph& g) {
 
 } // namespace
 
-builder::builder(const graph& g, const compile_options& options)
+builder::builder(const graph& g, const compile_options& options, addition add)
     : graph_(g),
       options_(options),
+      add_(std::move(add)),
       values_(g.nodes.size()),
       contributions_(g.nodes.size()),
       needs_gradient_(nodes_with_gradient(g)),
@@ -233,13 +234,7 @@ void builder::contribute(int index, view v, bool owned) {
 }
 
 view builder::sum(const view& a, const view& b, const view& target, int index) {
-  const dnnl::binary::desc desc(dnnl::algorithm::binary_add, a.desc(), b.desc(), target.desc());
-  const dnnl::binary::primitive_desc pd(desc, attributes(), cpu_engine());
-  primitive(phase::backward,
-            name(index, "sum of gradients"),
-            pd,
-            dnnl::binary(pd),
-            {{DNNL_ARG_SRC_0, a}, {DNNL_ARG_SRC_1, b}, {DNNL_ARG_DST, target}});
+  add_(*this, name(index, "sum of gradients"), a, b, target);
   return target;
 }
 

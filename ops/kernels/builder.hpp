@@ -83,7 +83,11 @@ class builder {
 public:
   using argument = std::pair<int, view>; // DNNL_ARG_...
 
-  builder(const graph& g, const compile_options& options);
+  // Adds the operation target = a + b.
+  using addition = std::function<void(
+      builder&, const std::string& label, const view& a, const view& b, const view& target)>;
+
+  builder(const graph& g, const compile_options& options, addition add);
 
   [[nodiscard]] const graph& model() const { return graph_; }
 
@@ -152,6 +156,10 @@ public:
   view parameter(int index, std::shared_ptr<const packed_order> order, const memory_desc& desc);
   view parameter_gradient(int index, const memory_desc& desc);
 
+  [[nodiscard]] std::int64_t parameter_elements(int index) const {
+    return graph_.parameters[static_cast<std::size_t>(index)].dims.elements();
+  }
+
   // Backward.
   void on_backward(std::function<void()> build) {
     backward_builders_.emplace_back(unit_, std::move(build));
@@ -182,7 +190,7 @@ public:
   [[nodiscard]] int parameter_of_gradient(const view& v) const; // REQUIRES: it is one
 
 private:
-  friend class cpu_program;
+  friend class compiled_program;
 
   void add_primitive(phase when,
                      std::string label,
@@ -194,6 +202,7 @@ private:
 
   const graph& graph_;
   compile_options options_;
+  addition add_;
   std::shared_ptr<microbatch_key> key_ = std::make_shared<microbatch_key>();
   std::vector<slot> slots_;
   std::vector<dnnl::memory> inputs_;                 // views of the batch

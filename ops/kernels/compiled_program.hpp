@@ -1,10 +1,11 @@
 // A compiled program: three lists of operations (on new parameters, forward, backward) over one
-// arena.
+// arena, in the memory where its kernels work.
 #pragma once
 
 #include "ops/kernels/arena.hpp"
 #include "ops/kernels/boundary_values.hpp"
 #include "ops/kernels/builder.hpp"
+#include "ops/kernels/memory_space.hpp"
 #include "ops/kernels/partition.hpp"
 #include "ops/program.hpp"
 
@@ -14,13 +15,14 @@
 
 namespace troupe::kernels {
 
-class cpu_program final : public program {
+class compiled_program final : public program {
 public:
   // REQUIRES: all layers are built; `output` and `output_gradient` are row-major.
-  cpu_program(builder&& built,
-              const view& output,
-              const view& output_gradient,
-              const part_map& parts);
+  compiled_program(builder&& built,
+                   const view& output,
+                   const view& output_gradient,
+                   const part_map& parts,
+                   std::shared_ptr<memory_space> memory);
 
   [[nodiscard]] const parameter_layout& layout() const override { return layout_; }
 
@@ -48,7 +50,7 @@ public:
   void cancel_when(const std::atomic<bool>* flag) override { cancel_ = flag; }
 
   [[nodiscard]] std::size_t memory_bytes() const override {
-    return arena_.size() + (first_ && shared_ ? shared_->size() : 0);
+    return arena_.bytes + (first_ ? shared_.bytes : 0);
   }
 
   void profile(bool on) override;
@@ -65,8 +67,14 @@ private:
     std::int64_t size = 0;    // floats
     bool own = false;         // has parameters of this part
     std::vector<gap> gaps;
-    aligned_buffer joined;   // the parameters, where there are several blocks
-    mutable_tensor gradient; // from backward's begin to its end
+    std::shared_ptr<std::byte> parameters; // where kernels do not read the tensor itself
+    mirror shown;                          // of the gradient
+    mutable_tensor gradient;               // from backward's begin to its end
+  };
+
+  struct arena {
+    std::shared_ptr<std::byte> data;
+    std::size_t bytes = 0;
   };
 
   static void note_phases(builder& built,
@@ -83,6 +91,8 @@ private:
   void place_values(std::vector<slot>& slots, std::vector<lifetime> lives);
   void place_parameters(const graph& g, const compile_options& options, const part_map& parts);
   void group_blocks(const part_map& parts);
+  [[nodiscard]] arena make_arena(std::size_t bytes) const;
+  const float* parameters_of(block_group& group);
   void find_gaps();
   void find_last_gradients();
   void seal(std::vector<operation>& operations);
@@ -92,6 +102,7 @@ private:
   void take_gradients();
   void hand_over(block_group& group, gradient_sink& sink) const;
 
+  std::shared_ptr<memory_space> memory_;
   std::int64_t microbatch_ = 0;
   int part_ = 0;
   shape input_shape_, output_shape_; // with the batch axis
@@ -103,16 +114,18 @@ private:
   boundary_values boundary_;
   bool reads_input_ = false, computes_loss_ = false;
   std::vector<dnnl::memory> inputs_;
+  mirror shown_input_;
   dnnl::memory output_, output_gradient_;
+  std::vector<float> output_copy_, output_gradient_copy_; // where tensors are copied
   std::vector<bound_parameter> parameters_;
   parameter_layout layout_;
   std::vector<block_group> groups_;
   std::vector<int> group_of_parameter_;
   std::vector<tensor> blocks_;
   tensor input_;
-  aligned_buffer arena_;
-  std::shared_ptr<const aligned_buffer> shared_; // with siblings; null: there are none
-  bool has_siblings_ = false, first_ = true;     // of the siblings
+  arena arena_;
+  arena shared_;                             // with siblings
+  bool has_siblings_ = false, first_ = true; // of the siblings
   bool profiling_ = false;
   const std::atomic<bool>* cancel_ = nullptr;
 };

@@ -1,4 +1,4 @@
-#include "ops/kernels/cpu_program.hpp"
+#include "ops/kernels/compiled_program.hpp"
 
 #include "ops/assert.hpp"
 #include "ops/kernels/blocks.hpp"
@@ -9,11 +9,13 @@
 
 namespace troupe::kernels {
 
-cpu_program::cpu_program(builder&& built,
-                         const view& output,
-                         const view& output_gradient,
-                         const part_map& parts)
-    : microbatch_(built.microbatch()),
+compiled_program::compiled_program(builder&& built,
+                                   const view& output,
+                                   const view& output_gradient,
+                                   const part_map& parts,
+                                   std::shared_ptr<memory_space> memory)
+    : memory_(std::move(memory)),
+      microbatch_(built.microbatch()),
       part_(built.options_.part),
       input_shape_(built.model().input.with_batch(microbatch_)),
       output_shape_(built.model().output().with_batch(microbatch_)),
@@ -25,10 +27,10 @@ cpu_program::cpu_program(builder&& built,
       output_gradient_(output_gradient.memory),
       parameters_(std::move(built.parameters_)),
       has_siblings_(built.options_.has_siblings) {
-  if (const auto* first = dynamic_cast<const cpu_program*>(built.options_.sibling_of)) {
+  if (const auto* first = dynamic_cast<const compiled_program*>(built.options_.sibling_of)) {
     first_ = false;
     shared_ = first->shared_;
-    TROUPE_ASSERT(shared_, "the first sibling knows that it has siblings");
+    TROUPE_ASSERT(shared_.data, "the first sibling knows that it has siblings");
   }
   note_phases(built, output, output_gradient, parts);
   take_part(built, output, output_gradient, parts);
@@ -39,10 +41,10 @@ cpu_program::cpu_program(builder&& built,
 }
 
 // Weights are told from inputs as if each piece were a part.
-void cpu_program::note_phases(builder& built,
-                              const view& output,
-                              const view& output_gradient,
-                              const part_map& parts) {
+void compiled_program::note_phases(builder& built,
+                                   const view& output,
+                                   const view& output_gradient,
+                                   const part_map& parts) {
   for (std::vector<operation>* list : {&built.bind_, &built.forward_, &built.backward_})
     for (operation& op : *list) {
       op.piece = parts.pieces[static_cast<std::size_t>(op.unit)];
@@ -58,10 +60,10 @@ void cpu_program::note_phases(builder& built,
 }
 
 // Deals out the operations. Where backward is split, those of the weights go to the end.
-void cpu_program::take_part(const builder& built,
-                            const view& output,
-                            const view& output_gradient,
-                            const part_map& parts) {
+void compiled_program::take_part(const builder& built,
+                                 const view& output,
+                                 const view& output_gradient,
+                                 const part_map& parts) {
   const partition cuts = cut(built, parts, output, output_gradient);
   const auto own = [&](const operation& op) {
     return parts.of_unit[static_cast<std::size_t>(op.unit)] == part_;
@@ -89,7 +91,7 @@ void cpu_program::take_part(const builder& built,
   for (operation& op :
        take(built.backward_, pass::backward, [&](std::size_t i) { return deferred[i]; }))
     backward_.push_back(std::move(op));
-  boundary_ = boundary_values(cuts, part_, built.slots_, forward_, backward_);
+  boundary_ = boundary_values(cuts, part_, built.slots_, forward_, backward_, memory_);
 
   computes_loss_ = (parts.of_unit.empty() ? 0 : parts.of_unit.back()) == part_;
   const auto reads_input = [&](const operation& op) {
@@ -98,9 +100,10 @@ void cpu_program::take_part(const builder& built,
   };
   reads_input_ = std::any_of(forward_.begin(), forward_.end(), reads_input) ||
                  std::any_of(backward_.begin(), backward_.end(), reads_input);
+  if (reads_input_) shown_input_ = mirror(memory_, input_shape_.elements());
 }
 
-bool cpu_program::is_input(const view& v) const {
+bool compiled_program::is_input(const view& v) const {
   return std::any_of(inputs_.begin(), inputs_.end(), [&](const dnnl::memory& m) {
     return m.get() == v.memory.get();
   });
@@ -108,9 +111,9 @@ bool cpu_program::is_input(const view& v) const {
 
 // Time runs: bind operations (below zero), forward operations, the loss, backward operations.
 // Values of other parts arrive when the pass begins that needs them.
-std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
-                                            const view& output,
-                                            const view& output_gradient) const {
+std::vector<lifetime> compiled_program::lives_of(const std::vector<slot>& slots,
+                                                 const view& output,
+                                                 const view& output_gradient) const {
   const int begin = -static_cast<int>(bind_.size());
   const int loss_time = static_cast<int>(forward_.size());
   const int end = loss_time + static_cast<int>(backward_.size()) + 1;
@@ -151,7 +154,7 @@ std::vector<lifetime> cpu_program::lives_of(const std::vector<slot>& slots,
   return lives;
 }
 
-bool cpu_program::outlives_pass(const lifetime& life) const {
+bool compiled_program::outlives_pass(const lifetime& life) const {
   const int loss_time = static_cast<int>(forward_.size());
   const auto spans = [&](int time) { return life.first <= time && life.last > time; };
   return life.first >= 0 &&
@@ -159,7 +162,7 @@ bool cpu_program::outlives_pass(const lifetime& life) const {
 }
 
 // A program alone has one arena. Siblings share one, but for what outlives a pass.
-void cpu_program::place_values(std::vector<slot>& slots, std::vector<lifetime> lives) {
+void compiled_program::place_values(std::vector<slot>& slots, std::vector<lifetime> lives) {
   std::size_t scratch_bytes = 0;
   for (const std::vector<operation>* list : {&bind_, &forward_, &backward_})
     for (const operation& op : *list)
@@ -174,15 +177,15 @@ void cpu_program::place_values(std::vector<slot>& slots, std::vector<lifetime> l
     is_shared.push_back(has_siblings_ && !outlives_pass(life));
     (is_shared.back() ? shared : own).push_back(life);
   }
-  arena_ = aligned_buffer(plan_arena(own));
+  arena_ = make_arena(plan_arena(own));
   const std::size_t shared_bytes = plan_arena(shared);
-  if (has_siblings_ && first_) shared_ = std::make_shared<const aligned_buffer>(shared_bytes);
+  if (has_siblings_ && first_) shared_ = make_arena(shared_bytes);
 
   std::vector<std::byte*> places;
   std::size_t next_own = 0, next_shared = 0;
   for (const bool s : is_shared)
-    places.push_back(s ? shared_->data() + shared[next_shared++].offset
-                       : arena_.data() + own[next_own++].offset);
+    places.push_back(s ? shared_.data.get() + shared[next_shared++].offset
+                       : arena_.data.get() + own[next_own++].offset);
   for (std::size_t i = 0; i < slots.size(); ++i)
     if (boundary_.needs_place(static_cast<int>(i)))
       for (dnnl::memory& m : slots[i].memories)
@@ -197,9 +200,13 @@ void cpu_program::place_values(std::vector<slot>& slots, std::vector<lifetime> l
   }
 }
 
-void cpu_program::place_parameters(const graph& g,
-                                   const compile_options& options,
-                                   const part_map& parts) {
+compiled_program::arena compiled_program::make_arena(std::size_t bytes) const {
+  return {memory_->allocate(bytes), bytes};
+}
+
+void compiled_program::place_parameters(const graph& g,
+                                        const compile_options& options,
+                                        const part_map& parts) {
   layout_ = options.layout != nullptr
                 ? *options.layout
                 : layout_in_blocks(g, parameters_, options.block_bytes_min, parts.of_parameter);
@@ -211,7 +218,7 @@ void cpu_program::place_parameters(const graph& g,
   if (training_) find_last_gradients();
 }
 
-void cpu_program::group_blocks(const part_map& parts) {
+void compiled_program::group_blocks(const part_map& parts) {
   std::vector<int> group_of_block;
   for (std::size_t b = 0; b < layout_.blocks.size(); ++b) {
     if (!layout_.blocks[b].continues) {
@@ -228,18 +235,21 @@ void cpu_program::group_blocks(const part_map& parts) {
     if (parts.of_parameter[p] == part_)
       groups_[static_cast<std::size_t>(group_of_parameter_.back())].own = true;
   }
-  for (block_group& group : groups_)
-    if (group.own && group.count > 1)
-      group.joined = aligned_buffer(static_cast<std::size_t>(group.size) * sizeof(float));
+  for (block_group& group : groups_) {
+    if (!group.own) continue;
+    if (group.count > 1 || !memory_->holds_tensors())
+      group.parameters = memory_->allocate(static_cast<std::size_t>(group.size) * sizeof(float));
+    if (training_) group.shown = mirror(memory_, group.size);
+  }
 }
 
-bool cpu_program::owns(int block) const {
+bool compiled_program::owns(int block) const {
   for (const block_group& group : groups_)
     if (block >= group.first && block < group.first + group.count) return group.own;
   return false;
 }
 
-void cpu_program::find_gaps() {
+void compiled_program::find_gaps() {
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     block_group& group = groups_[g];
     std::vector<std::pair<std::int64_t, std::int64_t>> used;
@@ -259,7 +269,7 @@ void cpu_program::find_gaps() {
 }
 
 // A group is complete with the last operation that writes into it.
-void cpu_program::find_last_gradients() {
+void compiled_program::find_last_gradients() {
   std::vector<int> last(groups_.size(), -1);
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
     int& known = last[static_cast<std::size_t>(group_of_parameter_[p])];
@@ -276,7 +286,7 @@ void cpu_program::find_last_gradients() {
   }
 }
 
-void cpu_program::seal(std::vector<operation>& operations) {
+void compiled_program::seal(std::vector<operation>& operations) {
   for (operation& op : operations) {
     if (!op.primitive) continue;
     for (const use& used : op.uses)
@@ -284,42 +294,50 @@ void cpu_program::seal(std::vector<operation>& operations) {
   }
 }
 
-void cpu_program::bind(std::span<const tensor> blocks) {
+void compiled_program::bind(std::span<const tensor> blocks) {
   TROUPE_ASSERT(blocks.size() == layout_.blocks.size(), "one tensor per block");
   use_one_thread();
   blocks_.assign(blocks.begin(), blocks.end());
-  for (block_group& group : groups_) {
-    if (!group.own) continue;
-    auto* to = reinterpret_cast<float*>(group.joined.data());
-    for (int b = group.first; b < group.first + group.count; ++b) {
-      const tensor& block = blocks_[static_cast<std::size_t>(b)];
-      TROUPE_ASSERT(block.elements() == layout_.blocks[static_cast<std::size_t>(b)].size,
-                    "a tensor has its block's size");
-      if (group.count > 1) to = std::copy_n(block.data(), block.elements(), to);
-    }
-  }
+  std::vector<const float*> data;
+  for (block_group& group : groups_)
+    data.push_back(group.own ? parameters_of(group) : nullptr);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const block_group& group = groups_[static_cast<std::size_t>(group_of_parameter_[i])];
-    if (!group.own || !parameters_[i].given) continue;
-    const float* data = group.count > 1 ? reinterpret_cast<const float*>(group.joined.data())
-                                        : blocks_[static_cast<std::size_t>(group.first)].data();
+    const float* group = data[static_cast<std::size_t>(group_of_parameter_[i])];
+    if (group == nullptr || !parameters_[i].given) continue;
     // oneDNN has no read-only memory; parameters are never a target.
-    parameters_[i].given.set_data_handle(const_cast<float*>(data) + layout_.places[i].offset);
+    parameters_[i].given.set_data_handle(const_cast<float*>(group) + layout_.places[i].offset);
   }
   if (!first_) return;
   for (operation& op : bind_)
     run(op);
 }
 
-void cpu_program::forward(const tensor& input, const microbatch_key& key, value_sink& out) {
+const float* compiled_program::parameters_of(block_group& group) {
+  auto* const all = reinterpret_cast<float*>(group.parameters.get());
+  std::int64_t at = 0;
+  for (int b = group.first; b < group.first + group.count; ++b) {
+    const tensor& block = blocks_[static_cast<std::size_t>(b)];
+    TROUPE_ASSERT(block.elements() == layout_.blocks[static_cast<std::size_t>(b)].size,
+                  "a tensor has its block's size");
+    if (all == nullptr) return block.data();
+    memory_->upload(all + at, block.data(), block.elements());
+    at += block.elements();
+  }
+  return all;
+}
+
+void compiled_program::forward(const tensor& input, const microbatch_key& key, value_sink& out) {
   TROUPE_ASSERT(!blocks_.empty() || layout_.blocks.empty(), "bind comes before forward");
   TROUPE_ASSERT(!reads_input_ || input.dims() == input_shape_,
                 "the program was compiled for another input");
   use_one_thread();
   *key_ = key;
   input_ = input;
-  for (dnnl::memory& m : inputs_)
-    if (reads_input_) m.set_data_handle(const_cast<float*>(input.data())); // never a target
+  if (reads_input_) {
+    float* const shown = shown_input_.show(input_);
+    for (dnnl::memory& m : inputs_)
+      m.set_data_handle(shown);
+  }
   boundary_.begin(pass::forward);
   for (operation& op : forward_) {
     if (cancelled()) return;
@@ -328,34 +346,45 @@ void cpu_program::forward(const tensor& input, const microbatch_key& key, value_
   }
 }
 
-std::span<const float> cpu_program::output() {
-  return {floats(output_), static_cast<std::size_t>(output_shape_.elements())};
+std::span<const float> compiled_program::output() {
+  const auto size = static_cast<std::size_t>(output_shape_.elements());
+  if (memory_->holds_tensors()) return {floats(output_), size};
+  output_copy_.resize(size);
+  memory_->download(output_copy_.data(), floats(output_), output_shape_.elements());
+  return output_copy_;
 }
 
-loss_value cpu_program::compute_loss(const loss& l, const tensor& targets, double normaliser) {
-  std::span<float> gradient;
-  if (training_)
-    gradient = {floats(output_gradient_), static_cast<std::size_t>(output_shape_.elements())};
-  return evaluate_loss(l, output(), targets.values(), microbatch_, normaliser, gradient);
+loss_value compiled_program::compute_loss(const loss& l, const tensor& targets, double normaliser) {
+  const auto size = static_cast<std::size_t>(output_shape_.elements());
+  const auto evaluate = [&](std::span<float> gradient) {
+    return evaluate_loss(l, output(), targets.values(), microbatch_, normaliser, gradient);
+  };
+  if (!training_) return evaluate({});
+  if (memory_->holds_tensors()) return evaluate({floats(output_gradient_), size});
+  output_gradient_copy_.resize(size);
+  const loss_value out = evaluate(output_gradient_copy_);
+  memory_->upload(floats(output_gradient_), output_gradient_copy_.data(), output_shape_.elements());
+  return out;
 }
 
-void cpu_program::take_gradients() {
+void compiled_program::take_gradients() {
   for (block_group& group : groups_) {
     if (!group.own) continue;
     group.gradient = buffer_pool::global().take(shape{group.size});
-    for (const gap& g : group.gaps)
-      std::fill_n(group.gradient.data() + g.offset, g.size, 0.0F);
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     block_group& group = groups_[static_cast<std::size_t>(group_of_parameter_[i])];
     if (!group.own) continue;
-    float* data = group.gradient.data() + layout_.places[i].offset;
+    float* data = group.shown.take(group.gradient) + layout_.places[i].offset;
     for (dnnl::memory& m : parameters_[i].gradients)
       m.set_data_handle(data);
   }
 }
 
-void cpu_program::hand_over(block_group& group, gradient_sink& sink) const {
+void compiled_program::hand_over(block_group& group, gradient_sink& sink) const {
+  group.shown.finish(group.gradient);
+  for (const gap& g : group.gaps)
+    std::fill_n(group.gradient.data() + g.offset, g.size, 0.0F);
   const tensor all = std::move(group.gradient).freeze();
   std::int64_t at = 0;
   for (int b = group.first; b < group.first + group.count; ++b) {
@@ -365,7 +394,7 @@ void cpu_program::hand_over(block_group& group, gradient_sink& sink) const {
   }
 }
 
-void cpu_program::backward(gradient_sink& sink, value_sink& out, gradients which) {
+void compiled_program::backward(gradient_sink& sink, value_sink& out, gradients which) {
   TROUPE_ASSERT(training_, "evaluation programs have no backward pass");
   use_one_thread();
   if (which != gradients::weights) {
@@ -383,7 +412,7 @@ void cpu_program::backward(gradient_sink& sink, value_sink& out, gradients which
   }
 }
 
-void cpu_program::run(operation& op) {
+void compiled_program::run(operation& op) {
   const auto execute = [&] {
     if (op.function)
       op.function();
@@ -403,11 +432,11 @@ void cpu_program::run(operation& op) {
   op.seconds += thread_seconds() - start;
 }
 
-bool cpu_program::cancelled() const {
+bool compiled_program::cancelled() const {
   return cancel_ != nullptr && cancel_->load(std::memory_order_relaxed);
 }
 
-void cpu_program::profile(bool on) {
+void compiled_program::profile(bool on) {
   profiling_ = on;
   if (!on) return;
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
@@ -416,7 +445,7 @@ void cpu_program::profile(bool on) {
   }
 }
 
-std::vector<kernel_time> cpu_program::profile() const {
+std::vector<kernel_time> compiled_program::profile() const {
   std::vector<kernel_time> result;
   for (const std::vector<operation>* list : {&bind_, &forward_, &backward_}) {
     for (const operation& op : *list)

@@ -367,8 +367,8 @@ TEST_CASE("a holder that starts from a checkpoint continues to the same bits") {
   holder.on(through.gradient(0, 1)); // an old one
   CHECK(world.computations.empty());
   holder.on(through.gradient(1, 1));
-  for (const auto& m : world.run_one())
-    holder.receive(m);
+  for (const auto& said : world.run_one())
+    holder.receive(said);
   CHECK(same_bits(world.of<protocol::parameters>()[0].value, through.newest(1)));
 }
 

@@ -1,11 +1,11 @@
-# troupe_module(NAME [FOLDER dir] [USES modules...] [PRIVATE_USES modules...] [PRIVATE_LINKS targets...])
+# troupe_module(NAME [FOLDER dir] [WITHOUT dir] [USES modules...] [PRIVATE_USES modules...] [PRIVATE_LINKS targets...])
 #
 # One folder, one static library, one include root of its own: build/modules/NAME/NAME -> FOLDER. A module
 # sees the headers of the modules that it uses and no others, so an include against the direction of the
 # architecture does not compile. (With the repository root as include path it would.)
 # Sources are globbed: nothing can be left out of a list.
 function(troupe_module name)
-  cmake_parse_arguments(arg "" "FOLDER" "USES;PRIVATE_USES;PRIVATE_LINKS" ${ARGN})
+  cmake_parse_arguments(arg "" "FOLDER;WITHOUT" "USES;PRIVATE_USES;PRIVATE_LINKS" ${ARGN})
   set(folder ${PROJECT_SOURCE_DIR}/${name})
   set(root ${PROJECT_BINARY_DIR}/modules/${name})
   if(arg_FOLDER)
@@ -17,6 +17,9 @@ function(troupe_module name)
     file(CREATE_LINK ${folder} ${root}/${name} SYMBOLIC)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  if(arg_WITHOUT) # a folder of sources that others build
+    list(FILTER sources EXCLUDE REGEX "^${folder}/${arg_WITHOUT}/")
+  endif()
   if(NOT sources)
     # A module of headers only is still a static library: the first source changes nothing for its users.
     set(sources ${PROJECT_BINARY_DIR}/modules/empty.cpp)

@@ -3,13 +3,11 @@
 #include "gpu/compile.hpp"
 
 #include "gpu/host_device.hpp"
+#include "gpu/parity.hpp"
 #include "ops/error.hpp"
-#include "ops/kernels/parts.hpp"
 #include "support/error_of.hpp"
 
 #include <doctest/doctest.h>
-
-#include <cmath>
 
 using namespace troupe;
 using namespace troupe::kernel_tests;
@@ -17,37 +15,8 @@ using troupe::test::host_device;
 
 namespace {
 
-// Of values that were summed in another order.
-constexpr float tolerance = 1e-5F;
-
-std::string difference(const bits& a, const bits& b) {
-  if (a.size() != b.size()) return "other parameters";
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i].size() != b[i].size()) return "other sizes of " + std::to_string(i);
-    float most = 1;
-    for (const float v : a[i])
-      most = std::max(most, std::abs(v));
-    for (std::size_t j = 0; j < a[i].size(); ++j)
-      if (!(std::abs(a[i][j] - b[i][j]) <= tolerance * most))
-        return std::to_string(i) + "[" + std::to_string(j) + "]: " + std::to_string(a[i][j]) +
-               " and " + std::to_string(b[i][j]);
-  }
-  return "";
-}
-
 compiler on(const std::shared_ptr<host_device>& device) {
   return [device](const graph& g, const compile_options& o) { return gpu::compile(device, g, o); };
-}
-
-network flat_dropout() {
-  return {
-      "flat dropout", {20}, 8, sequential(dense{32}, dropout{0.4F}, tanh_activation{}, dense{5})};
-}
-
-network named(const std::string& name) {
-  for (network& n : networks())
-    if (n.name == name) return n;
-  return {};
 }
 
 } // namespace

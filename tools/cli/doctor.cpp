@@ -2,6 +2,9 @@
 #include "cli/help.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/progress.hpp"
+#ifdef TROUPE_HAS_CUDA
+#include "gpu/cuda/devices.hpp"
+#endif
 #include "ops/data/dataset.hpp"
 #include "ops/error.hpp"
 #include "ops/files/count_text.hpp"
@@ -77,23 +80,28 @@ json data_sets() {
   return out;
 }
 
-bool on_path(const std::string& program) {
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing writes the environment.
-  const char* said = std::getenv("PATH");
-  std::istringstream folders(said == nullptr ? "" : said);
-  std::error_code ignored;
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (std::filesystem::exists(std::filesystem::path(folder) / program, ignored)) return true;
-  return false;
+#ifdef TROUPE_HAS_CUDA
+json gpus() {
+  json out = json::array();
+  for (const gpu::device_description& d : gpu::cuda_devices())
+    out.push_back(fmt::format("cuda:{} {}, compute capability {}.{}, {} of {} free",
+                              d.index,
+                              d.name,
+                              d.major,
+                              d.minor,
+                              bytes_text(d.free_bytes),
+                              bytes_text(d.memory_bytes)));
+  if (out.empty()) out.push_back("none: " + gpu::why_no_cuda_device());
+  return out;
 }
-
-std::string gpu() {
+#else
+json gpus() {
   std::error_code ignored;
   const bool device = std::filesystem::exists("/dev/nvidia0", ignored);
-  return fmt::format("{}, {}; this build computes on the CPU",
-                     device ? "an NVIDIA device" : "no device",
-                     on_path("nvcc") ? "nvcc found" : "no nvcc");
+  return fmt::format("{}; this program was built without CUDA",
+                     device ? "an NVIDIA device" : "no NVIDIA device");
 }
+#endif
 
 std::string shown(const json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -124,7 +132,7 @@ int doctor(const command_line& line) {
                         {"features", cpu_features()},
                         {"cores", std::thread::hardware_concurrency()},
                         {"memory", bytes_text(memory_bytes())},
-                        {"gpu", gpu()}};
+                        {"gpu", gpus()}};
   const json found = {{"versions", versions()},
                       {"kernels", describe_cpu_backend()},
                       {"machine", machine},

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "TROUPE_"))}
 VARIABLES.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
@@ -21,6 +22,11 @@ def check(what, truth, shown):
     print(f"{'ok    ' if truth else 'FAILED'} {what}", flush=True)
     if not truth:
         sys.exit(shown)
+
+
+def living(pids):
+    with open(pids, encoding="utf-8") as file:
+        return [pid for pid in file.read().split() if os.path.exists(f"/proc/{pid}")]
 
 
 def main(troupe):
@@ -46,8 +52,12 @@ def main(troupe):
         failed = run(folder, troupe, "node", "--", "sh", "-c",
                      "[ $TROUPE_RANK = 0 ] && exit 7; echo $$ >> pids; exec sleep 600")
         check("a failure of node 0 ends the job with its code", failed.returncode == 7, failed.stdout)
-        with open(f"{folder}/pids", encoding="utf-8") as file:
-            left = [pid for pid in file.read().split() if os.path.exists(f"/proc/{pid}")]
+        left = living(f"{folder}/pids")
+        for _ in range(100): # who was killed takes its time to go
+            if not left:
+                break
+            time.sleep(0.1)
+            left = living(f"{folder}/pids")
         check("and nothing outlives it", not left, f"{left}")
 
 

@@ -57,8 +57,10 @@ TEST_CASE("1F1B keeps as many microbatches as stages are left, GPipe all of them
     const auto at = static_cast<std::size_t>(stage);
     CHECK(eager[at].measured.in_flight == 8);
     CHECK(lean[at].measured.in_flight == 4 - stage);
-    CHECK(lean[at].measured.program_bytes < eager[at].measured.program_bytes);
+    // Where tensors that cross are all that outlives a pass, programs in flight cost nothing.
+    CHECK(lean[at].measured.program_bytes <= eager[at].measured.program_bytes);
   }
+  CHECK(lean[0].measured.program_bytes < eager[0].measured.program_bytes);
 }
 
 TEST_CASE("killed layer shards and schedules of one's own use what was predicted, too") {

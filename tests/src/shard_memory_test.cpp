@@ -53,14 +53,17 @@ TEST_CASE("1F1B keeps as many microbatches as stages are left, GPipe all of them
   const auto j = small_job(2, 8);
   const auto eager = check_as_predicted(pipeline(j, {.stages = 4, .schedule = "gpipe"}));
   const auto lean = check_as_predicted(pipeline(j, {.stages = 4, .schedule = "1f1b"}));
+  std::size_t eager_bytes = 0, lean_bytes = 0;
   for (int stage = 0; stage < 4; ++stage) {
     const auto at = static_cast<std::size_t>(stage);
+    eager_bytes += eager[at].measured.program_bytes;
+    lean_bytes += lean[at].measured.program_bytes;
     CHECK(eager[at].measured.in_flight == 8);
     CHECK(lean[at].measured.in_flight == 4 - stage);
     // Where tensors that cross are all that outlives a pass, programs in flight cost nothing.
     CHECK(lean[at].measured.program_bytes <= eager[at].measured.program_bytes);
   }
-  CHECK(lean[0].measured.program_bytes < eager[0].measured.program_bytes);
+  CHECK(lean_bytes < eager_bytes);
 }
 
 TEST_CASE("killed layer shards and schedules of one's own use what was predicted, too") {

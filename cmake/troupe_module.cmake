@@ -43,7 +43,8 @@ function(troupe_flags target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion -Wno-missing-field-initializers -Wno-restrict -ffp-contract=off
     $<$<CONFIG:Release>:-O3> $<$<BOOL:${TROUPE_STRICT}>:-Werror>)
   if(TROUPE_SANITIZE)
-    target_compile_options(${target} PUBLIC -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer)
+    target_compile_options(${target} PUBLIC -fsanitize=${TROUPE_SANITIZE} -fno-omit-frame-pointer
+      -fno-sanitize-recover=all) # else what is undefined is printed, and the test passes
     target_link_options(${target} PUBLIC -fsanitize=${TROUPE_SANITIZE})
   endif()
 endfunction()

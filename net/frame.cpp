@@ -88,8 +88,7 @@ std::vector<payload> gather(const header& h, std::vector<payload> came) {
       out[i] = std::move(*next++);
     }
   }
-  if (next == came.begin() + static_cast<std::ptrdiff_t>(out.size()))
-    throw malformed("loans that are none");
+  if (next == came.end() && came.size() == out.size()) throw malformed("loans that are none");
   if (next != came.end()) throw malformed("payloads that nobody announced");
   return out;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "ops/kernels/memory_space.hpp"
+#include "ops/random.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -99,12 +100,6 @@ struct activation {
   float slope = 0.0F; // of leaky_relu, below zero
 };
 
-// Where a draw of a mask comes from: see ops/random.hpp.
-struct mask_key {
-  std::uint64_t seed = 0, step = 0;
-  std::uint32_t of = 0; // microbatch and layer
-};
-
 // c[m, n] = a[m, k] b[k, n]; a transposed matrix is given as [k, m] or [n, k].
 struct matrix_shape {
   std::int64_t m = 0, n = 0, k = 0;
@@ -137,10 +132,9 @@ public:
                                    float* x_gradient,
                                    std::int64_t count) = 0;
   virtual void add(const float* a, const float* b, float* sum, std::int64_t count) = 0;
-  virtual void scale(float factor, const float* x, float* y, std::int64_t count) = 0;
   // mask[i] is 1 / (1 - probability) where value i is kept, else 0: the draws of the CPU.
   virtual void
-  draw_mask(const mask_key& key, float probability, float* mask, std::int64_t count) = 0;
+  draw_mask(const random_key& key, float probability, float* mask, std::int64_t count) = 0;
   virtual void multiply(const float* a, const float* b, float* product, std::int64_t count) = 0;
 
   // Rows of `width` floats; a row begins each `to_stride` and `from_stride` floats.

@@ -1,14 +1,13 @@
 #include "gpu/layers.hpp"
 
 #include "ops/assert.hpp"
-#include "ops/error.hpp"
+#include "ops/kernels/layers/layers.hpp"
 
 #include <algorithm>
 #include <variant>
 
 namespace troupe::gpu {
 
-using kernels::floats;
 using kernels::gradient;
 using kernels::phase;
 using kernels::plain_desc;
@@ -18,23 +17,20 @@ namespace {
 
 constexpr activation relu_only{activation_kind::relu};
 
-void* bytes(const dnnl::memory& m) {
-  return m.get_data_handle();
+// Where it lies; known when the program is placed.
+float* at(const view& v) {
+  return kernels::floats(v.memory);
 }
 
 gradient before_activation(const site& s, const activation& a, const view& output, gradient g) {
   const view result = g.owned ? g.value : s.b.make(g.value.desc());
-  s.b.function(
-      phase::backward,
-      s.name("activation gradient"),
-      {output, g.value},
-      {result},
-      [=,
-       on = s.on,
-       n = s.elements(s.u.last()),
-       y = output.memory,
-       dy = g.value.memory,
-       dx = result.memory] { on->activation_gradient(a, floats(y), floats(dy), floats(dx), n); });
+  s.b.function(phase::backward,
+               s.name("activation gradient"),
+               {output, g.value},
+               {result},
+               [=, on = s.on, n = s.elements(s.u.last()), y = output, dy = g.value, dx = result] {
+                 on->activation_gradient(a, at(y), at(dy), at(dx), n);
+               });
   return {result, true};
 }
 
@@ -91,50 +87,32 @@ void build_conv2d(const site& s) {
                s.name(s.u.relu ? "relu forward" : "forward"),
                reads,
                {y, space},
-               [=,
-                on = s.on,
-                relu = s.u.relu,
-                has_bias = o.bias,
-                shape = s.image(s.index()),
-                x = x.memory,
-                w = w.memory,
-                c = bias.memory,
-                y = y.memory,
-                space = space.memory] {
-                 kernel->forward(floats(x), floats(w), floats(y), bytes(space));
-                 if (has_bias) on->add_bias(shape, floats(c), floats(y));
-                 if (relu) on->activate(relu_only, floats(y), floats(y), shape.elements());
+               [=, on = s.on, relu = s.u.relu, has_bias = o.bias, shape = s.image(s.index())] {
+                 kernel->forward(at(x), at(w), at(y), at(space));
+                 if (has_bias) on->add_bias(shape, at(bias), at(y));
+                 if (relu) on->activate(relu_only, at(y), at(y), shape.elements());
                });
   s.b.set_value(s.u.last(), y);
   s.b.on_backward([=, has_bias = o.bias] {
     const view dy = s.output_gradient(y).value, dw = s.weight_gradient(0);
     const view again = s.scratch(kernel->scratch_bytes());
-    s.b.function(phase::backward,
-                 s.name("weight gradient"),
-                 {x, dy},
-                 {dw, again},
-                 [=, x = x.memory, dy = dy.memory, dw = dw.memory, space = again.memory] {
-                   kernel->weight_gradient(floats(x), floats(dy), floats(dw), bytes(space));
-                 });
+    s.b.function(phase::backward, s.name("weight gradient"), {x, dy}, {dw, again}, [=] {
+      kernel->weight_gradient(at(x), at(dy), at(dw), at(again));
+    });
     if (has_bias) {
       const view db = s.weight_gradient(1);
-      s.b.function(phase::backward,
-                   s.name("bias gradient"),
-                   {dy},
-                   {db},
-                   [on = s.on, shape = s.image(s.index()), dy = dy.memory, db = db.memory] {
-                     on->bias_gradient(shape, floats(dy), floats(db));
-                   });
+      s.b.function(
+          phase::backward,
+          s.name("bias gradient"),
+          {dy},
+          {db},
+          [=, on = s.on, shape = s.image(s.index())] { on->bias_gradient(shape, at(dy), at(db)); });
     }
     if (!s.b.needs_gradient(s.source())) return;
     const view dx = s.make_like(s.source()), third = s.scratch(kernel->scratch_bytes());
-    s.b.function(phase::backward,
-                 s.name("input gradient"),
-                 {dy, w},
-                 {dx, third},
-                 [=, dy = dy.memory, w = w.memory, dx = dx.memory, space = third.memory] {
-                   kernel->input_gradient(floats(dy), floats(w), floats(dx), bytes(space));
-                 });
+    s.b.function(phase::backward, s.name("input gradient"), {dy, w}, {dx, third}, [=] {
+      kernel->input_gradient(at(dy), at(w), at(dx), at(third));
+    });
     s.b.contribute(s.source(), dx, true);
   });
 }
@@ -152,54 +130,30 @@ void build_dense(const site& s) {
                s.name(s.u.relu ? "relu forward" : "forward"),
                reads,
                {y},
-               [=,
-                on = s.on,
-                relu = s.u.relu,
-                has_bias = o.bias,
-                x = x.memory,
-                w = w.memory,
-                c = bias.memory,
-                y = y.memory] {
-                 on->matrix_product({.m = n, .n = outputs, .k = inputs, .transpose_b = true},
-                                    floats(x),
-                                    floats(w),
-                                    floats(y));
-                 if (has_bias) on->add_bias({n, outputs, 1, 1}, floats(c), floats(y));
-                 if (relu) on->activate(relu_only, floats(y), floats(y), n * outputs);
+               [=, on = s.on, relu = s.u.relu, has_bias = o.bias] {
+                 on->matrix_product(
+                     {.m = n, .n = outputs, .k = inputs, .transpose_b = true}, at(x), at(w), at(y));
+                 if (has_bias) on->add_bias({n, outputs, 1, 1}, at(bias), at(y));
+                 if (relu) on->activate(relu_only, at(y), at(y), n * outputs);
                });
   s.b.set_value(s.u.last(), y);
   s.b.on_backward([=, has_bias = o.bias] {
     const view dy = s.output_gradient(y).value, dw = s.weight_gradient(0);
-    s.b.function(phase::backward,
-                 s.name("weight gradient"),
-                 {x, dy},
-                 {dw},
-                 [=, on = s.on, x = x.memory, dy = dy.memory, dw = dw.memory] {
-                   on->matrix_product({.m = outputs, .n = inputs, .k = n, .transpose_a = true},
-                                      floats(dy),
-                                      floats(x),
-                                      floats(dw));
-                 });
+    s.b.function(phase::backward, s.name("weight gradient"), {x, dy}, {dw}, [=, on = s.on] {
+      on->matrix_product(
+          {.m = outputs, .n = inputs, .k = n, .transpose_a = true}, at(dy), at(x), at(dw));
+    });
     if (has_bias) {
       const view db = s.weight_gradient(1);
-      s.b.function(phase::backward,
-                   s.name("bias gradient"),
-                   {dy},
-                   {db},
-                   [=, on = s.on, dy = dy.memory, db = db.memory] {
-                     on->bias_gradient({n, outputs, 1, 1}, floats(dy), floats(db));
-                   });
+      s.b.function(phase::backward, s.name("bias gradient"), {dy}, {db}, [=, on = s.on] {
+        on->bias_gradient({n, outputs, 1, 1}, at(dy), at(db));
+      });
     }
     if (!s.b.needs_gradient(s.source())) return;
     const view dx = s.make_like(s.source());
-    s.b.function(phase::backward,
-                 s.name("input gradient"),
-                 {dy, w},
-                 {dx},
-                 [=, on = s.on, dy = dy.memory, w = w.memory, dx = dx.memory] {
-                   on->matrix_product(
-                       {.m = n, .n = inputs, .k = outputs}, floats(dy), floats(w), floats(dx));
-                 });
+    s.b.function(phase::backward, s.name("input gradient"), {dy, w}, {dx}, [=, on = s.on] {
+      on->matrix_product({.m = n, .n = inputs, .k = outputs}, at(dy), at(w), at(dx));
+    });
     s.b.contribute(s.source(), dx, true);
   });
 }
@@ -231,20 +185,14 @@ pooling_options window_of(const site& s) {
 void build_pool(const site& s) {
   const std::shared_ptr<pooling> kernel = s.on->make_pooling(window_of(s));
   const view x = s.b.value(s.source()), y = s.make(s.index());
-  s.b.function(phase::forward, s.name("forward"), {x}, {y}, [=, x = x.memory, y = y.memory] {
-    kernel->forward(floats(x), floats(y));
-  });
+  s.b.function(phase::forward, s.name("forward"), {x}, {y}, [=] { kernel->forward(at(x), at(y)); });
   s.b.set_value(s.index(), y);
   s.b.on_backward([=] {
     if (!s.b.needs_gradient(s.source())) return;
     const view dy = s.output_gradient(y).value, dx = s.make_like(s.source());
-    s.b.function(phase::backward,
-                 s.name("input gradient"),
-                 {x, y, dy},
-                 {dx},
-                 [=, x = x.memory, y = y.memory, dy = dy.memory, dx = dx.memory] {
-                   kernel->input_gradient(floats(x), floats(y), floats(dy), floats(dx));
-                 });
+    s.b.function(phase::backward, s.name("input gradient"), {x, y, dy}, {dx}, [=] {
+      kernel->input_gradient(at(x), at(y), at(dy), at(dx));
+    });
     s.b.contribute(s.source(), dx, true);
   });
 }
@@ -258,49 +206,24 @@ void hand_over_statistics(const site& s, const view& mean, const view& variance)
                s.name("statistics"),
                {mean, variance},
                {to_mean, to_variance},
-               [on = s.on,
-                n = s.image(s.index()).channels,
-                mean = mean.memory,
-                variance = variance.memory,
-                to_mean = to_mean.memory,
-                to_variance = to_variance.memory] {
-                 on->copy_rows(floats(to_mean), n, floats(mean), n, n, 1);
-                 on->copy_rows(floats(to_variance), n, floats(variance), n, n, 1);
+               [=, on = s.on, n = s.image(s.index()).channels] {
+                 on->copy_rows(at(to_mean), n, at(mean), n, n, 1);
+                 on->copy_rows(at(to_variance), n, at(variance), n, n, 1);
                });
 }
 
 void build_evaluating_norm(const site& s, const std::shared_ptr<normalisation>& kernel) {
   const view x = s.b.value(s.source()), y = s.make_like(s.source());
   const view scale = s.weight(0), shift = s.weight(1), mean = s.weight(2), variance = s.weight(3);
-  s.b.function(
-      phase::forward,
-      s.name(s.u.relu ? "relu forward" : "forward"),
-      {x, scale, shift, mean, variance},
-      {y},
-      [=,
-       on = s.on,
-       relu = s.u.relu,
-       count = s.elements(s.index()),
-       x = x.memory,
-       scale = scale.memory,
-       shift = shift.memory,
-       mean = mean.memory,
-       variance = variance.memory,
-       y = y.memory] {
-        kernel->evaluate(
-            floats(x), floats(scale), floats(shift), floats(mean), floats(variance), floats(y));
-        if (relu) on->activate(relu_only, floats(y), floats(y), count);
-      });
+  s.b.function(phase::forward,
+               s.name(s.u.relu ? "relu forward" : "forward"),
+               {x, scale, shift, mean, variance},
+               {y},
+               [=, on = s.on, relu = s.u.relu, count = s.elements(s.index())] {
+                 kernel->evaluate(at(x), at(scale), at(shift), at(mean), at(variance), at(y));
+                 if (relu) on->activate(relu_only, at(y), at(y), count);
+               });
   s.b.set_value(s.u.last(), y);
-}
-
-void check_values(const site& s) {
-  const image_shape all = s.image(s.index());
-  if (all.n * all.height * all.width >= 2) return;
-  throw error({.what = "batch norm cannot measure a variance from one value per channel",
-               .where = "layer " + s.at().path,
-               .why = "microbatch 1 of flat inputs",
-               .help = "use microbatches of at least 2 samples"});
 }
 
 } // namespace
@@ -309,7 +232,7 @@ void build_batch_norm(const site& s) {
   const std::shared_ptr<normalisation> kernel =
       s.on->make_normalisation(s.image(s.index()), std::get<batch_norm>(s.at().options).epsilon);
   if (!s.b.training()) return build_evaluating_norm(s, kernel);
-  check_values(s);
+  kernels::check_values_per_channel(s.b, s.index());
   const auto channels = s.image(s.index()).channels;
   const view x = s.b.value(s.source()), y = s.make_like(s.source());
   const view scale = s.weight(0), shift = s.weight(1);
@@ -321,25 +244,10 @@ void build_batch_norm(const site& s) {
                s.name(s.u.relu ? "relu forward" : "forward"),
                {x, scale, shift},
                {y, mean, variance, saved},
-               [=,
-                on = s.on,
-                relu = s.u.relu,
-                count = s.elements(s.index()),
-                x = x.memory,
-                scale = scale.memory,
-                shift = shift.memory,
-                y = y.memory,
-                mean = mean.memory,
-                variance = variance.memory,
-                saved = saved.memory] {
-                 kernel->forward(floats(x),
-                                 floats(scale),
-                                 floats(shift),
-                                 floats(y),
-                                 floats(mean),
-                                 floats(variance),
-                                 floats(saved));
-                 if (relu) on->activate(relu_only, floats(y), floats(y), count);
+               [=, on = s.on, relu = s.u.relu, count = s.elements(s.index())] {
+                 kernel->forward(
+                     at(x), at(scale), at(shift), at(y), at(mean), at(variance), at(saved));
+                 if (relu) on->activate(relu_only, at(y), at(y), count);
                });
   s.b.set_value(s.u.last(), y);
   s.b.on_backward([=] {
@@ -350,21 +258,9 @@ void build_batch_norm(const site& s) {
                  s.name("gradients"),
                  {x, g.value, scale, saved},
                  {dx, dscale, dshift},
-                 [=,
-                  x = x.memory,
-                  dy = g.value.memory,
-                  scale = scale.memory,
-                  saved = saved.memory,
-                  dx = dx.memory,
-                  dscale = dscale.memory,
-                  dshift = dshift.memory] {
-                   kernel->gradients(floats(x),
-                                     floats(dy),
-                                     floats(scale),
-                                     floats(saved),
-                                     floats(dx),
-                                     floats(dscale),
-                                     floats(dshift));
+                 [=, dy = g.value] {
+                   kernel->gradients(
+                       at(x), at(dy), at(scale), at(saved), at(dx), at(dscale), at(dshift));
                  });
     hand_over_statistics(s, mean, variance);
     if (s.b.needs_gradient(s.source())) s.b.contribute(s.source(), dx, true);
@@ -391,13 +287,10 @@ activation activation_of(const node& n) {
 void build_activation(const site& s) {
   const activation a = activation_of(s.at());
   const view x = s.b.value(s.source()), y = s.make_like(s.source());
-  s.b.function(phase::forward,
-               s.name("forward"),
-               {x},
-               {y},
-               [=, on = s.on, n = s.elements(s.index()), x = x.memory, y = y.memory] {
-                 on->activate(a, floats(x), floats(y), n);
-               });
+  s.b.function(
+      phase::forward, s.name("forward"), {x}, {y}, [=, on = s.on, n = s.elements(s.index())] {
+        on->activate(a, at(x), at(y), n);
+      });
   s.b.set_value(s.index(), y);
   s.b.on_backward([=] {
     if (!s.b.needs_gradient(s.source())) return;
@@ -414,14 +307,9 @@ void build_add(const site& s) {
                s.name(s.u.relu ? "relu forward" : "forward"),
                {a, c},
                {y},
-               [on = s.on,
-                relu = s.u.relu,
-                n = s.elements(s.index()),
-                a = a.memory,
-                c = c.memory,
-                y = y.memory] {
-                 on->add(floats(a), floats(c), floats(y), n);
-                 if (relu) on->activate(relu_only, floats(y), floats(y), n);
+               [=, on = s.on, relu = s.u.relu, n = s.elements(s.index())] {
+                 on->add(at(a), at(c), at(y), n);
+                 if (relu) on->activate(relu_only, at(y), at(y), n);
                });
   s.b.set_value(s.u.last(), y);
   s.b.on_backward([=] {
@@ -448,41 +336,22 @@ void build_concat(const site& s) {
   }
   const view y = s.make(s.index());
   const std::int64_t n = s.b.microbatch();
-  s.b.function(phase::forward, s.name("forward"), reads, {y}, [=, on = s.on, to = y.memory] {
+  s.b.function(phase::forward, s.name("forward"), reads, {y}, [=, on = s.on, to = y] {
     for (std::size_t i = 0; i < parts.size(); ++i)
-      on->copy_rows(floats(to) + parts[i].first,
-                    all,
-                    floats(reads[i].memory),
-                    parts[i].width,
-                    parts[i].width,
-                    n);
+      on->copy_rows(at(to) + parts[i].first, all, at(reads[i]), parts[i].width, parts[i].width, n);
   });
   s.b.set_value(s.index(), y);
   s.b.on_backward([=] {
     const view dy = s.b.gradient_of(s.index()).value;
     for (const part& p : parts) {
       const view dx = s.make_like(p.input);
-      s.b.function(phase::backward,
-                   s.name("gradient"),
-                   {dy},
-                   {dx},
-                   [=, on = s.on, dy = dy.memory, dx = dx.memory] {
-                     on->copy_rows(floats(dx), p.width, floats(dy) + p.first, all, p.width, n);
-                   });
+      s.b.function(phase::backward, s.name("gradient"), {dy}, {dx}, [=, on = s.on] {
+        on->copy_rows(at(dx), p.width, at(dy) + p.first, all, p.width, n);
+      });
       s.b.contribute(p.input, dx, true);
     }
   });
 }
-
-namespace {
-
-mask_key mask_of(const microbatch_key& key, int layer) {
-  constexpr int microbatch_shift = 16; // layers are far fewer than 2^16
-  return {
-      key.seed, key.step, (key.microbatch << microbatch_shift) | static_cast<std::uint32_t>(layer)};
-}
-
-} // namespace
 
 void build_dropout(const site& s) {
   const float probability = std::get<dropout>(s.at().options).probability;
@@ -493,28 +362,19 @@ void build_dropout(const site& s) {
                s.name("forward"),
                {x},
                {y, mask},
-               [=,
-                on = s.on,
-                key = s.b.key(),
-                layer = s.at().draw_key,
-                x = x.memory,
-                y = y.memory,
-                mask = mask.memory] {
-                 on->draw_mask(mask_of(*key, layer), probability, floats(mask), n);
-                 on->multiply(floats(x), floats(mask), floats(y), n);
+               [=, on = s.on, key = s.b.key(), layer = s.at().draw_key] {
+                 on->draw_mask(kernels::dropout_key(*key, layer), probability, at(mask), n);
+                 on->multiply(at(x), at(mask), at(y), n);
                });
   s.b.set_value(s.index(), y);
   s.b.on_backward([=] {
     if (!s.b.needs_gradient(s.source())) return;
     const gradient g = s.b.gradient_of(s.index());
     const view dx = g.owned ? g.value : s.make_like(s.source());
-    s.b.function(phase::backward,
-                 s.name("gradient"),
-                 {g.value, mask},
-                 {dx},
-                 [=, on = s.on, dy = g.value.memory, mask = mask.memory, dx = dx.memory] {
-                   on->multiply(floats(dy), floats(mask), floats(dx), n);
-                 });
+    s.b.function(
+        phase::backward, s.name("gradient"), {g.value, mask}, {dx}, [=, on = s.on, dy = g.value] {
+          on->multiply(at(dy), at(mask), at(dx), n);
+        });
     s.b.contribute(s.source(), dx, true);
   });
 }

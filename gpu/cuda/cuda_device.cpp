@@ -111,11 +111,8 @@ public:
     launch::add(session_->enter(), a, b, sum, count);
   }
 
-  void scale(float factor, const float* x, float* y, std::int64_t count) override {
-    launch::scale(session_->enter(), factor, x, y, count);
-  }
-
-  void draw_mask(const mask_key& key, float probability, float* mask, std::int64_t count) override {
+  void
+  draw_mask(const random_key& key, float probability, float* mask, std::int64_t count) override {
     launch::draw_mask(session_->enter(), key, probability, mask, count);
   }
 

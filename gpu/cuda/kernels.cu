@@ -118,12 +118,6 @@ struct product_of {
   __device__ float operator()(float a, float b) const { return a * b; }
 };
 
-struct scaled_by {
-  float factor;
-
-  __device__ float operator()(float x) const { return factor * x; }
-};
-
 // use(f) with the functions of `a`.
 template <class Use>
 void with_function(const activation& a, const Use& use) {
@@ -348,13 +342,9 @@ void multiply(cudaStream_t on, const float* a, const float* b, float* product, s
   zip("multiply", on, product_of{}, a, b, product, count);
 }
 
-void scale(cudaStream_t on, float factor, const float* x, float* y, std::int64_t count) {
-  map("scale", on, scaled_by{factor}, x, y, count);
-}
-
 void draw_mask(
-    cudaStream_t on, const mask_key& key, float probability, float* mask, std::int64_t count) {
-  const philox_key words = mixed({key.seed, random_purpose::dropout, key.step, key.of});
+    cudaStream_t on, const random_key& key, float probability, float* mask, std::int64_t count) {
+  const philox_key words = mixed(key);
   const draw_key drawn{words.counter_high[0], words.counter_high[1], words.key[0], words.key[1]};
   const double scaled = std::ldexp(static_cast<double>(probability), 32);
   const auto dropped_below = static_cast<std::uint64_t>(scaled); // 2^32 drops everything

@@ -29,10 +29,9 @@ void activation_gradient(cudaStream_t on,
 
 void add(cudaStream_t on, const float* a, const float* b, float* sum, std::int64_t count);
 void multiply(cudaStream_t on, const float* a, const float* b, float* product, std::int64_t count);
-void scale(cudaStream_t on, float factor, const float* x, float* y, std::int64_t count);
 
 void draw_mask(
-    cudaStream_t on, const mask_key& key, float probability, float* mask, std::int64_t count);
+    cudaStream_t on, const random_key& key, float probability, float* mask, std::int64_t count);
 
 void copy_rows(cudaStream_t on,
                float* to,

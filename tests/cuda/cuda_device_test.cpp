@@ -124,8 +124,8 @@ TEST_CASE("a GPU drops what the CPU drops") {
   if (!device) return;
   for (const std::int64_t count : {1, 3, 4, 1000, 100'003}) {
     const values mask(device, std::vector<float>(static_cast<std::size_t>(count)));
-    device->draw_mask({7, 1ULL << 40, 9}, 0.25F, mask.at(), count);
     const random_key key{7, random_purpose::dropout, 1ULL << 40, 9};
+    device->draw_mask(key, 0.25F, mask.at(), count);
     const auto got = mask.back();
     std::int64_t wrong = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {

@@ -109,21 +109,15 @@ public:
     each(n, {a, b}, {sum}, [&](std::int64_t i) { sum[i] = a[i] + b[i]; });
   }
 
-  void scale(float factor, const float* x, float* y, std::int64_t n) override {
-    each(n, {x}, {y}, [&](std::int64_t i) { y[i] = factor * x[i]; });
-  }
-
   void multiply(const float* a, const float* b, float* product, std::int64_t n) override {
     each(n, {a, b}, {product}, [&](std::int64_t i) { product[i] = a[i] * b[i]; });
   }
 
-  void
-  draw_mask(const gpu::mask_key& key, float probability, float* mask, std::int64_t n) override {
-    const random_key draw{key.seed, random_purpose::dropout, key.step, key.of};
+  void draw_mask(const random_key& key, float probability, float* mask, std::int64_t n) override {
     const auto dropped_below = static_cast<std::uint64_t>(std::ldexp(double{probability}, 32));
     const float kept = probability < 1.0F ? 1.0F / (1.0F - probability) : 0.0F;
     each(n, {}, {mask}, [&](std::int64_t i) {
-      const auto words = philox(draw, static_cast<std::uint64_t>(i / 4));
+      const auto words = philox(key, static_cast<std::uint64_t>(i / 4));
       mask[i] = words[static_cast<std::size_t>(i % 4)] >= dropped_below ? kept : 0.0F;
     });
   }

@@ -37,20 +37,20 @@ view input_of(builder& b, int index, int source) {
   return plain.slot == view::external ? b.input_alias(flat) : b.alias(plain, flat);
 }
 
-std::int64_t values_per_channel(builder& b, int index) {
+std::int64_t values_per_channel(const builder& b, int index) {
   const shape& s = b.node_at(index).output;
   return b.microbatch() * s.elements() / s[0];
 }
 
-void check_values(builder& b, int index) {
+} // namespace
+
+void check_values_per_channel(const builder& b, int index) {
   if (b.training() && values_per_channel(b, index) < 2)
     throw error({.what = "batch norm cannot measure a variance from one value per channel",
                  .where = "layer " + b.node_at(index).path,
                  .why = "microbatch 1 of flat inputs",
                  .help = "use microbatches of at least 2 samples"});
 }
-
-} // namespace
 
 void add_measured_statistics(builder& b, int index, const view& mean, const view& variance) {
   const auto& parameters = b.node_at(index).parameters;
@@ -121,7 +121,7 @@ void build_batch_norm(builder& b, const unit& u) {
   using forward = dnnl::batch_normalization_forward;
   const int index = u.first(), source = b.node_at(index).inputs[0];
   const auto& options = std::get<batch_norm>(b.node_at(index).options);
-  check_values(b, index);
+  check_values_per_channel(b, index);
   if (b.own_kernels() && own_batch_norm_refusal(b.node_at(index).output).empty()) {
     build_own_batch_norm(b, u);
     return;

@@ -11,14 +11,7 @@ namespace troupe::kernels {
 
 namespace {
 
-constexpr int microbatch_shift = 16; // nodes are far fewer than 2^16
-
-void draw_mask(
-    const microbatch_key& key, int index, float probability, std::uint8_t* mask, std::size_t n) {
-  const random_key draw{key.seed,
-                        random_purpose::dropout,
-                        key.step,
-                        (key.microbatch << microbatch_shift) | static_cast<std::uint32_t>(index)};
+void draw_mask(const random_key& draw, float probability, std::uint8_t* mask, std::size_t n) {
   const double scaled = std::ldexp(static_cast<double>(probability), 32);
   const auto dropped_below = static_cast<std::uint64_t>(scaled); // 2^32 drops everything
   for (std::size_t i = 0; i < n; i += 4) {
@@ -35,6 +28,14 @@ void scale_kept(
 }
 
 } // namespace
+
+random_key dropout_key(const microbatch_key& key, int draw_key) {
+  constexpr int microbatch_shift = 16; // nodes are far fewer than 2^16
+  return {key.seed,
+          random_purpose::dropout,
+          key.step,
+          (key.microbatch << microbatch_shift) | static_cast<std::uint32_t>(draw_key)};
+}
 
 void build_dropout(builder& b, const unit& u) {
   const int index = u.first(), source = b.node_at(index).inputs[0];
@@ -57,7 +58,7 @@ void build_dropout(builder& b, const unit& u) {
              {output, mask},
              [=, key = b.key(), x = input.memory, y = output.memory, m = mask.memory] {
                auto* bytes = static_cast<std::uint8_t*>(m.get_data_handle());
-               draw_mask(*key, draw_key, probability, bytes, n);
+               draw_mask(dropout_key(*key, draw_key), probability, bytes, n);
                scale_kept(floats(x), bytes, scale, floats(y), n);
              });
   b.set_value(index, output);

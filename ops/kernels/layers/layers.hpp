@@ -3,6 +3,7 @@
 
 #include "ops/kernels/builder.hpp"
 #include "ops/kernels/unit.hpp"
+#include "ops/random.hpp"
 
 namespace troupe::kernels {
 
@@ -22,5 +23,11 @@ gradient relu_gradient(builder& b, int index, const view& output, const gradient
 // What a batch norm measured, written where its statistics lie in the gradient block: the mean, and
 // the unbiased variance n / (n - 1) * `variance` that torch's running variance follows.
 void add_measured_statistics(builder& b, int index, const view& mean, const view& variance);
+
+// Throws error: a batch norm that is trained on one value per channel has no variance.
+void check_values_per_channel(const builder& b, int index);
+
+// Of what a dropout layer draws for a microbatch; `draw_key` as in node.
+random_key dropout_key(const microbatch_key& key, int draw_key);
 
 } // namespace troupe::kernels

@@ -21,5 +21,5 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/troupe-config-version.cma
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/troupe-config.cmake ${PROJECT_BINARY_DIR}/troupe-config-version.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake ${PROJECT_SOURCE_DIR}/cmake/FindDNNL.cmake
-  ${PROJECT_SOURCE_DIR}/cmake/FindZeroMQ.cmake
+  ${PROJECT_SOURCE_DIR}/cmake/FindZeroMQ.cmake ${PROJECT_SOURCE_DIR}/cmake/FindxxHash.cmake
   DESTINATION ${package_folder})

@@ -1,9 +1,7 @@
 #include "net/frame.hpp"
 
 #include "net/archive.hpp"
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include "ops/digest.hpp"
 
 #include <algorithm>
 
@@ -28,7 +26,7 @@ constexpr std::size_t loan_words = 3;
 constexpr std::uint64_t follows = ~std::uint64_t{0}; // in the place of the slot
 
 std::uint64_t checksum(std::span<const std::byte> bytes) {
-  return XXH3_64bits(bytes.data(), bytes.size());
+  return digest_of(bytes.data(), bytes.size());
 }
 
 template <class Archive>

@@ -1,10 +1,9 @@
 #include "net/processes.hpp"
 
+#include "ops/digest.hpp"
+
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 #include <algorithm>
 #include <array>
@@ -25,7 +24,7 @@ std::uint64_t machine_number() {
   const auto size = ::readlink("/proc/self/ns/pid", space.data(), space.size());
   if (boot.empty() || size <= 0) return 0;
   boot.append(space.data(), static_cast<std::size_t>(size));
-  return XXH3_64bits(boot.data(), boot.size());
+  return digest_of(boot.data(), boot.size());
 }
 
 } // namespace

@@ -1,7 +1,10 @@
 #include "ops/digest.hpp"
 
-#define XXH_INLINE_ALL
+#define XXH_STATIC_LINKING_ONLY // for the size of its state
 #include <xxhash.h>
+#ifdef TROUPE_XXHASH_DISPATCH
+#include <xxh_x86dispatch.h> // the same names, for the widest vectors of this processor
+#endif
 
 #include <array>
 #include <cstdio>

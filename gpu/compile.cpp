@@ -47,7 +47,7 @@ void build(const site& s) {
   TROUPE_ASSERT(false, "the input is not built");
 }
 
-kernels::backend backend_of(const std::shared_ptr<device>& on) {
+kernels::backend backend_of(const std::shared_ptr<device>& on, const compile_options& options) {
   const auto build_unit = [on](builder& b, const unit& u) { build({on, b, u}); };
   const auto add =
       [on](builder& b, const std::string& label, const view& x, const view& y, const view& target) {
@@ -60,7 +60,7 @@ kernels::backend backend_of(const std::shared_ptr<device>& on) {
                      on->add(floats(x), floats(y), floats(to), count);
                    });
       };
-  return {on, {.own_kernels = false}, build_unit, add};
+  return {on, {false, options.part_of_node}, build_unit, add};
 }
 
 void check(const graph& g, const compile_options& options) {
@@ -87,13 +87,13 @@ void check(const graph& g, const compile_options& options) {
 std::unique_ptr<program>
 compile(const std::shared_ptr<device>& on, const graph& g, const compile_options& options) {
   check(g, options);
-  return kernels::compile(g, options, backend_of(on));
+  return kernels::compile(g, options, backend_of(on, options));
 }
 
 std::vector<piece>
 pieces_of(const std::shared_ptr<device>& on, const graph& g, const compile_options& options) {
   check(g, options);
-  return kernels::pieces_of(g, options, backend_of(on));
+  return kernels::pieces_of(g, options, backend_of(on, options));
 }
 
 } // namespace troupe::gpu

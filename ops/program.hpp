@@ -55,6 +55,8 @@ struct crossing {
   pass written = pass::forward; // which pass of `from` writes it
   pass needed = pass::forward;  // which pass of `to` reads it first
   std::int64_t elements = 0;    // floats
+
+  friend bool operator==(const crossing&, const crossing&) = default;
 };
 
 class value_sink {
@@ -120,11 +122,17 @@ struct compile_options {
   const parameter_layout* layout = nullptr;
   // Own kernels (Winograd, fused pooling) where they apply; off: oneDNN alone.
   bool own_kernels = true;
+  // Parameters, and what crosses between parts, lie as PyTorch has them: the other parts, or the
+  // other replicas, may be a GPU's programs. Without own kernels.
+  bool row_major = false;
   std::int64_t block_bytes_min = 256 * 1024;
   std::int64_t block_bytes_max = 0; // larger ones are split; 0: none is
   // A part of the model: for each of pieces_of(), who computes it (parts are numbered from 0, in
   // the order of execution), and which part this program is. Empty: the whole model.
   std::vector<int> part_of_piece;
+  // Or so for each node of the graph, whatever the pieces are: programs of all devices are cut
+  // alike.
+  std::vector<int> part_of_node;
   int part = 0;
   bool split_backward = false; // gradients::inputs and ::weights will be asked for one by one
   // Several microbatches in flight: each has a program, and all are siblings of the first. They
@@ -147,6 +155,11 @@ struct piece {
 };
 
 std::vector<piece> pieces_of(const graph& g, const compile_options& options);
+
+// compile_options::part_of_node, where these pieces are dealt out like that.
+std::vector<int> part_of_node(const graph& g,
+                              const std::vector<piece>& pieces,
+                              const std::vector<int>& part_of_piece);
 
 // CPU backend (oneDNN, single-threaded: parallelism comes from actors). The bits of its results
 // depend on the instruction set and the shapes, not on the thread that compiles or runs it.

@@ -111,6 +111,11 @@ public:
   [[nodiscard]] std::string name(int index, const std::string& what) const;
 
   // Values.
+  // The layout that a kernel is asked for: of its choice, or row-major.
+  [[nodiscard]] memory_desc wanted(const dnnl::memory::dims& dims) const {
+    return options_.row_major ? plain_desc(dims) : any_desc(dims);
+  }
+
   view make(const memory_desc& desc);
   view alias(const view& of, const memory_desc& desc);
   view input_alias(const memory_desc& desc); // of the batch that forward() is given

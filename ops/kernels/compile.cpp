@@ -51,10 +51,17 @@ compile(const graph& g, const compile_options& options, const backend& by) {
   const auto& part_of_piece = options.part_of_piece;
   TROUPE_ASSERT(part_of_piece.empty() || part_of_piece.size() == pieces.size(),
                 "a part for every piece");
+  const auto& part_of_node = options.part_of_node;
+  TROUPE_ASSERT(part_of_node.empty() || part_of_node.size() == g.nodes.size(),
+                "a part for every node");
   for (std::size_t p = 0; p < pieces.size(); ++p)
     for (const int u : pieces[p]) {
       piece_of_unit[static_cast<std::size_t>(u)] = static_cast<int>(p);
-      if (!part_of_piece.empty()) part_of_unit[static_cast<std::size_t>(u)] = part_of_piece[p];
+      auto& part = part_of_unit[static_cast<std::size_t>(u)];
+      if (!part_of_piece.empty()) part = part_of_piece[p];
+      if (!part_of_node.empty())
+        part = part_of_node[static_cast<std::size_t>(
+            built.units[static_cast<std::size_t>(u)].first())];
     }
   part_map parts = parts_of(g, built.units, std::move(part_of_unit));
   parts.pieces = std::move(piece_of_unit);
@@ -86,3 +93,18 @@ std::vector<piece> pieces_of(const graph& g, const compile_options& options, con
 }
 
 } // namespace troupe::kernels
+
+namespace troupe {
+
+std::vector<int> part_of_node(const graph& g,
+                              const std::vector<piece>& pieces,
+                              const std::vector<int>& part_of_piece) {
+  TROUPE_ASSERT(pieces.size() == part_of_piece.size(), "a part for every piece");
+  std::vector<int> out(g.nodes.size(), 0); // the input is of the first part
+  for (std::size_t p = 0; p < pieces.size(); ++p)
+    for (const int n : pieces[p].nodes)
+      out[static_cast<std::size_t>(n)] = part_of_piece[p];
+  return out;
+}
+
+} // namespace troupe

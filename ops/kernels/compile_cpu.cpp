@@ -63,12 +63,12 @@ void add(builder& b, const std::string& label, const view& x, const view& y, con
 compile_options on_this_machine(const compile_options& options) {
   use_one_thread();
   compile_options out = options;
-  out.own_kernels = options.own_kernels && own_kernels_supported();
+  out.own_kernels = options.own_kernels && !options.row_major && own_kernels_supported();
   return out;
 }
 
 backend cpu_backend(const compile_options& options) {
-  return {cpu_memory(), {.own_kernels = options.own_kernels}, build_unit, add};
+  return {cpu_memory(), {options.own_kernels, options.part_of_node}, build_unit, add};
 }
 
 } // namespace

@@ -65,9 +65,15 @@ private:
     return graph_.nodes[static_cast<std::size_t>(index)];
   }
 
+  [[nodiscard]] int part_of(int index) const {
+    return allowed_.part_of_node.empty() || index == none
+               ? 0
+               : allowed_.part_of_node[static_cast<std::size_t>(index)];
+  }
+
   [[nodiscard]] int only_reader(int index) const {
     const int reader = reader_[static_cast<std::size_t>(index)];
-    return reader == several ? none : reader;
+    return reader == several || part_of(reader) != part_of(index) ? none : reader;
   }
 
   [[nodiscard]] int absorbed_norm(int sum) const {

@@ -21,6 +21,7 @@ struct unit {
 
 struct fusing {
   bool own_kernels = false;
+  std::vector<int> part_of_node = {}; // those of different parts are not fused; empty: one part
 };
 
 std::vector<unit> units_of(const graph& g, const fusing& allowed);

@@ -81,6 +81,44 @@ TEST_CASE("a model cut anywhere computes the bits of the whole on GPUs, one for 
   }
 }
 
+TEST_CASE("parts of one model on the CPU and on GPUs compute what the whole does") {
+  for (const network& n : all_networks()) {
+    if (n.name == "dropped") continue; // images lie otherwise on a CPU, so others are dropped
+    const graph g = graph_of(n);
+    const auto pieces = pieces_of(g, {.microbatch = n.microbatch});
+    const auto all = cuts(static_cast<int>(pieces.size()));
+    const auto device = std::make_shared<host_device>();
+    const auto row_major = [](const graph& m, compile_options o) {
+      o.row_major = true;
+      return compile_cpu(m, o);
+    };
+    const bits expected = whole(n, g, 0), on_cpu = whole(n, g, 0, row_major);
+    CHECK(difference(expected, on_cpu) == "");
+    for (const auto& cut : all)
+      for (const int on_gpu : {0, 1, 2}) { // which parts: none, odd ones, even ones
+        INFO(n.name, " ", text(n.slices), " into ", cut.back() + 1, ", on GPUs ", on_gpu);
+        std::vector<crossing> crossings;
+        const auto mixed = [&](const graph& m, const compile_options& o) {
+          auto out =
+              on_gpu > 0 && o.part % 2 == on_gpu % 2 ? gpu::compile(device, m, o) : row_major(m, o);
+          if (o.part == 0) crossings = out->crossings();
+          CHECK(out->crossings() == crossings);
+          CHECK(out->layout().blocks == row_major(m, o)->layout().blocks);
+          return out;
+        };
+        parts_of_model parts(
+            n,
+            g,
+            {.microbatch = n.microbatch, .part_of_node = part_of_node(g, pieces, cut)},
+            1,
+            mixed);
+        const auto got = parts.run();
+        CHECK(difference(expected, got[0]) == "");
+        if (on_gpu == 0) CHECK(got[0] == on_cpu);
+      }
+  }
+}
+
 TEST_CASE("blocks that are split are one piece of memory on a GPU") {
   const network n = named("small_lenet");
   const graph g = graph_of(n);

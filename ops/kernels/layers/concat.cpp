@@ -53,7 +53,8 @@ void build_concat(builder& b, const unit& u) {
     arguments.emplace_back(DNNL_ARG_MULTIPLE_SRC + static_cast<int>(descs.size()), b.value(input));
     descs.push_back(b.value(input).desc());
   }
-  const dnnl::concat::primitive_desc pd(channel_axis, descs, cpu_engine(), b.attributes());
+  const dnnl::concat::primitive_desc pd(
+      b.wanted(b.dims_of(index)), channel_axis, descs, cpu_engine(), b.attributes());
   const view output = b.make(pd.dst_desc());
   arguments.emplace_back(DNNL_ARG_DST, output);
   b.primitive(phase::forward, b.name(index, "forward"), pd, dnnl::concat(pd), arguments);

@@ -38,7 +38,7 @@ struct convolution {
                       : memory::dims{groups, options.channels / groups, inputs / groups, k, k};
     constexpr memory::dim image_channels_max = 4;
     const bool image = is_plain(b.value(source).desc()) && inputs <= image_channels_max;
-    source_desc = image ? plain_desc(source_dims) : any_desc(source_dims);
+    source_desc = image ? plain_desc(source_dims) : b.wanted(source_dims);
   }
 
   [[nodiscard]] int parameter(int which) const {
@@ -56,7 +56,7 @@ struct built_forward {
 built_forward build_forward(const convolution& c) {
   using forward = dnnl::convolution_forward;
   builder& b = c.b;
-  const memory_desc weight = any_desc(c.weight_dims), target = any_desc(c.target_dims);
+  const memory_desc weight = b.wanted(c.weight_dims), target = b.wanted(c.target_dims);
   const memory_desc bias = plain_desc(c.bias_dims);
   const auto kind = b.forward_kind();
   const auto method = algorithm::convolution_direct;
@@ -88,7 +88,7 @@ void build_backward_weights(const convolution& c,
                             const view& output_gradient) {
   using backward = dnnl::convolution_backward_weights;
   builder& b = c.b;
-  const memory_desc weight = any_desc(c.weight_dims), target = any_desc(c.target_dims);
+  const memory_desc weight = b.wanted(c.weight_dims), target = b.wanted(c.target_dims);
   const memory_desc bias = plain_desc(c.bias_dims);
   const auto method = algorithm::convolution_direct;
   const backward::desc desc =
@@ -118,9 +118,9 @@ void build_backward_data(const convolution& c,
   using backward = dnnl::convolution_backward_data;
   builder& b = c.b;
   const backward::desc desc(algorithm::convolution_direct,
-                            any_desc(c.source_dims),
-                            any_desc(c.weight_dims),
-                            any_desc(c.target_dims),
+                            b.wanted(c.source_dims),
+                            b.wanted(c.weight_dims),
+                            b.wanted(c.target_dims),
                             c.strides,
                             c.padding,
                             c.padding);

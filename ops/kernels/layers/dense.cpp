@@ -97,7 +97,7 @@ struct built_forward {
 built_forward build_forward(const matrix_product& m) {
   using forward = dnnl::inner_product_forward;
   builder& b = m.b;
-  const memory_desc input = any_desc(m.input_dims), weight = any_desc(m.weight_dims);
+  const memory_desc input = b.wanted(m.input_dims), weight = b.wanted(m.weight_dims);
   const memory_desc output = plain_desc(m.output_dims);
   const forward::desc desc = m.options.bias
                                  ? forward::desc(b.forward_kind(), input, weight, m.bias(), output)
@@ -124,7 +124,7 @@ built_forward build_forward(const matrix_product& m) {
 void build_backward_weights(const matrix_product& m, const built_forward& f, const view& gradient) {
   using backward = dnnl::inner_product_backward_weights;
   builder& b = m.b;
-  const memory_desc input = any_desc(m.input_dims), weight = any_desc(m.weight_dims);
+  const memory_desc input = b.wanted(m.input_dims), weight = b.wanted(m.weight_dims);
   const memory_desc output = plain_desc(m.output_dims);
   const backward::desc desc = m.options.bias ? backward::desc(input, weight, m.bias(), output)
                                              : backward::desc(input, weight, output);
@@ -145,7 +145,7 @@ void build_backward_data(const matrix_product& m, const built_forward& f, const 
   using backward = dnnl::inner_product_backward_data;
   builder& b = m.b;
   const backward::desc desc(
-      any_desc(m.input_dims), any_desc(m.weight_dims), plain_desc(m.output_dims));
+      b.wanted(m.input_dims), b.wanted(m.weight_dims), plain_desc(m.output_dims));
   const backward::primitive_desc pd(desc, b.attributes(), cpu_engine(), f.desc);
   const view weight = b.as(phase::bind, m.name("weight"), f.weight, pd.weights_desc());
   const view result = b.make(pd.diff_src_desc());

@@ -44,7 +44,7 @@ void build_pool(builder& b, const unit& u) {
   const forward::desc desc(b.forward_kind(),
                            w.method,
                            input.desc(),
-                           any_desc(b.dims_of(index)),
+                           b.wanted(b.dims_of(index)),
                            w.strides,
                            w.kernel,
                            w.padding,

@@ -62,8 +62,8 @@ public:
                  int in_flight,
                  const compiler& compile = compile_cpu)
       : network_(n), graph_(g), split_(options.split_backward) {
-    const int parts =
-        1 + *std::max_element(options.part_of_piece.begin(), options.part_of_piece.end());
+    const auto& cut = options.part_of_node.empty() ? options.part_of_piece : options.part_of_node;
+    const int parts = 1 + *std::max_element(cut.begin(), cut.end());
     options.has_siblings = in_flight > 1;
     for (options.part = 0; options.part < parts; ++options.part) {
       options.sibling_of = nullptr;

@@ -20,6 +20,17 @@ function(troupe_find_cuda missing)
   endif()
 endfunction()
 
+# Programs load a library that was built from the same interface.
+set(interface gpu/device.hpp gpu/open_device.hpp ops/kernels/memory_space.hpp)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${interface})
+set(TROUPE_BUILD "Troupe ${PROJECT_VERSION}, interface")
+foreach(file ${interface})
+  file(SHA256 ${PROJECT_SOURCE_DIR}/${file} digest)
+  string(SUBSTRING ${digest} 0 6 digest)
+  string(APPEND TROUPE_BUILD " ${digest}")
+endforeach()
+target_compile_definitions(troupe_gpu PRIVATE TROUPE_BUILD="${TROUPE_BUILD}")
+
 if(NOT TROUPE_CUDA)
   return()
 endif()
@@ -56,10 +67,21 @@ target_include_directories(troupe_cuda_kernels PRIVATE ${PROJECT_BINARY_DIR}/mod
 target_compile_options(troupe_cuda_kernels PRIVATE --fmad=false -Xcompiler=${for_nvcc} $<$<CONFIG:Release>:-O3>)
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/gpu/cuda/*.cpp)
+list(FILTER cuda_sources EXCLUDE REGEX "/library.cpp$")
 add_library(troupe_cuda STATIC ${cuda_sources} $<TARGET_OBJECTS:troupe_cuda_kernels>)
 add_library(troupe::cuda ALIAS troupe_cuda)
 target_include_directories(troupe_cuda SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS} ${CUDNN_INCLUDE})
 target_link_libraries(troupe_cuda PUBLIC troupe::gpu
   PRIVATE CUDA::cudart CUDA::cublas ${CUDNN_LIBRARY} fmt::fmt)
 target_compile_options(troupe_cuda PRIVATE ${warnings} -ffp-contract=off $<$<CONFIG:Release>:-O3>)
+# What programs load when they are asked for a GPU. It shares no symbols with them, so it has the few of
+# `ops` that it needs.
+add_library(troupe_cuda_library MODULE gpu/cuda/library.cpp ops/error.cpp ops/random.cpp)
+set_target_properties(troupe_cuda_library PROPERTIES OUTPUT_NAME troupe_cuda
+  LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+set_target_properties(troupe_cuda troupe_cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
+target_link_libraries(troupe_cuda_library PRIVATE troupe_cuda fmt::fmt)
+troupe_flags(troupe_cuda_library)
+target_compile_definitions(troupe_cuda_library PRIVATE TROUPE_BUILD="${TROUPE_BUILD}")
+target_compile_definitions(troupe_gpu PRIVATE TROUPE_CUDA_LIBRARY="${PROJECT_BINARY_DIR}/libtroupe_cuda.so")
 message(STATUS "With CUDA ${CUDAToolkit_VERSION}, for ${CMAKE_CUDA_ARCHITECTURES}")

@@ -4,12 +4,15 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
 
-install(TARGETS troupe_ops troupe_net troupe_actors troupe_troupe EXPORT troupe
+install(TARGETS troupe_ops troupe_gpu troupe_net troupe_actors troupe_troupe EXPORT troupe
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(folder ops net actors)
+foreach(folder ops gpu net actors)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ DESTINATION include/${folder} FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION include FILES_MATCHING PATTERN "*.hpp")
+if(TARGET troupe_cuda_library) # which programs look for in ../lib/troupe
+  install(TARGETS troupe_cuda_library LIBRARY DESTINATION lib/troupe)
+endif()
 if(TARGET troupe_program)
   install(TARGETS troupe_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -75,7 +75,7 @@ error lost_context(cudaError_t status, const char* call) {
 }
 
 error no_device(cudaError_t status, const char* call) {
-  const std::string why = why_no_cuda_device();
+  const std::string why = why_no_device();
   return error({.what = "no GPU can be used",
                 .where = call,
                 .why = why.empty() ? reason(status) : why,

@@ -152,7 +152,7 @@ void check_index(int index) {
 } // namespace
 
 std::unique_ptr<device> open_cuda_device(int index) {
-  if (const std::string why = why_no_cuda_device(); !why.empty())
+  if (const std::string why = cuda::why_no_device(); !why.empty())
     throw error({.what = fmt::format("GPU {} cannot be used", index),
                  .where = "CUDA",
                  .why = why,

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-namespace troupe::gpu {
+namespace troupe::gpu::cuda {
 
 namespace {
 
@@ -61,7 +61,7 @@ std::string driver_fault(int driver) {
 
 } // namespace
 
-std::vector<device_description> cuda_devices() {
+std::vector<device_description> devices() {
   const device_restored as_it_was;
   int count = 0;
   if (cudaGetDeviceCount(&count) != cudaSuccess) return {};
@@ -71,7 +71,7 @@ std::vector<device_description> cuda_devices() {
   return out;
 }
 
-std::string why_no_cuda_device() {
+std::string why_no_device() {
   int count = 0, driver = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaSuccess && count > 0) return "";
@@ -84,4 +84,4 @@ std::string why_no_cuda_device() {
   return fmt::format("{}: {}", cudaGetErrorName(status), cudaGetErrorString(status));
 }
 
-} // namespace troupe::gpu
+} // namespace troupe::gpu::cuda

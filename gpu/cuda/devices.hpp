@@ -1,25 +1,14 @@
-// The GPUs that CUDA offers to this process. A process that has looked at them cannot fork() a
-// child that uses them.
+// The GPUs that CUDA offers to this process (gpu/open_device.hpp).
 #pragma once
 
-#include <cstddef>
+#include "gpu/open_device.hpp"
+
 #include <string>
 #include <vector>
 
-namespace troupe::gpu {
+namespace troupe::gpu::cuda {
 
-struct device_description {
-  int index = 0;
-  std::string name;
-  int major = 0, minor = 0; // compute capability
-  std::size_t memory_bytes = 0, free_bytes = 0;
-};
+std::vector<device_description> devices();
+std::string why_no_device();
 
-// Those that answer; none where CUDA does not work. Makes a context on each, to see what is free.
-// Throws no error.
-std::vector<device_description> cuda_devices();
-
-// Empty if there is one. Makes no context. Throws no error.
-std::string why_no_cuda_device();
-
-} // namespace troupe::gpu
+} // namespace troupe::gpu::cuda

@@ -1,8 +1,6 @@
 // On the GPUs of this machine. Where there is none each test says so, and CTest skips it.
-#include "gpu/cuda/cuda_device.hpp"
-
 #include "gpu/compile.hpp"
-#include "gpu/cuda/devices.hpp"
+#include "gpu/open_device.hpp"
 #include "gpu/parity.hpp"
 #include "ops/random.hpp"
 #include "support/error_of.hpp"
@@ -19,7 +17,7 @@ namespace {
 
 std::shared_ptr<gpu::device> a_gpu() {
   const std::string why = gpu::why_no_cuda_device();
-  if (why.empty()) return gpu::open_cuda_device(0);
+  if (why.empty()) return gpu::open_device("cuda:0");
   MESSAGE("skipped: " << why);
   return nullptr;
 }
@@ -55,12 +53,13 @@ struct values {
 TEST_CASE("where there is no GPU, opening one says why, and what to do") {
   if (gpu::why_no_cuda_device().empty()) {
     CHECK(!gpu::cuda_devices().empty());
-    CHECK(test::error_of([] { (void)gpu::open_cuda_device(1000); }).find("there is no GPU 1000") !=
-          std::string::npos);
+    CHECK(test::error_of([] {
+            (void)gpu::open_device("cuda:1000");
+          }).find("there is no GPU 1000") != std::string::npos);
     return;
   }
   CHECK(gpu::cuda_devices().empty());
-  const std::string text = test::error_of([] { (void)gpu::open_cuda_device(0); });
+  const std::string text = test::error_of([] { (void)gpu::open_device("cuda:0"); });
   CHECK(text.find("GPU 0 cannot be used") != std::string::npos);
   CHECK(text.find(gpu::why_no_cuda_device()) != std::string::npos);
   CHECK(text.find("help: ") != std::string::npos);
@@ -150,12 +149,12 @@ TEST_CASE("several devices of one GPU work at the same time, each on its thread"
   if (!a_gpu()) return;
   const network n = named("small_lenet");
   const graph g = graph_of(n);
-  const bits expected = whole(n, g, 0, on(gpu::open_cuda_device(0)));
+  const bits expected = whole(n, g, 0, on(gpu::open_device("cuda:0")));
   std::vector<bits> got(4);
   std::vector<std::thread> threads;
   for (bits& mine : got)
     threads.emplace_back([&] {
-      const std::shared_ptr<gpu::device> own = gpu::open_cuda_device(0);
+      const std::shared_ptr<gpu::device> own = gpu::open_device("cuda:0");
       for (int i = 0; i < 20; ++i)
         mine = whole(n, g, 0, on(own));
     });

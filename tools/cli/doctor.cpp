@@ -2,9 +2,7 @@
 #include "cli/help.hpp"
 #include "cli/mistakes.hpp"
 #include "cli/progress.hpp"
-#ifdef TROUPE_HAS_CUDA
-#include "gpu/cuda/devices.hpp"
-#endif
+#include "gpu/open_device.hpp"
 #include "ops/data/dataset.hpp"
 #include "ops/error.hpp"
 #include "ops/files/count_text.hpp"
@@ -80,7 +78,6 @@ json data_sets() {
   return out;
 }
 
-#ifdef TROUPE_HAS_CUDA
 json gpus() {
   json out = json::array();
   for (const gpu::device_description& d : gpu::cuda_devices())
@@ -94,14 +91,6 @@ json gpus() {
   if (out.empty()) out.push_back("none: " + gpu::why_no_cuda_device());
   return out;
 }
-#else
-json gpus() {
-  std::error_code ignored;
-  const bool device = std::filesystem::exists("/dev/nvidia0", ignored);
-  return fmt::format("{}; this program was built without CUDA",
-                     device ? "an NVIDIA device" : "no NVIDIA device");
-}
-#endif
 
 std::string shown(const json& value) {
   if (value.is_string()) return value.get<std::string>();

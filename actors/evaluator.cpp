@@ -50,25 +50,26 @@ void evaluator::on(const protocol::parameters& m) {
   world_.compute(
       lane::kernels,
       [options = options_, blocks = std::move(blocks), round = wanted_->round](computation& here) {
-        const auto program = options->programs->take();
-        program->cancel_when(&here.cancelled());
-        program->bind(blocks);
         protocol::evaluated out{.round = round, .part = options->part};
-        const auto images = [](const dataset_ptr& data) { return data ? data->size() : 0; };
-        here.begin({work_kind::evaluate,
-                    (images(options->test) + images(options->validation)) / options->parts});
-        const auto sums = [&](const dataset_ptr& data) {
-          return data ? evaluate_part(*program,
-                                      *options->criterion,
-                                      *data,
-                                      options->pixels,
-                                      options->part,
-                                      options->parts)
-                      : protocol::evaluation_sums{};
-        };
-        out.test = sums(options->test);
-        out.validation = sums(options->validation);
-        program->cancel_when(nullptr);
+        pool<program>::with(options->programs->take(), [&](program& p) {
+          p.cancel_when(&here.cancelled());
+          p.bind(blocks);
+          const auto images = [](const dataset_ptr& data) { return data ? data->size() : 0; };
+          here.begin({work_kind::evaluate,
+                      (images(options->test) + images(options->validation)) / options->parts});
+          const auto sums = [&](const dataset_ptr& data) {
+            return data ? evaluate_part(p,
+                                        *options->criterion,
+                                        *data,
+                                        options->pixels,
+                                        options->part,
+                                        options->parts)
+                        : protocol::evaluation_sums{};
+          };
+          out.test = sums(options->test);
+          out.validation = sums(options->validation);
+          p.cancel_when(nullptr);
+        });
         here.post(protocol::evaluation_done{out});
       });
 }

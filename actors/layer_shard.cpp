@@ -368,13 +368,8 @@ void layer_shard::compute(const std::vector<operation>& run) {
        tasks = std::move(tasks),
        criterion = options_.criterion](computation& here) {
         if (timed) here.post(protocol::operations_begun{step.number});
-        if (!lent->kernels) {
-          lent->kernels = pool->take();
-          here.begin({work_kind::bind});
-          lent->kernels->begin(step, *parameters);
-        }
-        auto& kernels = *lent->kernels;
-        kernels.set_residuals(step.residuals);
+        const bool first = !lent->kernels;
+        if (first) lent->kernels = pool->take();
         const shard_kernels::listener tell{
             [&](protocol::boundary b) { here.post(protocol::boundary_ready{std::move(b)}); },
             [&](protocol::gradient g) { here.post(protocol::gradient_ready{std::move(g)}); },
@@ -383,14 +378,21 @@ void layer_shard::compute(const std::vector<operation>& run) {
             [&](int part, std::uint64_t most) {
               here.post(protocol::depth_used{number, part, most});
             }};
-        for (const auto& task : tasks) {
-          if (here.cancelled()) break;
-          here.begin(work_of(task));
-          kernels.run(task, *criterion, tell, here.cancelled());
-        }
-        lent->operations += tasks.size();
-        lent->in_flight = kernels.busy();
-        lent->used = {{}, kernels.busy_most(), kernels.memory_bytes()};
+        troupe::pool<shard_kernels>::with(lent->kernels, [&](shard_kernels& kernels) {
+          if (first) {
+            here.begin({work_kind::bind});
+            kernels.begin(step, *parameters);
+          }
+          kernels.set_residuals(step.residuals);
+          for (const auto& task : tasks) {
+            if (here.cancelled()) break;
+            here.begin(work_of(task));
+            kernels.run(task, *criterion, tell, here.cancelled());
+          }
+          lent->operations += tasks.size();
+          lent->in_flight = kernels.busy();
+          lent->used = {{}, kernels.busy_most(), kernels.memory_bytes()};
+        });
         if (lent->operations == operations) lent->kernels.reset();
         here.post(protocol::operations_done{step.number});
       });

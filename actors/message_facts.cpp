@@ -100,4 +100,11 @@ std::string input_text(const std::optional<work>& doing, std::uint64_t step) {
   return step == 0 ? out : fmt::format("{} of step {}", out, step);
 }
 
+protocol::job_failed
+failure_of(const std::exception& e, const std::optional<work>& doing, std::uint64_t step) {
+  const auto* told = dynamic_cast<const error*>(&e);
+  const bool by_machine = told != nullptr && told->text().kind == error_kind::environment;
+  return {{.what = e.what(), .where = by_machine ? std::string() : input_text(doing, step)}};
+}
+
 } // namespace troupe

@@ -24,4 +24,9 @@ inline constexpr const char* input_of_start = "its start"; // before it has hear
 // Of a computation: "backward of microbatch 2 of step 3". Empty: nothing is known of it.
 std::string input_text(const std::optional<work>& doing, std::uint64_t step);
 
+// What ended a computation. Where the machine is to blame (a device, a disk), not what was
+// computed, no input is named.
+protocol::job_failed
+failure_of(const std::exception& e, const std::optional<work>& doing, std::uint64_t step);
+
 } // namespace troupe

@@ -19,6 +19,7 @@ namespace {
 struct loaded {
   const cuda_library* library = nullptr;
   std::string why_not; // empty: it is here
+  std::string help = "see `troupe doctor`, or compute on the CPU";
 };
 
 // Beside an installed program, and where it was built.
@@ -42,7 +43,8 @@ loaded load(const std::string& path) {
   if (found == nullptr) return {nullptr, path + " is no library of Troupe"};
   if (std::string(found()->build) != TROUPE_BUILD)
     return {nullptr,
-            fmt::format("{} is of {}, this program of {}", path, found()->build, TROUPE_BUILD)};
+            fmt::format("{} is of {}, this program of {}", path, found()->build, TROUPE_BUILD),
+            "build both from the same sources"};
   return {found(), ""}; // never unloaded: devices may live to the end
 }
 
@@ -52,9 +54,11 @@ const loaded& the_library() {
     for (const std::string& path : places_of_library())
       if (std::filesystem::exists(path, ignored)) return load(path);
     const bool has_gpu = std::filesystem::exists("/dev/nvidia0", ignored);
-    return loaded{nullptr,
-                  fmt::format("{}, and Troupe was built without CUDA",
-                              has_gpu ? "there is an NVIDIA device" : "no NVIDIA device")};
+    return loaded{
+        nullptr,
+        fmt::format("{}, and Troupe was built without CUDA",
+                    has_gpu ? "there is an NVIDIA device" : "no NVIDIA device"),
+        "build with -DTROUPE_CUDA=ON where CUDA 13 and cuDNN 9 are, or compute on the CPU"};
   }();
   return once;
 }
@@ -66,7 +70,7 @@ std::shared_ptr<device> open_cuda(int index) {
       {.what = fmt::format("cuda:{} cannot be used", index),
        .where = "CUDA",
        .why = cuda.why_not,
-       .help = "build with -DTROUPE_CUDA=ON where CUDA 13 and cuDNN 9 are, or compute on the CPU",
+       .help = cuda.help,
        .kind = error_kind::environment});
 }
 

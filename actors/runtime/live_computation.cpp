@@ -116,8 +116,7 @@ void carry_out_as(const std::function<void(computation&)>& job, const asked_comp
   try {
     job(here);
   } catch (const std::exception& e) {
-    here.post(
-        protocol::job_failed{{.what = e.what(), .where = input_text(here.doing(), asked.step)}});
+    here.post(failure_of(e, here.doing(), asked.step));
   }
   asked.flag->doing->computes(-counted);
 }

@@ -71,7 +71,8 @@ error lost_context(cudaError_t status, const char* call) {
   return error({.what = current_gpu() + " has failed, and this process cannot use it any more",
                 .where = call,
                 .why = reason(status) + " (of this call or of a kernel that ran before it)",
-                .help = "start the process anew: a CUDA context that is lost stays lost"});
+                .help = "start the process anew: a CUDA context that is lost stays lost",
+                .kind = error_kind::environment});
 }
 
 error no_device(cudaError_t status, const char* call) {

@@ -24,13 +24,6 @@
 
 namespace troupe {
 
-compile_options compile_options_of(const wiring& w) {
-  return {.microbatch = w.job.batch / w.job.microbatches,
-          .block_bytes_min = w.block_bytes_min,
-          .block_bytes_max = w.block_bytes_max,
-          .part_of_piece = w.part_of_piece()};
-}
-
 // Permission runs so far ahead of the last commit that no shard waits for it.
 std::uint64_t steps_ahead_of(const wiring& w) {
   constexpr std::uint64_t far = std::uint64_t{1} << 40U;
@@ -60,8 +53,8 @@ struct casting::impl {
     std::vector<bool> own_blocks;
   };
 
-  std::map<int, part_facts> facts; // by part
-  std::shared_ptr<pool<program>> evaluation;
+  std::map<int, part_facts> facts;                                  // by part
+  std::map<std::string, std::shared_ptr<pool<program>>> evaluation; // by device
 
   address director_address = wired.of(role_kind::director).front();
   std::vector<address> shards = wired.of(role_kind::layer_shard);
@@ -73,7 +66,7 @@ struct casting::impl {
 
   // Layer shards that differ in nothing but their replica have their options together.
   using shard_kind =
-      std::tuple<int, int, std::uint32_t, std::vector<int>, std::vector<schedule_op>>;
+      std::tuple<int, int, std::uint32_t, std::vector<int>, std::vector<schedule_op>, std::string>;
 
   std::map<shard_kind, std::shared_ptr<const layer_shard_plan>> shard_plans;
   std::map<int, std::vector<tree_span>> group_sums = sums_of_groups(wired);
@@ -91,7 +84,9 @@ struct casting::impl {
   std::vector<block_owners> owners;
   std::vector<std::shared_ptr<const block_codec>> codecs; // by block; empty: none
 
-  void prepare();
+  void prepare(const std::function<bool(const address&)>& plays);
+  void prepare_evaluation();
+  void prepare_kernels(const std::function<bool(const address&)>& plays);
   void look_up_once();
   [[nodiscard]] std::unique_ptr<role> play(const wired_role& where, context& c) const;
   [[nodiscard]] block_owners owners_of(int island, const std::vector<int>& part_of_block) const;
@@ -139,28 +134,48 @@ void casting::impl::look_up_once() {
   if (wired.job.compression) compressed = compressed_nodes(wired.job);
 }
 
-void casting::impl::prepare() {
-  look_up_once();
-  evaluation =
-      std::make_shared<pool<program>>([g = compiled, layout = layout, compile = instead.compile] {
-        return compile(g,
-                       {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
-      });
-  if (wired.job.compression)
-    for (int b = 0; b < blocks(); ++b)
-      codecs.push_back(std::make_shared<const block_codec>(wired.job.compression, *layout, b));
+void casting::impl::prepare_evaluation() {
+  for (const auto& role : wired.roles) {
+    if (role.where.role != role_kind::evaluator) continue;
+    evaluation[role.device] = std::make_shared<pool<program>>(
+        [g = compiled, layout = layout, how = instead.compile, device = role.device] {
+          return (how ? how : compiler_for(device))(
+              g, {.microbatch = evaluation_batch, .training = false, .layout = layout.get()});
+        });
+  }
+}
+
+// What is known of a part on another node's device is what a program for the CPU knows.
+void casting::impl::prepare_kernels(const std::function<bool(const address&)>& plays) {
   std::map<kernel_plan, std::vector<std::shared_ptr<shard_kernels>>> warm;
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::layer_shard) continue;
     const auto plan = kernel_plan_of(wired, role);
     auto& lent = kernels[plan];
     if (!lent) lent = kernels_for(plan);
+    if (!plan.device.empty() && plays && !plays(role.where)) {
+      if (std::all_of(
+              role.parts.begin(), role.parts.end(), [&](int p) { return facts.contains(p); }))
+        continue;
+      for (const auto& p : troupe::compiled(compiled, plan, compile_options_of(wired), compile_cpu))
+        note_facts(p.index, *p.in_flight.front());
+      continue;
+    }
     auto& taken = warm[plan];
     if (std::ssize(taken) >= std::max(kernel_threads, 1)) continue; // no more compute at once
     taken.push_back(lent->take());
     for (const auto& p : taken.back()->parts())
       note_facts(p.index, *p.in_flight.front());
   }
+}
+
+void casting::impl::prepare(const std::function<bool(const address&)>& plays) {
+  look_up_once();
+  prepare_evaluation();
+  if (wired.job.compression)
+    for (int b = 0; b < blocks(); ++b)
+      codecs.push_back(std::make_shared<const block_codec>(wired.job.compression, *layout, b));
+  prepare_kernels(plays);
   std::vector<int> part_of_block(static_cast<std::size_t>(blocks()), 0);
   for (const auto& [part, f] : facts)
     for (std::size_t b = 0; b < part_of_block.size(); ++b)
@@ -197,7 +212,8 @@ std::shared_ptr<pool<shard_kernels>> casting::impl::kernels_for(const kernel_pla
                                                 how = compile_options_of(wired),
                                                 recompute = wired.recompute,
                                                 compile = instead.compile] {
-    return std::make_unique<shard_kernels>(troupe::compiled(g, plan, how, compile), recompute);
+    return std::make_unique<shard_kernels>(
+        troupe::compiled(g, plan, how, compile ? compile : compiler_for(plan.device)), recompute);
   });
 }
 
@@ -280,7 +296,8 @@ casting::impl::shard_kind casting::impl::kind_of(const wired_role& shard) const 
           shard.where.stage,
           shard.microbatches.count,
           shard.parts,
-          shard.schedule};
+          shard.schedule,
+          shard.device};
 }
 
 layer_shard_options casting::impl::layer_shard_of(const wired_role& where) const {
@@ -481,7 +498,7 @@ evaluator_options casting::impl::evaluator_at(const address& where) const {
           .parts = static_cast<std::uint32_t>(evaluators.size()),
           .blocks = blocks(),
           .holders = holders,
-          .programs = evaluation,
+          .programs = evaluation.at(wired.find(where)->device),
           .criterion = criterion,
           .test = wired.job.data.test,
           .validation = wired.job.data.validation,
@@ -494,7 +511,8 @@ casting::casting(std::shared_ptr<const wiring> w,
                  const run_options& options,
                  recorder_options recorder,
                  int kernel_threads,
-                 stand_ins instead)
+                 stand_ins instead,
+                 const std::function<bool(const address&)>& plays)
     : impl_(std::make_shared<impl>(std::move(w),
                                    std::move(layout),
                                    std::move(start),
@@ -502,7 +520,7 @@ casting::casting(std::shared_ptr<const wiring> w,
                                    std::move(recorder),
                                    kernel_threads,
                                    std::move(instead))) {
-  impl_->prepare();
+  impl_->prepare(plays);
 }
 
 std::unique_ptr<role> casting::impl::play(const wired_role& where, context& c) const {

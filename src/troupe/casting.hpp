@@ -32,6 +32,7 @@ compile_options compile_options_of(const wiring& w);
 struct kernel_plan {
   std::vector<std::pair<int, int>> in_flight; // part, programs
   bool split_backward = false;
+  std::string device = {}; // empty: the CPU
 
   friend auto operator<=>(const kernel_plan&, const kernel_plan&) = default;
 };
@@ -46,9 +47,11 @@ std::uint64_t delay_of(const wiring& w, const wired_role& shard);
 // a delay a bound from above.
 int most_in_flight(const wiring& w, const wired_role& shard);
 
-// compile_cpu, or one that stands in for it.
 using program_compiler =
     std::function<std::unique_ptr<program>(const graph&, const compile_options&)>;
+
+// For a device of that name, opened for what it compiles; empty: for the CPU. Throws error.
+program_compiler compiler_for(const std::string& device);
 
 std::vector<shard_kernels::part> compiled(const graph& g,
                                           const kernel_plan& plan,
@@ -57,20 +60,22 @@ std::vector<shard_kernels::part> compiled(const graph& g,
 
 // What takes the place of computing and reading, where a simulation leaves them out.
 struct stand_ins {
-  program_compiler compile = compile_cpu;
+  program_compiler compile = {}; // on whatever device; empty: for the role's own
   microbatch_source source = {}; // of all data loaders; empty: the training set is read
 };
 
 class casting {
 public:
-  // Compiles the programs of all layer shards, so that none does it while the clock runs.
+  // Compiles the programs of all layer shards that are played here (`plays` empty: all), so that
+  // none does it while the clock runs. Throws error where their devices are not here.
   casting(std::shared_ptr<const wiring> w,
           std::shared_ptr<const parameter_layout> layout,
           checkpoint start,
           const run_options& options,
           recorder_options recorder,
           int kernel_threads,
-          stand_ins instead = {});
+          stand_ins instead = {},
+          const std::function<bool(const address&)>& plays = {});
 
   // REQUIRES: one of the wiring's roles.
   [[nodiscard]] role_factory role_at(const wired_role& where) const;

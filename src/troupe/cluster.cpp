@@ -468,7 +468,8 @@ run start_run(const wiring& w, run_options options, const stage_of_run& stage) {
                       state->options,
                       state->callbacks(),
                       stage.kernel_threads,
-                      stage.instead);
+                      stage.instead,
+                      stage.plays);
   state->world = stage.make_world(
       state->hooks(), {begins, state->begin_path}); // a spare waits there, with all else done
   for (const auto& role : state->wired->roles)

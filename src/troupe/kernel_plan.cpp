@@ -1,6 +1,9 @@
 // What a layer shard needs to compute its part of each step: how many microbatches are in flight,
-// and the programs for them.
+// and the programs for them, on whatever device.
+#include "gpu/compile.hpp"
+#include "gpu/open_device.hpp"
 #include "troupe/casting.hpp"
+#include "troupe/model_parts.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -36,7 +39,7 @@ std::uint64_t delay_of(const wiring& w, const wired_role& shard) {
 }
 
 kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
-  kernel_plan out;
+  kernel_plan out{.device = shard.device};
   for (const int p : shard.parts) {
     auto own = shard.schedule;
     std::erase_if(own, [&](const schedule_op& op) { return op.part != p; });
@@ -49,6 +52,25 @@ kernel_plan kernel_plan_of(const wiring& w, const wired_role& shard) {
         return op.kind == op_kind::backward_input;
       });
   return out;
+}
+
+compile_options compile_options_of(const wiring& w) {
+  compile_options out{.microbatch = w.job.batch / w.job.microbatches,
+                      .row_major = w.uses_devices(),
+                      .block_bytes_min = w.block_bytes_min,
+                      .block_bytes_max = w.block_bytes_max,
+                      .part_of_piece = w.part_of_piece()};
+  if (out.row_major && !out.part_of_piece.empty())
+    out.part_of_node =
+        part_of_node(graph_of(w.job), pieces_of(w.job), std::exchange(out.part_of_piece, {}));
+  return out;
+}
+
+program_compiler compiler_for(const std::string& device) {
+  if (device.empty()) return compile_cpu;
+  return [on = gpu::open_device(device)](const graph& g, const compile_options& options) {
+    return gpu::compile(on, g, options);
+  };
 }
 
 std::vector<shard_kernels::part> compiled(const graph& g,

@@ -72,9 +72,12 @@ progress_deadlines(const wiring& w, const std::optional<supervision_tree>& chose
   };
 }
 
-int threads_for(int asked, std::int64_t shards) {
+// Who waits for a device needs a thread, but no core.
+int threads_for(int asked, std::int64_t shards, std::int64_t on_devices) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  return asked > 0 ? asked : std::clamp(static_cast<int>(shards), 1, cores);
+  return asked > 0 ? asked
+                   : std::clamp(static_cast<int>(shards - on_devices), 1, cores) +
+                         static_cast<int>(on_devices);
 }
 
 node_event event_of(const node_news& n) {
@@ -92,10 +95,15 @@ run cluster::start(const wiring& w, run_options options) const {
     return is_spare ? home->at(who) != 0 && mortal->contains(who) : home->at(who) == me;
   };
   check_leading_roles(w, *home);
-  const auto shards = w.of(role_kind::layer_shard);
-  const auto shards_here = std::count_if(shards.begin(), shards.end(), plays);
-  const auto share = static_cast<std::int64_t>(is_spare ? std::max(here.count - 1, 1U) : 1U);
-  const int threads = threads_for(compute_threads, (shards_here + share - 1) / share);
+  const auto shards_here = [&](bool on_devices) {
+    const auto all = std::count_if(w.roles.begin(), w.roles.end(), [&](const wired_role& r) {
+      return r.where.role == role_kind::layer_shard && plays(r.where) &&
+             (!on_devices || !r.device.empty());
+    });
+    const auto share = static_cast<std::int64_t>(is_spare ? std::max(here.count - 1, 1U) : 1U);
+    return (all + share - 1) / share;
+  };
+  const int threads = threads_for(compute_threads, shards_here(false), shards_here(true));
   if (options.supervision)
     if (const auto wrong = mistakes_of(*options.supervision, w); !wrong.empty())
       throw joined(wrong);

@@ -97,7 +97,7 @@ run simulated_cluster::start(const wiring& w, run_options options) const {
                           return out;
                         },
                     .kernel_threads = kernel_threads,
-                    .instead = timing_only ? stand_ins_for(w.job) : stand_ins{},
+                    .instead = timing_only ? stand_ins_for(w.job) : stand_ins{compile_cpu},
                     .files = disk_here,
                     .report =
                         [log](run_result& r) {

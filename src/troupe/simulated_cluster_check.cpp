@@ -35,6 +35,11 @@ public:
           fmt::format("{} cannot be spread over {} nodes", wiring_.name, cluster_.nodes),
           fmt::format("it has {} nodes; several of them may share one", wiring_.nodes()),
           fmt::format("at most {} nodes, or more replicas or stages", wiring_.nodes()));
+    if (wiring_.uses_devices())
+      add("wiring",
+          fmt::format("{} computes on devices", wiring_.name),
+          "a simulation knows the speed of CPUs alone",
+          "leave the devices out, and say how fast a node is: --gflops");
     check("node", cluster_.model.node);
     for (const auto& [number, node] : cluster_.model.nodes) {
       check_node("node", number);

@@ -116,6 +116,11 @@ wiring spread_slices(wiring w);
 // `holder_copies`, for a wiring that somebody made. REQUIRES: it has none yet.
 wiring copy_holders(wiring w, int copies);
 
+// Lets layer shards, and evaluators, compute on these devices, in turn: of each of so many nodes
+// the first on the first device, the second on the second. "cuda:0" is a GPU of the node, "cpu" its
+// CPU. Of a wiring that somebody made.
+wiring on_devices(wiring w, const std::vector<std::string>& devices, int nodes = 1);
+
 // The mistakes that the functions above would throw.
 std::vector<error_text> mistakes_of(const job& j, const hybrid_options& options);
 std::vector<error_text> mistakes_of(const job& j, const data_parallel_options& options);

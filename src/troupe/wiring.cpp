@@ -76,6 +76,11 @@ bool wiring::spreads_slices() const {
   });
 }
 
+bool wiring::uses_devices() const {
+  return std::any_of(
+      roles.begin(), roles.end(), [](const wired_role& r) { return !r.device.empty(); });
+}
+
 int wiring::nodes() const {
   int out = 0;
   for (const auto& r : roles)
@@ -187,6 +192,7 @@ std::string line_of(const wiring& w, const wired_role& role, bool many_nodes, bo
     line += fmt::format(" island {} ", w.island_of(role.microbatches));
   if (role.group != 0) line += fmt::format(" group {} ", role.group);
   if (role.backup) line += " backup ";
+  if (!role.device.empty()) line += fmt::format(" on {} ", role.device);
   if (!role.talks_to.empty()) {
     line += " ->";
     for (const auto& peer : role.talks_to)

@@ -40,6 +40,8 @@ struct wired_role {
   int group = 0;
   // Of a layer shard: its replica computes what another does, and who is first counts.
   bool backup = false;
+  // Of layer shards and evaluators: where they compute, "cuda:0" of its node; empty: its CPU.
+  std::string device = {};
   friend bool operator==(const wired_role&, const wired_role&) = default;
 };
 
@@ -77,6 +79,9 @@ struct wiring {
   [[nodiscard]] std::vector<int> part_of_piece() const;             // empty: one part
   [[nodiscard]] int nodes() const;
   [[nodiscard]] bool spreads_slices() const; // layer shards that compute slices of layers
+  // Somebody computes on a device. Then parameters and boundary values lie as on devices,
+  // on CPUs too, and the bits are those of who computes what.
+  [[nodiscard]] bool uses_devices() const;
   // From 1: that a run of microbatches is of; 0: the job has none. REQUIRES: the job runs.
   [[nodiscard]] int island_of(const microbatch_range& run) const;
   // The nodes of the reduction tree, its island's, within a run whose sums a layer shard hands on.

@@ -1,8 +1,8 @@
-// What keeps a wiring from running, in the order in which a reader would look: the job, who is
-// there, the cut of the model, what each replica computes and in which order, who holds the
-// parameters. A mistake is told once: what cannot be judged because of an earlier one is left out.
+// What keeps a wiring from running, in the order in which a reader would look. A mistake is told
+// once: what cannot be judged because of an earlier one is left out.
 #include "ops/parameter_layout.hpp"
 #include "troupe/dealing.hpp"
+#include "troupe/devices.hpp"
 #include "troupe/model_parts.hpp"
 #include "troupe/wiring.hpp"
 
@@ -30,10 +30,10 @@ std::string range_text(const microbatch_range& m) {
 }
 
 std::string names_of(const std::vector<const wired_role*>& roles) {
-  std::vector<std::string> out;
+  std::string out;
   for (const auto* role : roles)
-    out.push_back(role->where.text());
-  return fmt::format("{}", fmt::join(out, ", "));
+    out += (out.empty() ? "" : ", ") + role->where.text();
+  return out;
 }
 
 bool has(const std::vector<int>& list, int number) {
@@ -60,8 +60,9 @@ public:
     check_who_is_there();
     check_part_numbers();
     check_groups();
-    for (auto& mistake : dealing_mistakes_of(wiring_))
-      tell(std::move(mistake));
+    for (const auto& told : {device_mistakes_of(wiring_), dealing_mistakes_of(wiring_)})
+      for (const auto& mistake : told)
+        tell(mistake);
     if (!job_runs) return std::move(out_);
     check_cut();
     check_microbatches();

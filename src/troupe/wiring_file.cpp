@@ -62,6 +62,7 @@ std::string line_of(const wired_role& role) {
   }
   if (role.group != 0) out += fmt::format(R"(, "group": {})", role.group);
   if (role.backup) out += R"(, "backup": true)";
+  if (!role.device.empty()) out += fmt::format(R"(, "device": {})", quoted(role.device));
   if (!role.talks_to.empty()) {
     std::vector<std::string> peers;
     for (const auto& peer : role.talks_to)
@@ -239,10 +240,17 @@ private:
   }
 
   void read_role(const json& entry, std::string place) {
-    known_keys(
-        entry,
-        place,
-        {"role", "node", "microbatches", "parts", "schedule", "group", "backup", "talks_to"});
+    known_keys(entry,
+               place,
+               {"role",
+                "node",
+                "microbatches",
+                "parts",
+                "schedule",
+                "group",
+                "backup",
+                "device",
+                "talks_to"});
     wired_role role;
     role.where = address_of(member(entry, place, "role"), place + ", role");
     place += fmt::format(" ({})", role.where.text());
@@ -265,6 +273,7 @@ private:
     if (entry.contains("group"))
       role.group = static_cast<int>(number(entry["group"], place + ", group", 0, int_max));
     if (entry.contains("backup")) role.backup = yes(entry["backup"], place + ", backup");
+    if (entry.contains("device")) role.device = text_of(entry["device"], place + ", device");
     if (entry.contains("talks_to"))
       for (const auto& peer : list(entry["talks_to"], place + ", talks_to"))
         role.talks_to.push_back(address_of(peer, place + ", talks_to"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gpu/device.hpp"
+#include "ops/error.hpp"
 #include "ops/random.hpp"
 
 #include <cmath>
@@ -19,6 +20,12 @@ class host_device final : public gpu::device {
 public:
   // Fails at the n-th call that computes or allocates from now on, from 0.
   void fail_at(int call) { calls_left_ = call; }
+
+  // As after an error that a context does not survive.
+  void fail_from(int call) {
+    calls_left_ = call;
+    for_good_ = true;
+  }
 
   [[nodiscard]] std::size_t bytes_in_use() const { return *in_use_; }
 
@@ -136,7 +143,9 @@ public:
   }
 
   void count() {
-    if (calls_left_-- == 0) throw std::runtime_error("the device is lost");
+    const bool now = calls_left_ == 0;
+    if (!now || !for_good_) --calls_left_;
+    if (now) throw error({.what = "the device is lost", .kind = error_kind::environment});
   }
 
   // Throws unless all of it is memory of this device.
@@ -193,6 +202,7 @@ private:
   }
 
   int calls_left_ = -1;
+  bool for_good_ = false; // fails from then on
   int uploads_ = 0;
   // By address: bytes. Buffers may outlive the device.
   std::shared_ptr<std::map<std::uintptr_t, std::size_t>> memory_ =

@@ -1,6 +1,7 @@
 #include "cli/mistakes.hpp"
 #include "cli/slow.hpp"
 #include "cli/train_options.hpp"
+#include "troupe/cluster_environment.hpp"
 #include "troupe/dials.hpp"
 #include "troupe/price.hpp"
 #include "troupe/wiring_file.hpp"
@@ -126,6 +127,9 @@ wiring wiring_of(const train_options& o, data_split data) {
   job j = job_of(o, std::move(data));
   wiring out =
       o.wired.file.empty() ? made(o.wired, std::move(j)) : loaded(o.wired.file, std::move(j));
+  if (!o.wired.devices.empty())
+    out = on_devices(
+        std::move(out), o.wired.devices, static_cast<int>(place_in(variables_of_process()).count));
   std::vector<error_text> wrong;
   for (const planned_kill& kill : o.kills)
     check_played(out, kill.who, "kill", "--kill " + text(kill), wrong);

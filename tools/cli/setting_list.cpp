@@ -136,8 +136,7 @@ setting_list who_computes() {
        "merge-layers",
        "BYTES",
        "262144",
-       "small layers are sent and held together up to this size; more: fewer messages, of which "
-       "the first one is sent later",
+       "small layers are sent and held together up to this size: fewer messages, the first later",
        number},
       {g,
        "split-layers",
@@ -151,6 +150,7 @@ setting_list who_computes() {
        "false",
        "slices of layers (--slice) on layer shards of their own: for layers too large for a node",
        flag},
+      {g, "device", "NAME", "cpu", "cpu, cuda:0, or several, that layer shards compute on in turn"},
       {g, "threads", "N", "0", "threads that compute; 0: one a layer shard", number},
       {g, "move-after", "TIME", "", "actors of a node that is away for so long go on elsewhere"},
       {g,

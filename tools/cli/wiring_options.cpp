@@ -1,6 +1,7 @@
 #include "cli/wiring_options.hpp"
 
 #include "cli/mistakes.hpp"
+#include "gpu/open_device.hpp"
 #include "troupe/units.hpp"
 
 #include <fmt/format.h>
@@ -150,6 +151,17 @@ void read_pipeline(value_reader& read, wiring_options& all) {
   out.stash_weights = read.flag("stash-weights");
 }
 
+void read_devices(value_reader& read, wiring_options& all) {
+  if (read.text("device") == "cpu") return;
+  for (const std::string& device : read.list("device"))
+    try {
+      if (device != "cpu") gpu::parse_device_name(device, read.where("device"));
+      all.devices.push_back(device);
+    } catch (const error& e) {
+      read.add(e.text());
+    }
+}
+
 void read_consistency(value_reader& read, wiring_options& all) {
   consistency& out = all.grid.order;
   if (said(read, "consistency")) {
@@ -178,6 +190,7 @@ void read_consistency(value_reader& read, wiring_options& all) {
 
 wiring_options wiring_options_of(value_reader& read) {
   wiring_options out;
+  read_devices(read, out);
   if (said(read, "wiring")) {
     out.file = read.text("wiring");
     refuse_beside_file(read);

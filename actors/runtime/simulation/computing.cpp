@@ -14,7 +14,7 @@ computing::said computing::carry_out(const std::function<void(computation&)>& jo
     job(*this);
   } catch (const std::exception& e) {
     const auto doing = spans_.empty() ? std::nullopt : std::optional(spans_.back().what);
-    post(protocol::job_failed{{.what = e.what(), .where = input_text(doing, step)}});
+    post(failure_of(e, doing, step));
   }
   close();
   return std::move(said_);

@@ -1,5 +1,5 @@
 // What a GPU does for a program: memory, and the kernels of one stream. `cuda/` plays it with
-// cuDNN, cuBLAS and kernels of our own; tests/support/host_device.hpp with loops, for machines that
+// cuDNN, cuBLAS and kernels of our own; tests/gpu/host_device.hpp with loops, for machines that
 // have no GPU.
 //
 // All values are float32 and row-major in the device's memory: images [n, channels, height, width],
@@ -9,6 +9,7 @@
 #pragma once
 
 #include "ops/kernels/memory_space.hpp"
+#include "ops/loss.hpp"
 #include "ops/random.hpp"
 
 #include <cstddef>
@@ -106,6 +107,20 @@ struct matrix_shape {
   bool transpose_a = false, transpose_b = false;
 };
 
+// What a loss is evaluated on; the class weights of `loss` itself are the host's.
+struct loss_rows {
+  std::int64_t n = 0, outputs = 0;
+  const float* logits = nullptr;        // [n, outputs]
+  const float* targets = nullptr;       // [n] or [n, outputs], as the loss has them
+  const float* class_weights = nullptr; // [outputs] where the loss has any
+  double normaliser = 1;
+};
+
+// What a row adds to a loss_value.
+struct row_loss {
+  double sum, correct;
+};
+
 class device : public kernels::memory_space {
 public:
   [[nodiscard]] bool holds_tensors() const final { return false; }
@@ -144,6 +159,11 @@ public:
                          std::int64_t from_stride,
                          std::int64_t width,
                          std::int64_t rows) = 0;
+
+  // troupe::evaluate_loss, a row_loss for each of the n rows. gradient: [n, outputs], or null where
+  // it is not wanted.
+  virtual void
+  evaluate_loss(const loss& l, const loss_rows& rows, row_loss* each, float* gradient) = 0;
 };
 
 } // namespace troupe::gpu

@@ -129,6 +129,11 @@ public:
     launch::copy_rows(session_->enter(), to, to_stride, from, from_stride, width, rows);
   }
 
+  void
+  evaluate_loss(const loss& l, const loss_rows& rows, row_loss* each, float* gradient) override {
+    launch::evaluate_loss(session_->enter(), l, rows, each, gradient);
+  }
+
 private:
   void clear(float* values, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(float);

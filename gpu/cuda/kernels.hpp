@@ -41,6 +41,10 @@ void copy_rows(cudaStream_t on,
                std::int64_t width,
                std::int64_t rows);
 
+// REQUIRES: less than 2^31 rows.
+void evaluate_loss(
+    cudaStream_t on, const loss& l, const loss_rows& rows, row_loss* each, float* gradient);
+
 // REQUIRES: the input has less than 2^31 values.
 void max_pool_gradient(cudaStream_t on,
                        const pooling_options& o,

@@ -24,6 +24,8 @@ public:
 
   [[nodiscard]] int uploads() const { return uploads_; }
 
+  [[nodiscard]] std::int64_t floats_downloaded() const { return floats_downloaded_; }
+
   [[nodiscard]] std::string name() const override { return "host"; }
 
   std::shared_ptr<std::byte> allocate(std::size_t bytes) override {
@@ -46,6 +48,7 @@ public:
   }
 
   void download(float* to, const float* from, std::int64_t floats) override {
+    floats_downloaded_ += floats;
     refuse(to);
     check(from, floats);
     std::copy_n(from, floats, to);
@@ -135,6 +138,36 @@ public:
       std::copy_n(from + r * from_stride, width, to + r * to_stride);
   }
 
+  // Row by row by the CPU's own function, with the class weights that lie here.
+  void evaluate_loss(const loss& l,
+                     const gpu::loss_rows& r,
+                     gpu::row_loss* each,
+                     float* gradient) override {
+    count();
+    const auto width = static_cast<std::size_t>(r.outputs);
+    loss here = l;
+    auto* const softmax = std::get_if<softmax_cross_entropy>(&here);
+    const std::size_t targets = softmax != nullptr ? 1 : width;
+    check(r.logits, r.n * r.outputs);
+    check(r.targets, r.n * static_cast<std::int64_t>(targets));
+    check(each, r.n * static_cast<std::int64_t>(sizeof(gpu::row_loss) / sizeof(float)));
+    if (gradient != nullptr) check(gradient, r.n * r.outputs);
+    if (softmax != nullptr && !softmax->class_weights.empty()) {
+      check(r.class_weights, r.outputs);
+      softmax->class_weights.assign(r.class_weights, r.class_weights + r.outputs);
+    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(r.n); ++i) {
+      const loss_value value = troupe::evaluate_loss(
+          here,
+          {r.logits + i * width, width},
+          {r.targets + i * targets, targets},
+          1,
+          r.normaliser,
+          {gradient != nullptr ? gradient + i * width : nullptr, gradient != nullptr ? width : 0});
+      each[i] = {value.sum, static_cast<double>(value.correct)};
+    }
+  }
+
   void count() {
     if (calls_left_-- == 0) throw std::runtime_error("the device is lost");
   }
@@ -194,6 +227,7 @@ private:
 
   int calls_left_ = -1;
   int uploads_ = 0;
+  std::int64_t floats_downloaded_ = 0;
   // By address: bytes. Buffers may outlive the device.
   std::shared_ptr<std::map<std::uintptr_t, std::size_t>> memory_ =
       std::make_shared<std::map<std::uintptr_t, std::size_t>>();

@@ -10,6 +10,7 @@
 
 #include "ops/kernels/memory_space.hpp"
 #include "ops/loss.hpp"
+#include "ops/optimizer.hpp"
 #include "ops/random.hpp"
 
 #include <cstddef>
@@ -121,6 +122,15 @@ struct row_loss {
   double sum, correct;
 };
 
+// What an update reads and writes: ranges of `count` floats.
+struct update_range {
+  const float* parameters = nullptr;
+  const float* gradient = nullptr;
+  float* new_parameters = nullptr; // not `parameters`
+  float* state[2] = {};            // as many as slots() says
+  std::int64_t count = 0;
+};
+
 class device : public kernels::memory_space {
 public:
   [[nodiscard]] bool holds_tensors() const final { return false; }
@@ -146,6 +156,7 @@ public:
                                    const float* y_gradient,
                                    float* x_gradient,
                                    std::int64_t count) = 0;
+  // The sum of reduction_tree.hpp, with its bits.
   virtual void add(const float* a, const float* b, float* sum, std::int64_t count) = 0;
   // mask[i] is 1 / (1 - probability) where value i is kept, else 0: the draws of the CPU.
   virtual void
@@ -164,6 +175,10 @@ public:
   // it is not wanted.
   virtual void
   evaluate_loss(const loss& l, const loss_rows& rows, row_loss* each, float* gradient) = 0;
+
+  // troupe::update, with its bits (a NaN is a NaN).
+  virtual void
+  update(const optimizer& o, float learning_rate, std::int64_t step, const update_range& range) = 0;
 };
 
 } // namespace troupe::gpu

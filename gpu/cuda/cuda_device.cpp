@@ -134,6 +134,13 @@ public:
     launch::evaluate_loss(session_->enter(), l, rows, each, gradient);
   }
 
+  void update(const optimizer& o,
+              float learning_rate,
+              std::int64_t step,
+              const update_range& range) override {
+    launch::update(session_->enter(), o, learning_rate, step, range);
+  }
+
 private:
   void clear(float* values, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(float);

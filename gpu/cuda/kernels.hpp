@@ -41,6 +41,12 @@ void copy_rows(cudaStream_t on,
                std::int64_t width,
                std::int64_t rows);
 
+void update(cudaStream_t on,
+            const optimizer& o,
+            float learning_rate,
+            std::int64_t step,
+            const update_range& range);
+
 // REQUIRES: less than 2^31 rows.
 void evaluate_loss(
     cudaStream_t on, const loss& l, const loss_rows& rows, row_loss* each, float* gradient);

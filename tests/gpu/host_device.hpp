@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -136,6 +137,29 @@ public:
     check(from, (rows - 1) * from_stride + width);
     for (std::int64_t r = 0; r < rows; ++r)
       std::copy_n(from + r * from_stride, width, to + r * to_stride);
+  }
+
+  void update(const optimizer& o,
+              float learning_rate,
+              std::int64_t step,
+              const gpu::update_range& r) override {
+    count();
+    check(r.parameters, r.count);
+    check(r.gradient, r.count);
+    check(r.new_parameters, r.count);
+    if (r.new_parameters < r.parameters + r.count && r.parameters < r.new_parameters + r.count)
+      throw std::logic_error("new parameters overwrite the old ones");
+    const auto size = static_cast<std::size_t>(r.count);
+    const auto state = std::span(r.state).first(static_cast<std::size_t>(slots(o)));
+    for (const float* slot : state)
+      check(slot, r.count);
+    troupe::update(o,
+                   learning_rate,
+                   step,
+                   {r.parameters, size},
+                   {r.gradient, size},
+                   {r.new_parameters, size},
+                   state);
   }
 
   // Row by row by the CPU's own function, with the class weights that lie here.

@@ -131,6 +131,8 @@ struct update_range {
   std::int64_t count = 0;
 };
 
+enum class half_format { fp16, bf16 }; // ops/half_floats.hpp
+
 class device : public kernels::memory_space {
 public:
   [[nodiscard]] bool holds_tensors() const final { return false; }
@@ -179,6 +181,12 @@ public:
   // troupe::update, with its bits (a NaN is a NaN).
   virtual void
   update(const optimizer& o, float learning_rate, std::int64_t step, const update_range& range) = 0;
+
+  // The body of the payloads of the codecs fp16 and bf16: `halves` is (count + 1) / 2 words.
+  virtual void
+  encode_halves(half_format format, const float* values, float* halves, std::int64_t count) = 0;
+  virtual void
+  decode_halves(half_format format, const float* halves, float* values, std::int64_t count) = 0;
 };
 
 } // namespace troupe::gpu

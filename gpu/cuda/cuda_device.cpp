@@ -141,6 +141,20 @@ public:
     launch::update(session_->enter(), o, learning_rate, step, range);
   }
 
+  void encode_halves(half_format format,
+                     const float* values,
+                     float* halves,
+                     std::int64_t count) override {
+    launch::encode_halves(session_->enter(), format, values, halves, count);
+  }
+
+  void decode_halves(half_format format,
+                     const float* halves,
+                     float* values,
+                     std::int64_t count) override {
+    launch::decode_halves(session_->enter(), format, halves, values, count);
+  }
+
 private:
   void clear(float* values, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(float);

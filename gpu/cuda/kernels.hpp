@@ -47,6 +47,11 @@ void update(cudaStream_t on,
             std::int64_t step,
             const update_range& range);
 
+void encode_halves(
+    cudaStream_t on, half_format format, const float* values, float* halves, std::int64_t count);
+void decode_halves(
+    cudaStream_t on, half_format format, const float* halves, float* values, std::int64_t count);
+
 // REQUIRES: less than 2^31 rows.
 void evaluate_loss(
     cudaStream_t on, const loss& l, const loss_rows& rows, row_loss* each, float* gradient);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gpu/device.hpp"
+#include "ops/codec.hpp"
 #include "ops/random.hpp"
 
 #include <cmath>
@@ -162,6 +163,34 @@ public:
                    state);
   }
 
+  // By the CPU's codecs, whose payloads have two words before the body.
+  void encode_halves(gpu::half_format format,
+                     const float* values,
+                     float* halves,
+                     std::int64_t n) override {
+    count();
+    check(values, n);
+    check(halves, (n + 1) / 2);
+    const auto codec = codec_of(format);
+    const tensor payload = codec->encode({values, static_cast<std::size_t>(n)}, {}, {});
+    std::copy_n(payload.data() + 2, (n + 1) / 2, halves);
+  }
+
+  void decode_halves(gpu::half_format format,
+                     const float* halves,
+                     float* values,
+                     std::int64_t n) override {
+    count();
+    check(halves, (n + 1) / 2);
+    check(values, n);
+    const auto codec = codec_of(format);
+    const std::span<float> to(values, static_cast<std::size_t>(n));
+    const tensor zeros = codec->encode(std::vector<float>(to.size()), {}, {});
+    std::vector<float> words(zeros.values().begin(), zeros.values().end());
+    std::copy_n(halves, (n + 1) / 2, words.begin() + 2);
+    codec->decode(make_tensor(zeros.dims(), words), to);
+  }
+
   // Row by row by the CPU's own function, with the class weights that lie here.
   void evaluate_loss(const loss& l,
                      const gpu::loss_rows& r,
@@ -225,6 +254,10 @@ private:
       check(p, n);
     for (std::int64_t i = 0; i < n; ++i)
       f(i);
+  }
+
+  static std::shared_ptr<const codec> codec_of(gpu::half_format format) {
+    return make_codec(format == gpu::half_format::fp16 ? "fp16" : "bf16");
   }
 
   static float value(const gpu::activation& a, float x) {

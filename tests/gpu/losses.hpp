@@ -59,6 +59,8 @@ inline std::vector<loss_case> odd_rows() {
   constexpr float inf = std::numeric_limits<float>::infinity();
   constexpr float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<std::vector<float>> rows = {{1, 3, 3, 2},
+                                                {1, 3, 0, 3},
+                                                {1, 0, 3, 3},
                                                 {2, 2, 2, 2},
                                                 {nan, 3, 1, 2},
                                                 {1, nan, 2, 0},

@@ -21,7 +21,8 @@ function(troupe_find_cuda missing)
 endfunction()
 
 # Programs load a library that was built from the same interface.
-set(interface gpu/device.hpp gpu/open_device.hpp ops/kernels/memory_space.hpp)
+set(interface gpu/device.hpp gpu/open_device.hpp ops/kernels/memory_space.hpp ops/loss.hpp ops/optimizer.hpp
+  ops/random.hpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${interface})
 set(TROUPE_BUILD "Troupe ${PROJECT_VERSION}, interface")
 foreach(file ${interface})
@@ -61,7 +62,8 @@ endif()
 set(warnings -Wall -Wextra -Wshadow -Wconversion)
 list(JOIN warnings "," for_nvcc)
 # No contraction: the same expression gives the same bits.
-add_library(troupe_cuda_kernels OBJECT gpu/cuda/kernels.cu)
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/gpu/cuda/*.cu)
+add_library(troupe_cuda_kernels OBJECT ${kernel_sources})
 set_target_properties(troupe_cuda_kernels PROPERTIES CUDA_STANDARD 20 CUDA_EXTENSIONS OFF)
 target_include_directories(troupe_cuda_kernels PRIVATE ${PROJECT_BINARY_DIR}/modules/gpu ${PROJECT_BINARY_DIR}/modules/ops)
 target_compile_options(troupe_cuda_kernels PRIVATE --fmad=false -Xcompiler=${for_nvcc} $<$<CONFIG:Release>:-O3>)
@@ -76,11 +78,12 @@ target_link_libraries(troupe_cuda PUBLIC troupe::gpu
 target_compile_options(troupe_cuda PRIVATE ${warnings} -ffp-contract=off $<$<CONFIG:Release>:-O3>)
 # What programs load when they are asked for a GPU. It shares no symbols with them, so it has the few of
 # `ops` that it needs.
-add_library(troupe_cuda_library MODULE gpu/cuda/library.cpp ops/error.cpp ops/random.cpp)
+add_library(troupe_cuda_library MODULE gpu/cuda/library.cpp
+  ops/error.cpp ops/random.cpp ops/update_rules.cpp)
 set_target_properties(troupe_cuda_library PROPERTIES OUTPUT_NAME troupe_cuda
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 set_target_properties(troupe_cuda troupe_cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
-target_link_libraries(troupe_cuda_library PRIVATE troupe_cuda fmt::fmt)
+target_link_libraries(troupe_cuda_library PRIVATE troupe_cuda fmt::fmt -Wl,--no-undefined)
 troupe_flags(troupe_cuda_library)
 target_compile_definitions(troupe_cuda_library PRIVATE TROUPE_BUILD="${TROUPE_BUILD}")
 target_compile_definitions(troupe_gpu PRIVATE TROUPE_CUDA_LIBRARY="${PROJECT_BINARY_DIR}/libtroupe_cuda.so")

@@ -1,6 +1,7 @@
 #include "gpu/compile.hpp"
 
 #include "gpu/layers.hpp"
+#include "gpu/loss.hpp"
 #include "ops/assert.hpp"
 #include "ops/error.hpp"
 #include "ops/kernels/compile.hpp"
@@ -60,7 +61,8 @@ kernels::backend backend_of(const std::shared_ptr<device>& on, const compile_opt
                      on->add(floats(x), floats(y), floats(to), count);
                    });
       };
-  return {on, {false, options.part_of_node}, build_unit, add};
+  const auto loss = [on](const shape& output) { return make_loss(on, output); };
+  return {on, {false, options.part_of_node}, build_unit, add, loss};
 }
 
 void check(const graph& g, const compile_options& options) {

@@ -1,5 +1,5 @@
 // What a GPU does for a program: memory, and the kernels of one stream. `cuda/` plays it with
-// cuDNN, cuBLAS and kernels of our own; tests/support/host_device.hpp with loops, for machines that
+// cuDNN, cuBLAS and kernels of our own; tests/gpu/host_device.hpp with loops, for machines that
 // have no GPU.
 //
 // All values are float32 and row-major in the device's memory: images [n, channels, height, width],
@@ -9,6 +9,8 @@
 #pragma once
 
 #include "ops/kernels/memory_space.hpp"
+#include "ops/loss.hpp"
+#include "ops/optimizer.hpp"
 #include "ops/random.hpp"
 
 #include <cstddef>
@@ -106,6 +108,31 @@ struct matrix_shape {
   bool transpose_a = false, transpose_b = false;
 };
 
+// What a loss is evaluated on; the class weights of `loss` itself are the host's.
+struct loss_rows {
+  std::int64_t n = 0, outputs = 0;
+  const float* logits = nullptr;        // [n, outputs]
+  const float* targets = nullptr;       // [n] or [n, outputs], as the loss has them
+  const float* class_weights = nullptr; // [outputs] where the loss has any
+  double normaliser = 1;
+};
+
+// What a row adds to a loss_value.
+struct row_loss {
+  double sum, correct;
+};
+
+// What an update reads and writes: ranges of `count` floats.
+struct update_range {
+  const float* parameters = nullptr;
+  const float* gradient = nullptr;
+  float* new_parameters = nullptr; // not `parameters`
+  float* state[2] = {};            // as many as slots() says
+  std::int64_t count = 0;
+};
+
+enum class half_format { fp16, bf16 }; // ops/half_floats.hpp
+
 class device : public kernels::memory_space {
 public:
   [[nodiscard]] bool holds_tensors() const final { return false; }
@@ -131,6 +158,7 @@ public:
                                    const float* y_gradient,
                                    float* x_gradient,
                                    std::int64_t count) = 0;
+  // The sum of reduction_tree.hpp, with its bits.
   virtual void add(const float* a, const float* b, float* sum, std::int64_t count) = 0;
   // mask[i] is 1 / (1 - probability) where value i is kept, else 0: the draws of the CPU.
   virtual void
@@ -144,6 +172,21 @@ public:
                          std::int64_t from_stride,
                          std::int64_t width,
                          std::int64_t rows) = 0;
+
+  // troupe::evaluate_loss, a row_loss for each of the n rows. gradient: [n, outputs], or null where
+  // it is not wanted.
+  virtual void
+  evaluate_loss(const loss& l, const loss_rows& rows, row_loss* each, float* gradient) = 0;
+
+  // troupe::update, with its bits (a NaN is a NaN).
+  virtual void
+  update(const optimizer& o, float learning_rate, std::int64_t step, const update_range& range) = 0;
+
+  // The body of the payloads of the codecs fp16 and bf16: `halves` is (count + 1) / 2 words.
+  virtual void
+  encode_halves(half_format format, const float* values, float* halves, std::int64_t count) = 0;
+  virtual void
+  decode_halves(half_format format, const float* halves, float* values, std::int64_t count) = 0;
 };
 
 } // namespace troupe::gpu

@@ -2,7 +2,6 @@
 
 #include "ops/clones.hpp"
 
-#include <cmath>
 #include <cstddef>
 
 namespace troupe {
@@ -20,9 +19,9 @@ TROUPE_CLONES void sgd_plain(const sgd_constants& c,
                              const float* __restrict g,
                              float* __restrict out,
                              std::size_t n) {
-  const float rate = c.rate, decay = c.weight_decay;
+  const sgd_constants k = c;
   for (std::size_t i = 0; i < n; ++i)
-    out[i] = w[i] - rate * (g[i] + decay * w[i]);
+    out[i] = sgd_step(k, w[i], g[i]);
 }
 
 TROUPE_CLONES void sgd_momentum(const sgd_constants& c,
@@ -31,37 +30,26 @@ TROUPE_CLONES void sgd_momentum(const sgd_constants& c,
                                 float* __restrict out,
                                 float* __restrict m,
                                 std::size_t n) {
-  const float rate = c.rate, decay = c.weight_decay, mu = c.momentum;
-  if (c.nesterov) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const float d = g[i] + decay * w[i];
-      m[i] = mu * m[i] + d;
-      out[i] = w[i] - rate * (d + mu * m[i]);
-    }
+  const sgd_constants k = c;
+  if (k.nesterov) {
+    for (std::size_t i = 0; i < n; ++i)
+      out[i] = nesterov_step(k, w[i], g[i], m[i]);
   } else {
-    for (std::size_t i = 0; i < n; ++i) {
-      m[i] = mu * m[i] + (g[i] + decay * w[i]);
-      out[i] = w[i] - rate * m[i];
-    }
+    for (std::size_t i = 0; i < n; ++i)
+      out[i] = momentum_step(k, w[i], g[i], m[i]);
   }
 }
 
-TROUPE_CLONES void adam(const adam_constants& c,
-                        const float* __restrict w,
-                        const float* __restrict g,
-                        float* __restrict out,
-                        float* __restrict m,
-                        float* __restrict v,
-                        std::size_t n) {
+TROUPE_CLONES void adam_moments(const adam_constants& c,
+                                const float* __restrict w,
+                                const float* __restrict g,
+                                float* __restrict out,
+                                float* __restrict m,
+                                float* __restrict v,
+                                std::size_t n) {
   const adam_constants k = c;
-  const float step_size = k.rate / k.correction1;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float d = g[i] + k.coupled_decay * w[i];
-    m[i] = k.beta1 * m[i] + (1.0F - k.beta1) * d;
-    v[i] = k.beta2 * v[i] + (1.0F - k.beta2) * d * d;
-    const float denominator = std::sqrt(v[i]) / k.correction2_root + k.epsilon;
-    out[i] = w[i] * k.decoupled_factor - step_size * (m[i] / denominator);
-  }
+  for (std::size_t i = 0; i < n; ++i)
+    out[i] = adam_step(k, w[i], g[i], m[i], v[i]);
 }
 
 } // namespace
@@ -87,7 +75,8 @@ void flat_adam(const adam_constants& c,
                std::span<float> out,
                float* first_moment,
                float* second_moment) {
-  adam(c, parameters.data(), gradient.data(), out.data(), first_moment, second_moment, out.size());
+  adam_moments(
+      c, parameters.data(), gradient.data(), out.data(), first_moment, second_moment, out.size());
 }
 
 } // namespace troupe

@@ -1,7 +1,10 @@
 #include "ops/loss.hpp"
 
+#include "ops/loss_terms.hpp"
+
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 namespace troupe {
@@ -15,41 +18,33 @@ struct batch_view {
   std::span<float> gradient; // may be empty
 };
 
-// With weights w and smoothing e over C classes (torch.nn.functional.cross_entropy):
-//   loss_i = (1 - e) w_y (-log p_y) + e / C sum_c w_c (-log p_c)
-//   d loss_i / d z_c = p_c S - (1 - e) w_y [c = y] - e / C w_c,  S = (1 - e) w_y + e / C sum_c w_c
 loss_value evaluate(const softmax_cross_entropy& l, const batch_view& b) {
   loss_value out;
   const auto classes = static_cast<std::size_t>(b.outputs);
-  const double smooth = l.label_smoothing, share = smooth / static_cast<double>(classes);
   const auto weight = [&](std::size_t c) {
     return l.class_weights.empty() ? 1.0 : double{l.class_weights[c]};
   };
-  double all_weights = 0;
-  for (std::size_t c = 0; c < classes; ++c)
-    all_weights += weight(c);
+  const double all_weights = sum_of_class_weights(l, b.outputs);
 
   for (std::size_t i = 0; i < static_cast<std::size_t>(b.n); ++i) {
     const float* z = b.logits.data() + i * classes;
     const auto y = static_cast<std::size_t>(b.targets[i]);
+    softmax_row row(l.label_smoothing, static_cast<double>(classes), weight(y), all_weights);
     const float* top = std::max_element(z, z + classes);
     out.correct += static_cast<std::size_t>(top - z) == y ? 1 : 0;
     double total = 0;
     for (std::size_t c = 0; c < classes; ++c)
       total += std::exp(double{z[c]} - *top);
-    const double log_total = std::log(total) + *top;
-    double loss = (1.0 - smooth) * weight(y) * (log_total - z[y]);
-    if (smooth > 0)
+    row.log_total = std::log(total) + *top;
+    double loss = row.value_of_label(z[y]);
+    if (l.label_smoothing > 0)
       for (std::size_t c = 0; c < classes; ++c)
-        loss += share * weight(c) * (log_total - z[c]);
+        loss += row.value_of_class(z[c], weight(c));
     out.sum += loss;
     if (b.gradient.empty()) continue;
-    const double scale = (1.0 - smooth) * weight(y) + share * all_weights;
-    for (std::size_t c = 0; c < classes; ++c) {
-      const double p = std::exp(double{z[c]} - log_total);
-      const double g = p * scale - (c == y ? (1.0 - smooth) * weight(y) : 0.0) - share * weight(c);
-      b.gradient[i * classes + c] = static_cast<float>(g / b.normaliser);
-    }
+    for (std::size_t c = 0; c < classes; ++c)
+      b.gradient[i * classes + c] =
+          static_cast<float>(row.slope(z[c], weight(c), c == y) / b.normaliser);
   }
   return out;
 }
@@ -65,28 +60,24 @@ std::int64_t count_correct(const batch_view& b) {
   return out;
 }
 
-loss_value evaluate(const mean_squared_error&, const batch_view& b) {
+template <class Term>
+loss_value evaluate_each(const Term& term, const batch_view& b) {
   loss_value out{.correct = count_correct(b)};
   const double scale = 1.0 / static_cast<double>(b.outputs);
   for (std::size_t i = 0; i < b.logits.size(); ++i) {
-    const double d = double{b.logits[i]} - b.targets[i];
-    out.sum += d * d * scale;
-    if (!b.gradient.empty()) b.gradient[i] = static_cast<float>(2.0 * d * scale / b.normaliser);
+    const loss_term at = term(b.logits[i], b.targets[i]);
+    out.sum += at.value * scale;
+    if (!b.gradient.empty()) b.gradient[i] = static_cast<float>(at.slope * scale / b.normaliser);
   }
   return out;
 }
 
-// max(z, 0) - z t + log(1 + exp(-|z|)), which does not overflow
+loss_value evaluate(const mean_squared_error&, const batch_view& b) {
+  return evaluate_each(squared_error{}, b);
+}
+
 loss_value evaluate(const binary_cross_entropy_logits&, const batch_view& b) {
-  loss_value out{.correct = count_correct(b)};
-  const double scale = 1.0 / static_cast<double>(b.outputs);
-  for (std::size_t i = 0; i < b.logits.size(); ++i) {
-    const double z = b.logits[i], t = b.targets[i];
-    out.sum += (std::max(z, 0.0) - z * t + std::log1p(std::exp(-std::abs(z)))) * scale;
-    const double p = 1.0 / (1.0 + std::exp(-z));
-    if (!b.gradient.empty()) b.gradient[i] = static_cast<float>((p - t) * scale / b.normaliser);
-  }
-  return out;
+  return evaluate_each(logistic_error{}, b);
 }
 
 } // namespace
@@ -104,6 +95,11 @@ loss_value evaluate_loss(const loss& l,
                      normaliser,
                      gradient};
   return std::visit([&](const auto& kind) { return evaluate(kind, b); }, l);
+}
+
+double sum_of_class_weights(const softmax_cross_entropy& l, std::int64_t classes) {
+  if (l.class_weights.empty()) return static_cast<double>(classes);
+  return std::accumulate(l.class_weights.begin(), l.class_weights.end(), 0.0);
 }
 
 double normaliser_of(const loss& l, float target, std::int64_t) {

@@ -35,6 +35,8 @@ loss_value evaluate_loss(const loss& l,
                          double normaliser,
                          std::span<float> gradient);
 
+double sum_of_class_weights(const softmax_cross_entropy& l, std::int64_t classes);
+
 // What one sample adds to the normaliser of its batch. `target`: its class index (softmax), unused
 // else.
 double normaliser_of(const loss& l, float target, std::int64_t outputs);

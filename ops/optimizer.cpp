@@ -1,10 +1,9 @@
 #include "ops/optimizer.hpp"
 
 #include "ops/flat.hpp"
+#include "ops/update_rules.hpp"
 
 #include <fmt/format.h>
-
-#include <cmath>
 
 namespace troupe {
 
@@ -13,23 +12,6 @@ int slots(const optimizer& o) {
   return 2;
 }
 
-namespace {
-
-template <class Adam>
-adam_constants constants_of(const Adam& a, float rate, std::int64_t step) {
-  const double t = static_cast<double>(step + 1);
-  return {.rate = rate,
-          .beta1 = a.beta1,
-          .beta2 = a.beta2,
-          .epsilon = a.epsilon,
-          .correction1 = static_cast<float>(1.0 - std::pow(double{a.beta1}, t)),
-          .correction2_root = static_cast<float>(std::sqrt(1.0 - std::pow(double{a.beta2}, t))),
-          .coupled_decay = 0.0F,
-          .decoupled_factor = 1.0F};
-}
-
-} // namespace
-
 void update(const optimizer& o,
             float learning_rate,
             std::int64_t step,
@@ -37,24 +19,16 @@ void update(const optimizer& o,
             std::span<const float> gradient,
             std::span<float> new_parameters,
             std::span<float* const> state) {
-  if (const auto* s = std::get_if<sgd>(&o)) {
-    flat_sgd({learning_rate, s->momentum, s->weight_decay, s->nesterov},
-             parameters,
-             gradient,
-             new_parameters,
-             state.empty() ? nullptr : state[0]);
-    return;
-  }
-  adam_constants c{};
-  if (const auto* a = std::get_if<adam>(&o)) {
-    c = constants_of(*a, learning_rate, step);
-    c.coupled_decay = a->weight_decay;
-  } else {
-    const auto& w = std::get<adamw>(o);
-    c = constants_of(w, learning_rate, step);
-    c.decoupled_factor = 1.0F - learning_rate * w.weight_decay;
-  }
-  flat_adam(c, parameters, gradient, new_parameters, state[0], state[1]);
+  const auto constants = constants_of(o, learning_rate, step);
+  if (const auto* c = std::get_if<sgd_constants>(&constants))
+    flat_sgd(*c, parameters, gradient, new_parameters, state.empty() ? nullptr : state[0]);
+  else
+    flat_adam(std::get<adam_constants>(constants),
+              parameters,
+              gradient,
+              new_parameters,
+              state[0],
+              state[1]);
 }
 
 std::string text(const optimizer& o) {

@@ -98,7 +98,7 @@ public:
   // The last forward's output, [microbatch, outputs] row-major; valid until the next forward.
   virtual std::span<const float> output() = 0;
 
-  // Training programs: loss of the last forward, and its gradient kept for backward().
+  // The loss of the last forward; training programs keep its gradient for backward().
   virtual loss_value compute_loss(const loss& l, const tensor& targets, double normaliser) = 0;
   virtual void backward(gradient_sink& sink, value_sink& out, gradients which) = 0;
   void backward(gradient_sink& sink); // of a whole model

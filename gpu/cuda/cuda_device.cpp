@@ -129,6 +129,32 @@ public:
     launch::copy_rows(session_->enter(), to, to_stride, from, from_stride, width, rows);
   }
 
+  void
+  evaluate_loss(const loss& l, const loss_rows& rows, row_loss* each, float* gradient) override {
+    launch::evaluate_loss(session_->enter(), l, rows, each, gradient);
+  }
+
+  void update(const optimizer& o,
+              float learning_rate,
+              std::int64_t step,
+              const update_range& range) override {
+    launch::update(session_->enter(), o, learning_rate, step, range);
+  }
+
+  void encode_halves(half_format format,
+                     const float* values,
+                     float* halves,
+                     std::int64_t count) override {
+    launch::encode_halves(session_->enter(), format, values, halves, count);
+  }
+
+  void decode_halves(half_format format,
+                     const float* halves,
+                     float* values,
+                     std::int64_t count) override {
+    launch::decode_halves(session_->enter(), format, halves, values, count);
+  }
+
 private:
   void clear(float* values, std::int64_t count) {
     const auto bytes = static_cast<std::size_t>(count) * sizeof(float);

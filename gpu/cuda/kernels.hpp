@@ -41,6 +41,21 @@ void copy_rows(cudaStream_t on,
                std::int64_t width,
                std::int64_t rows);
 
+void update(cudaStream_t on,
+            const optimizer& o,
+            float learning_rate,
+            std::int64_t step,
+            const update_range& range);
+
+void encode_halves(
+    cudaStream_t on, half_format format, const float* values, float* halves, std::int64_t count);
+void decode_halves(
+    cudaStream_t on, half_format format, const float* halves, float* values, std::int64_t count);
+
+// REQUIRES: less than 2^31 rows.
+void evaluate_loss(
+    cudaStream_t on, const loss& l, const loss_rows& rows, row_loss* each, float* gradient);
+
 // REQUIRES: the input has less than 2^31 values.
 void max_pool_gradient(cudaStream_t on,
                        const pooling_options& o,

@@ -66,7 +66,7 @@ compile(const graph& g, const compile_options& options, const backend& by) {
   part_map parts = parts_of(g, built.units, std::move(part_of_unit));
   parts.pieces = std::move(piece_of_unit);
   return std::make_unique<compiled_program>(
-      std::move(built.b), built.output, built.output_gradient, parts, by.memory);
+      std::move(built.b), built.output, built.output_gradient, parts, by);
 }
 
 std::vector<piece> pieces_of(const graph& g, const compile_options& options, const backend& by) {

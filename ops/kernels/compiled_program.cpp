@@ -9,12 +9,24 @@
 
 namespace troupe::kernels {
 
+namespace {
+
+loss_function loss_of_tensors(const shape& output) {
+  return [n = output[0], size = static_cast<std::size_t>(output.elements())](
+             const loss& l, const tensor& targets, double normaliser, const float* z, float* dz) {
+    return evaluate_loss(
+        l, {z, size}, targets.values(), n, normaliser, {dz, dz != nullptr ? size : 0});
+  };
+}
+
+} // namespace
+
 compiled_program::compiled_program(builder&& built,
                                    const view& output,
                                    const view& output_gradient,
                                    const part_map& parts,
-                                   std::shared_ptr<memory_space> memory)
-    : memory_(std::move(memory)),
+                                   const backend& by)
+    : memory_(by.memory),
       microbatch_(built.microbatch()),
       part_(built.options_.part),
       input_shape_(built.model().input.with_batch(microbatch_)),
@@ -38,6 +50,8 @@ compiled_program::compiled_program(builder&& built,
   place_parameters(built.graph_, built.options_, parts);
   for (std::vector<operation>* list : {&bind_, &forward_, &backward_})
     seal(*list);
+  if (computes_loss_)
+    loss_ = by.make_loss ? by.make_loss(output_shape_) : loss_of_tensors(output_shape_);
 }
 
 // Weights are told from inputs as if each piece were a part.
@@ -355,16 +369,9 @@ std::span<const float> compiled_program::output() {
 }
 
 loss_value compiled_program::compute_loss(const loss& l, const tensor& targets, double normaliser) {
-  const auto size = static_cast<std::size_t>(output_shape_.elements());
-  const auto evaluate = [&](std::span<float> gradient) {
-    return evaluate_loss(l, output(), targets.values(), microbatch_, normaliser, gradient);
-  };
-  if (!training_) return evaluate({});
-  if (memory_->holds_tensors()) return evaluate({floats(output_gradient_), size});
-  output_gradient_copy_.resize(size);
-  const loss_value out = evaluate(output_gradient_copy_);
-  memory_->upload(floats(output_gradient_), output_gradient_copy_.data(), output_shape_.elements());
-  return out;
+  TROUPE_ASSERT(computes_loss_, "the loss is of another part");
+  float* const gradient = training_ ? floats(output_gradient_) : nullptr;
+  return loss_(l, targets, normaliser, floats(output_), gradient);
 }
 
 void compiled_program::take_gradients() {

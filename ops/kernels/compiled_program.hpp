@@ -5,6 +5,7 @@
 #include "ops/kernels/arena.hpp"
 #include "ops/kernels/boundary_values.hpp"
 #include "ops/kernels/builder.hpp"
+#include "ops/kernels/compile.hpp"
 #include "ops/kernels/memory_space.hpp"
 #include "ops/kernels/partition.hpp"
 #include "ops/program.hpp"
@@ -22,7 +23,7 @@ public:
                    const view& output,
                    const view& output_gradient,
                    const part_map& parts,
-                   std::shared_ptr<memory_space> memory);
+                   const backend& by);
 
   [[nodiscard]] const parameter_layout& layout() const override { return layout_; }
 
@@ -116,7 +117,8 @@ private:
   std::vector<dnnl::memory> inputs_;
   mirror shown_input_;
   dnnl::memory output_, output_gradient_;
-  std::vector<float> output_copy_, output_gradient_copy_; // where tensors are copied
+  std::vector<float> output_copy_; // where tensors are copied
+  loss_function loss_;
   std::vector<bound_parameter> parameters_;
   parameter_layout layout_;
   std::vector<block_group> groups_;

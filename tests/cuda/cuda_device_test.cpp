@@ -1,6 +1,7 @@
-// On the GPUs of this machine. Where there is none each test says so, and CTest skips it.
+// Programs on the GPUs of this machine.
+#include "cuda/a_gpu.hpp"
 #include "gpu/compile.hpp"
-#include "gpu/open_device.hpp"
+#include "gpu/device_values.hpp"
 #include "gpu/parity.hpp"
 #include "ops/random.hpp"
 #include "support/error_of.hpp"
@@ -12,41 +13,14 @@
 
 using namespace troupe;
 using namespace troupe::kernel_tests;
+using test::a_gpu;
+using test::device_values;
 
 namespace {
-
-std::shared_ptr<gpu::device> a_gpu() {
-  const std::string why = gpu::why_no_cuda_device();
-  if (why.empty()) return gpu::open_device("cuda:0");
-  MESSAGE("skipped: " << why);
-  return nullptr;
-}
 
 compiler on(const std::shared_ptr<gpu::device>& device) {
   return [device](const graph& g, const compile_options& o) { return gpu::compile(device, g, o); };
 }
-
-// Values of a device, for kernels that are called by themselves.
-struct values {
-  std::shared_ptr<gpu::device> of;
-  std::shared_ptr<std::byte> data;
-  std::int64_t count;
-
-  values(const std::shared_ptr<gpu::device>& d, const std::vector<float>& from)
-      : of(d),
-        data(d->allocate(from.size() * sizeof(float))),
-        count(static_cast<std::int64_t>(from.size())) {
-    of->upload(at(), from.data(), count);
-  }
-
-  [[nodiscard]] float* at() const { return reinterpret_cast<float*>(data.get()); }
-
-  [[nodiscard]] std::vector<float> back() const {
-    std::vector<float> out(static_cast<std::size_t>(count));
-    of->download(out.data(), at(), count);
-    return out;
-  }
-};
 
 } // namespace
 
@@ -122,7 +96,7 @@ TEST_CASE("a GPU drops what the CPU drops") {
   const auto device = a_gpu();
   if (!device) return;
   for (const std::int64_t count : {1, 3, 4, 1000, 100'003}) {
-    const values mask(device, std::vector<float>(static_cast<std::size_t>(count)));
+    const device_values mask(device, std::vector<float>(static_cast<std::size_t>(count)));
     const random_key key{7, random_purpose::dropout, 1ULL << 40, 9};
     device->draw_mask(key, 0.25F, mask.at(), count);
     const auto got = mask.back();
@@ -141,7 +115,7 @@ TEST_CASE("memory that a GPU has not got is an error that says how much it has")
   const std::string text = test::error_of([&] { (void)device->allocate(std::size_t{1} << 50); });
   CHECK(text.find("has no room for 1048576.0 GiB") != std::string::npos);
   CHECK(text.find("are free") != std::string::npos);
-  const values fine(device, {1, 2, 3}); // the device goes on
+  const device_values fine(device, {1, 2, 3}); // the device goes on
   CHECK(fine.back() == std::vector<float>{1, 2, 3});
 }
 
@@ -170,6 +144,6 @@ TEST_CASE("values that are larger than the ring through which they go arrive who
   std::vector<float> many(5'000'001);
   for (std::size_t i = 0; i < many.size(); ++i)
     many[i] = static_cast<float>(i % 1'000'003);
-  const values there(device, many);
+  const device_values there(device, many);
   CHECK(there.back() == many);
 }

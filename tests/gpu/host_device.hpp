@@ -3,6 +3,7 @@
 #pragma once
 
 #include "gpu/device.hpp"
+#include "ops/codec.hpp"
 #include "ops/error.hpp"
 #include "ops/random.hpp"
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -30,6 +32,8 @@ public:
   [[nodiscard]] std::size_t bytes_in_use() const { return *in_use_; }
 
   [[nodiscard]] int uploads() const { return uploads_; }
+
+  [[nodiscard]] std::int64_t floats_downloaded() const { return floats_downloaded_; }
 
   [[nodiscard]] std::string name() const override { return "host"; }
 
@@ -53,6 +57,7 @@ public:
   }
 
   void download(float* to, const float* from, std::int64_t floats) override {
+    floats_downloaded_ += floats;
     refuse(to);
     check(from, floats);
     std::copy_n(from, floats, to);
@@ -142,6 +147,87 @@ public:
       std::copy_n(from + r * from_stride, width, to + r * to_stride);
   }
 
+  void update(const optimizer& o,
+              float learning_rate,
+              std::int64_t step,
+              const gpu::update_range& r) override {
+    count();
+    check(r.parameters, r.count);
+    check(r.gradient, r.count);
+    check(r.new_parameters, r.count);
+    if (r.new_parameters < r.parameters + r.count && r.parameters < r.new_parameters + r.count)
+      throw std::logic_error("new parameters overwrite the old ones");
+    const auto size = static_cast<std::size_t>(r.count);
+    const auto state = std::span(r.state).first(static_cast<std::size_t>(slots(o)));
+    for (const float* slot : state)
+      check(slot, r.count);
+    troupe::update(o,
+                   learning_rate,
+                   step,
+                   {r.parameters, size},
+                   {r.gradient, size},
+                   {r.new_parameters, size},
+                   state);
+  }
+
+  // By the CPU's codecs, whose payloads have two words before the body.
+  void encode_halves(gpu::half_format format,
+                     const float* values,
+                     float* halves,
+                     std::int64_t n) override {
+    count();
+    check(values, n);
+    check(halves, (n + 1) / 2);
+    const auto codec = codec_of(format);
+    const tensor payload = codec->encode({values, static_cast<std::size_t>(n)}, {}, {});
+    std::copy_n(payload.data() + 2, (n + 1) / 2, halves);
+  }
+
+  void decode_halves(gpu::half_format format,
+                     const float* halves,
+                     float* values,
+                     std::int64_t n) override {
+    count();
+    check(halves, (n + 1) / 2);
+    check(values, n);
+    const auto codec = codec_of(format);
+    const std::span<float> to(values, static_cast<std::size_t>(n));
+    const tensor zeros = codec->encode(std::vector<float>(to.size()), {}, {});
+    std::vector<float> words(zeros.values().begin(), zeros.values().end());
+    std::copy_n(halves, (n + 1) / 2, words.begin() + 2);
+    codec->decode(make_tensor(zeros.dims(), words), to);
+  }
+
+  // Row by row by the CPU's own function, with the class weights that lie here.
+  void evaluate_loss(const loss& l,
+                     const gpu::loss_rows& r,
+                     gpu::row_loss* each,
+                     float* gradient) override {
+    count();
+    const auto width = static_cast<std::size_t>(r.outputs);
+    loss here = l;
+    auto* const softmax = std::get_if<softmax_cross_entropy>(&here);
+    const std::size_t targets = softmax != nullptr ? 1 : width;
+    check(r.logits, r.n * r.outputs);
+    check(r.targets, r.n * static_cast<std::int64_t>(targets));
+    check(each, r.n * static_cast<std::int64_t>(sizeof(gpu::row_loss) / sizeof(float)));
+    if (gradient != nullptr) check(gradient, r.n * r.outputs);
+    if (softmax != nullptr && !softmax->class_weights.empty()) {
+      check(r.class_weights, r.outputs);
+      softmax->class_weights.assign(r.class_weights, r.class_weights + r.outputs);
+    }
+    for (std::size_t i = 0; i < static_cast<std::size_t>(r.n); ++i) {
+      const loss_value value = troupe::evaluate_loss(
+          here,
+          {r.logits + i * width, width},
+          {r.targets + i * targets, targets},
+          1,
+          r.normaliser,
+          {gradient != nullptr ? gradient + i * width : nullptr, gradient != nullptr ? width : 0});
+      each[i] = {value.sum, static_cast<double>(value.correct)};
+    }
+  }
+
   void count() {
     const bool now = calls_left_ == 0;
     if (!now || !for_good_) --calls_left_;
@@ -179,6 +265,10 @@ private:
       f(i);
   }
 
+  static std::shared_ptr<const codec> codec_of(gpu::half_format format) {
+    return make_codec(format == gpu::half_format::fp16 ? "fp16" : "bf16");
+  }
+
   static float value(const gpu::activation& a, float x) {
     switch (a.kind) {
     case gpu::activation_kind::sigmoid:
@@ -204,6 +294,7 @@ private:
   int calls_left_ = -1;
   bool for_good_ = false; // fails from then on
   int uploads_ = 0;
+  std::int64_t floats_downloaded_ = 0;
   // By address: bytes. Buffers may outlive the device.
   std::shared_ptr<std::map<std::uintptr_t, std::size_t>> memory_ =
       std::make_shared<std::map<std::uintptr_t, std::size_t>>();

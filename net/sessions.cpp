@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t ended_max = 4096; // lives that are remembered
 constexpr std::size_t told_max = 256;   // texts likewise
+constexpr int asked_max = 5;            // doublings of the time between two questions for a lane
 
 std::string seconds_text(std::chrono::nanoseconds time) {
   const auto tenths = std::chrono::duration_cast<std::chrono::milliseconds>(time).count() / 100;
@@ -127,8 +128,11 @@ void sessions::attach(session& s, lane_kind lane, connection c, meeting& at, tim
   at.peer = s.who.who;
   at.lane = lane;
   if (route == c) return;
-  if (route != 0) drop(std::exchange(route, connection{0}), "", now);
+  if (route != 0)
+    refuse(std::exchange(route, connection{0}), true, "another connection took its place", now);
   route = c;
+  s.asked = 0;
+  wait_for_bulk(s, now);
   s.link.reconnected(lane, now);
   s.trouble.clear();
 }
@@ -145,6 +149,7 @@ void sessions::detach(connection c, const std::string& why, time_point now) {
   s->route[static_cast<int>(m.lane)] = 0;
   s->link.broken(m.lane);
   ++s->reconnections;
+  wait_for_bulk(*s, now);
   if (m.lane != lane_kind::small) return;
   s->away_since = now;
   s->trouble = why;
@@ -243,28 +248,44 @@ time_point sessions::given_up_at(const session& s) const {
   return away ? s.away_since + options_.give_up_after : time_point::max();
 }
 
-// Lanes that are broken, though nobody said so.
+// Lanes that are broken, though nobody said so. What is dropped here may still stand for who
+// dialled it, who is told: ZeroMQ closes no connection that was dialled from elsewhere.
 void sessions::check(session& s, time_point now) {
   if (s.route[0] != 0 && s.link.is_silent(now)) {
     const std::string why = "nothing heard for " + seconds_text(options_.link.silent_after);
     for (const connection c : {s.route[1], s.route[0]})
-      if (c != 0) drop(c, why, now);
+      if (c != 0) refuse(c, true, why, now);
     s.away_since = now - options_.link.silent_after;
   }
   for (const lane_kind lane : {lane_kind::small, lane_kind::bulk}) {
     const connection c = s.route[static_cast<int>(lane)];
     if (c == 0 || !s.link.is_stuck(lane, now)) continue;
     // Who dialled dials again; who was dialled asks for it, on a lane that may still stand.
-    if (s.route[0] != 0 && !meetings_.at(c).dialled) {
-      say(s.route[0],
-          frame_kind::refusal,
-          s.who.who,
-          lane,
-          encode(refusal_body{true, "a lane without progress"}));
-      to_say_.back().what.number = 1 + static_cast<std::uint64_t>(lane);
-    }
+    if (s.route[0] != 0 && !meetings_.at(c).dialled) ask_again(s, lane, "a lane without progress");
     drop(c, "a lane without progress", now);
   }
+  if (const auto at = asks_at(s); at && now >= *at) {
+    ask_again(s, lane_kind::bulk, "a lane that does not stand here");
+    ++s.asked;
+    wait_for_bulk(s, now);
+  }
+}
+
+void sessions::ask_again(session& s, lane_kind lane, const std::string& why) {
+  say(s.route[0], frame_kind::refusal, s.who.who, lane, encode(refusal_body{true, why}));
+  to_say_.back().what.number = 1 + static_cast<std::uint64_t>(lane);
+}
+
+// The bulk lane has no heartbeat: who dialled it may believe that it stands, though its hello, or
+// the word of its end, was lost. Who was dialled asks for one that stays away.
+std::optional<time_point> sessions::asks_at(const session& s) const {
+  if (s.route[0] == 0 || s.route[1] != 0 || meetings_.at(s.route[0]).dialled) return {};
+  return s.asks_at;
+}
+
+// Longer each time, so that a lane that is slow to come is not asked for until it never comes.
+void sessions::wait_for_bulk(session& s, time_point now) const {
+  s.asks_at = now + options_.link.stuck_after * (1 << std::min(s.asked, asked_max));
 }
 
 void sessions::stop(const std::string& why, time_point now) {
@@ -349,6 +370,7 @@ time_point sessions::wake_at() const {
     out = std::min(out, s.link.wake_at());
     out = std::min(out, given_up_at(s));
     if (s.route[0] != 0) out = std::min(out, s.link.silent_at());
+    out = std::min(out, asks_at(s).value_or(time_point::max()));
   }
   return out;
 }

@@ -162,6 +162,8 @@ private:
     bool borrows = false;                   // it reads the memory of this one
     connection route[lanes] = {};
     time_point away_since{0};
+    time_point asks_at{0}; // for the bulk lane, if that is missing then
+    int asked = 0;         // for it, since a lane came
     std::optional<time_point> process_ended;
     std::string trouble;
     std::uint64_t reconnections = 0;
@@ -196,6 +198,9 @@ private:
   void down(std::uint32_t node, const std::string& reason, ending how, time_point now);
   void end(const node_life& who);
   void check(session& s, time_point now);
+  void ask_again(session& s, lane_kind lane, const std::string& why);
+  [[nodiscard]] std::optional<time_point> asks_at(const session& s) const;
+  void wait_for_bulk(session& s, time_point now) const;
   [[nodiscard]] time_point given_up_at(const session& s) const;
   void say(connection c, frame_kind kind, node_life to, lane_kind lane, std::vector<std::byte>);
   void reject(connection c, const meeting& at, const std::string& why, time_point now);

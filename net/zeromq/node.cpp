@@ -32,6 +32,9 @@ std::uint64_t draw_life() {
 // Who says something so soon again will say more: the thread sends all of it together.
 constexpr std::chrono::nanoseconds one_of_many = std::chrono::microseconds(20);
 
+// Twice what ZeroMQ gives its own handshake. Without an answer by then, the place is dialled again.
+constexpr std::chrono::nanoseconds longest_handshake = std::chrono::seconds(2);
+
 bool is_inproc(const std::string& endpoint) {
   return endpoint.rfind("inproc:", 0) == 0;
 }
@@ -69,7 +72,7 @@ session_options sessions_of(const node_options& o) {
   out.give_up_after = o.give_up_after;
   // A peer that can be reached again must not be given up because nobody tried in time.
   out.dial.longest_wait = std::min(out.dial.longest_wait, o.give_up_after / 4);
-  out.handshake_within = o.give_up_after;
+  out.handshake_within = std::min(o.give_up_after, longest_handshake);
   out.faults = o.faults;
   return out;
 }

@@ -341,17 +341,14 @@ struct sockets::state {
     if (!accepted.may_enter(route)) return 0;
     see_accepted(); // the end of whoever had this descriptor before
     const connection fresh = options.fresh_connection();
-    broke(accepted.enter(route, zmq_msg_get(first.handle(), ZMQ_SRCFD), fresh));
+    accepted.enter(route, zmq_msg_get(first.handle(), ZMQ_SRCFD), fresh);
     return fresh;
   }
 
   void see_accepted() {
     while (const auto event = router_monitor->next())
-      broke(accepted.leave(static_cast<int>(event->value)));
-  }
-
-  void broke(connection c) {
-    if (c != 0) found.emplace_back(socket_broken{c, "the connection broke"});
+      for (const connection c : accepted.leave(static_cast<int>(event->value)))
+        found.emplace_back(socket_broken{c, "the connection broke"});
   }
 
   void receive_dialled(connection id, dialled& d, int most) {

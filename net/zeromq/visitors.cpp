@@ -25,26 +25,27 @@ bool visitors::may_enter(const std::string& route) const {
   return at == all_.end() || at->second.entered < chances;
 }
 
-connection visitors::enter(const std::string& route, int descriptor, connection fresh) {
-  const auto had_it = descriptors_.find(descriptor);
-  const bool another = had_it != descriptors_.end() && had_it->second != route;
-  const connection before = another ? leave(descriptor) : 0;
-  visitor& v = all_[route];
+void visitors::enter(const std::string& route, int descriptor, connection fresh) {
+  const auto [at, is_new] = all_.try_emplace(route);
+  visitor& v = at->second;
   v.id = fresh;
   v.descriptor = descriptor;
   ++v.entered;
   ways_[fresh] = {route, is_network(descriptor)};
-  if (descriptor >= 0) descriptors_[descriptor] = route;
-  return before;
+  if (is_new && descriptor >= 0) descriptors_.emplace(descriptor, route);
 }
 
-connection visitors::leave(int descriptor) {
-  const auto at = descriptors_.find(descriptor);
-  if (at == descriptors_.end()) return 0;
-  const connection out = find(at->second);
-  ways_.erase(out);
-  all_.erase(at->second);
-  descriptors_.erase(at);
+std::vector<connection> visitors::leave(int descriptor) {
+  std::vector<connection> out;
+  const auto [first, last] = descriptors_.equal_range(descriptor);
+  for (auto at = first; at != last; ++at) {
+    if (const connection c = find(at->second); c != 0) {
+      ways_.erase(c);
+      out.push_back(c);
+    }
+    all_.erase(at->second);
+  }
+  descriptors_.erase(first, last);
   return out;
 }
 

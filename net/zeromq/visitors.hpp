@@ -1,12 +1,17 @@
 // Who has come to a socket that listens. ZeroMQ names each by a routing id that it drew, so nobody
 // can ask for another's, and its monitor names them by their descriptors. It cannot be told to
 // close one of them: who was refused often enough is not heard until its connection ends.
+//
+// ZeroMQ reads its connections in turn, so the last words of one that has ended may come after the
+// first of the next one with its descriptor. Which of two visitors with one descriptor still lives
+// is therefore not known when they enter; both have left when the descriptor's connection ends.
 #pragma once
 
 #include "net/sessions.hpp"
 
 #include <map>
 #include <string>
+#include <vector>
 
 namespace troupe::net {
 
@@ -18,11 +23,11 @@ public:
   [[nodiscard]] connection find(const std::string& route) const;
   [[nodiscard]] bool may_enter(const std::string& route) const;
 
-  // `descriptor`: -1 where it has none: inproc. Returns the connection that had it before, or 0.
-  connection enter(const std::string& route, int descriptor, connection fresh);
+  // `descriptor`: -1 where it has none: inproc.
+  void enter(const std::string& route, int descriptor, connection fresh);
 
-  // Its connection has ended. Returns it, or 0.
-  connection leave(int descriptor);
+  // The connection with that descriptor has ended. Returns whose it was.
+  std::vector<connection> leave(int descriptor);
 
   void forget(connection c); // who is that may enter again
 
@@ -42,7 +47,7 @@ private:
 
   std::map<std::string, visitor> all_;
   std::map<connection, way> ways_;
-  std::map<int, std::string> descriptors_;
+  std::multimap<int, std::string> descriptors_;
 };
 
 } // namespace troupe::net

@@ -156,6 +156,23 @@ TEST_CASE("every parcel arrives once and in order, however often connections bre
   CHECK(one->report().links[0].reconnections > 5);
 }
 
+TEST_CASE("a hello that stays without an answer is said again soon, however patient a node is") {
+  const deadline end(60s, "a lost answer");
+  auto patient = listening(0);
+  patient.give_up_after = 60s;
+  patient.faults = std::make_shared<wire_faults>();
+  patient.faults->cut_to(1, true);
+  const auto wire = patient.faults;
+  live_node zero(std::move(patient));
+  auto other = dialling(1, zero.endpoint());
+  other.give_up_after = 60s;
+  live_node one(other);
+  REQUIRE(one.reports([](const node_report& r) { return r.dials[0].tries > 1; }));
+  CHECK(one->report().dials[0].trouble == "no answer within 2.0 s");
+  wire->cut_to(1, false);
+  CHECK(one.hears("up 0"));
+}
+
 TEST_CASE("changed bytes are never believed: the connection breaks and heals") {
   const deadline end(60s, "changed bytes");
   live_node zero(listening(0));

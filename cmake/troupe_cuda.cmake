@@ -79,11 +79,14 @@ target_compile_options(troupe_cuda PRIVATE ${warnings} -ffp-contract=off $<$<CON
 # What programs load when they are asked for a GPU. It shares no symbols with them, so it has the few of
 # `ops` that it needs.
 add_library(troupe_cuda_library MODULE gpu/cuda/library.cpp
-  ops/error.cpp ops/random.cpp ops/update_rules.cpp)
+  ops/assert.cpp ops/error.cpp ops/flat.cpp ops/loss.cpp ops/optimizer.cpp ops/random.cpp ops/update_rules.cpp)
 set_target_properties(troupe_cuda_library PROPERTIES OUTPUT_NAME troupe_cuda
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
 set_target_properties(troupe_cuda troupe_cuda_kernels PROPERTIES POSITION_INDEPENDENT_CODE ON)
-target_link_libraries(troupe_cuda_library PRIVATE troupe_cuda fmt::fmt -Wl,--no-undefined)
+target_link_libraries(troupe_cuda_library PRIVATE troupe_cuda fmt::fmt)
+if(NOT TROUPE_SANITIZE) # the program has the sanitizers' functions
+  target_link_options(troupe_cuda_library PRIVATE LINKER:--no-undefined)
+endif()
 troupe_flags(troupe_cuda_library)
 target_compile_definitions(troupe_cuda_library PRIVATE TROUPE_BUILD="${TROUPE_BUILD}")
 target_compile_definitions(troupe_gpu PRIVATE TROUPE_CUDA_LIBRARY="${PROJECT_BINARY_DIR}/libtroupe_cuda.so")

@@ -137,6 +137,7 @@ void casting::impl::look_up_once() {
 void casting::impl::prepare_evaluation() {
   for (const auto& role : wired.roles) {
     if (role.where.role != role_kind::evaluator) continue;
+    if (evaluation.contains(role.device)) continue;
     evaluation[role.device] = std::make_shared<pool<program>>(
         [g = compiled, layout = layout, how = instead.compile, device = role.device] {
           return (how ? how : compiler_for(device))(

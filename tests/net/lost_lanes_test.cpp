@@ -12,24 +12,10 @@ namespace {
 using namespace troupe::net;
 using namespace std::chrono_literals;
 using troupe::test::session_world;
+using troupe::test::two;
 using texts = std::vector<std::string>;
 
 constexpr auto small = lane_kind::small, bulk = lane_kind::bulk;
-
-session_options as(std::uint32_t number, std::uint64_t life) {
-  return session_world::options_of(number, life);
-}
-
-// Nodes 0 and 1; node 1 dials.
-session_world two(std::chrono::nanoseconds give_up_after = 1s) {
-  session_world w;
-  session_options zero = as(0, 11), one = as(1, 22);
-  zero.give_up_after = one.give_up_after = give_up_after;
-  w.start(0, zero);
-  w.start(1, one).dial("0", "");
-  w.run(20ms);
-  return w;
-}
 
 TEST_CASE("a lane that only who was dialled has dropped is dialled again") {
   session_world w = two(3s);
@@ -53,7 +39,7 @@ TEST_CASE("a hello that comes late takes no lane away for good") {
   late.kind = frame_kind::hello;
   late.from = {1, 22};
   late.to = {0, 11};
-  late.content.body = encode(hello_body{.self = as(1, 22).self});
+  late.content.body = encode(hello_body{.self = session_world::options_of(1, 22).self});
   for (const auto lane : {small, bulk}) {
     const connection c = s.fresh_connection();
     late.lane = lane;
@@ -80,13 +66,13 @@ TEST_CASE("a bulk lane that only who dialled believes in is asked for") {
 }
 
 TEST_CASE("a bulk lane that never comes is asked for less and less often") {
-  sessions zero(as(0, 11));
+  sessions zero(session_world::options_of(0, 11));
   const connection c = zero.fresh_connection();
   frame said;
   said.kind = frame_kind::hello;
   said.from = {1, 22};
   said.to = {0, 11};
-  said.content.body = encode(hello_body{.self = as(1, 22).self});
+  said.content.body = encode(hello_body{.self = session_world::options_of(1, 22).self});
   std::vector<int> asked; // in which second
   for (time_point now = 1s; now < 100s; now += 100ms) {
     zero.received(c, "", encode(said, true), {}, now);

@@ -24,23 +24,13 @@ namespace {
 using namespace troupe::net;
 using namespace std::chrono_literals;
 using troupe::test::session_world;
+using troupe::test::two;
 using texts = std::vector<std::string>;
 
 constexpr auto small = lane_kind::small, bulk = lane_kind::bulk;
 
 session_options as(std::uint32_t number, std::uint64_t life) {
   return session_world::options_of(number, life);
-}
-
-// Nodes 0 and 1; node 1 dials.
-session_world two(std::chrono::nanoseconds give_up_after = 1s) {
-  session_world w;
-  session_options zero = as(0, 11), one = as(1, 22);
-  zero.give_up_after = one.give_up_after = give_up_after;
-  w.start(0, zero);
-  w.start(1, one).dial("0", "");
-  w.run(20ms);
-  return w;
 }
 
 TEST_CASE("who dials and who is dialled are up, once, and say so before any parcel") {

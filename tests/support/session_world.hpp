@@ -224,4 +224,15 @@ private:
   std::vector<bool> sent_;
 };
 
+// Nodes 0 (life 11) and 1 (life 22); node 1 has dialled.
+inline session_world two(std::chrono::nanoseconds give_up_after = std::chrono::seconds(1)) {
+  session_world w;
+  auto zero = session_world::options_of(0, 11), one = session_world::options_of(1, 22);
+  zero.give_up_after = one.give_up_after = give_up_after;
+  w.start(0, zero);
+  w.start(1, one).dial("0", "");
+  w.run(std::chrono::milliseconds(20));
+  return w;
+}
+
 } // namespace troupe::test

@@ -3,30 +3,28 @@
 #include "ops/program.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe {
 
 namespace {
 
+// The most that oneDNN has a name for: each set of instructions is the bits of those that it has,
+// and some that it uses are between two names.
 std::string isa_text(dnnl::cpu_isa isa) {
-  switch (isa) {
-  case dnnl::cpu_isa::sse41:
-    return "SSE4.1";
-  case dnnl::cpu_isa::avx:
-    return "AVX";
-  case dnnl::cpu_isa::avx2:
-    return "AVX2";
-  case dnnl::cpu_isa::avx512_core:
-    return "AVX-512";
-  case dnnl::cpu_isa::avx512_core_vnni:
-    return "AVX-512 with VNNI";
-  case dnnl::cpu_isa::avx512_core_bf16:
-    return "AVX-512 with bfloat16";
-  default:
-    return "beyond AVX-512 with bfloat16 or unnamed (" + std::to_string(static_cast<int>(isa)) +
-           ")";
-  }
+  const std::vector<std::pair<dnnl::cpu_isa, const char*>> named = {
+      {dnnl::cpu_isa::avx512_core_amx, "AVX-512 with AMX"},
+      {dnnl::cpu_isa::avx512_core_bf16, "AVX-512 with bfloat16"},
+      {dnnl::cpu_isa::avx512_core_vnni, "AVX-512 with VNNI"},
+      {dnnl::cpu_isa::avx512_core, "AVX-512"},
+      {dnnl::cpu_isa::avx2, "AVX2"},
+      {dnnl::cpu_isa::avx, "AVX"},
+      {dnnl::cpu_isa::sse41, "SSE4.1"}};
+  const auto bits = static_cast<unsigned>(isa);
+  for (const auto& [known, text] : named)
+    if (const auto all = static_cast<unsigned>(known); (bits & all) == all) return text;
+  return "unnamed (" + std::to_string(bits) + ")";
 }
 
 } // namespace
